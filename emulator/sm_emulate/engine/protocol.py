@@ -1,0 +1,256 @@
+"""What the rest of the house asks of a container engine, and nothing more.
+
+Two implementations stand behind it: `sm_emulate.engine.docker` for any engine that speaks the Docker API, and
+`sm_emulate.engine.memory` for tests that need no engine. One suite runs against both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+LABEL_SESSION = "dev.sm-emulate.session"
+"""The process that made it (a UUID). Everything we make carries this label, so that `clean` can find it."""
+LABEL_RUN = "dev.sm-emulate.run"
+"""The job or endpoint it belongs to."""
+LABEL_HOST = "dev.sm-emulate.host"
+"""`algo-N` for training, the variant for an endpoint."""
+LABEL_HOME = "dev.sm-emulate.home"
+"""The state folder of the run: two users of one engine leave each other's containers alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mount:
+    """A file or folder of this machine, shown inside the container. Both paths are absolute."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class GpuRequest:
+    """What is asked of the NVIDIA runtime: every GPU, the first `count`, or the devices named."""
+
+    count: int | None = None
+    """None means all, unless `devices` are named."""
+    devices: tuple[str, ...] = ()
+
+    def flag(self) -> str:
+        """The value of `docker run --gpus`."""
+        if self.devices:
+            return '"device=' + ",".join(self.devices) + '"'
+        return "all" if self.count is None else str(self.count)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerSpec:
+    """One container, in Docker's words. No TTY, no stdin, never restarted, removed by us."""
+
+    image: str
+    name: str | None = None
+    entrypoint: tuple[str, ...] | None = None
+    """None keeps the image's own ENTRYPOINT; with a value the image's CMD is dropped, as Docker does."""
+    command: tuple[str, ...] | None = None
+    """None keeps the image's own CMD."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    hostname: str | None = None
+    user: str | None = None
+    mounts: tuple[Mount, ...] = ()
+    tmpfs: Mapping[str, str] = field(default_factory=dict)
+    network: str | None = None
+    """None is the engine's default bridge, "none" has only a loopback, else the name of a network."""
+    aliases: tuple[str, ...] = ()
+    """Names that others on the same (user-made) network resolve."""
+    extra_hosts: tuple[str, ...] = ()
+    """Lines of /etc/hosts as `NAME:ADDRESS`."""
+    publish: tuple[int, ...] = ()
+    """TCP ports published on 127.0.0.1 at a port that the kernel chooses."""
+    gpus: GpuRequest | None = None
+    cpus: float | None = None
+    memory_bytes: int | None = None
+    shm_bytes: int | None = None
+    read_only_root: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def docker_run(self) -> list[str]:
+        """Give the `docker run` command that would start the same container."""
+        argv = ["docker", "run", "--rm"]
+        for flag, value in (
+            ("--name", self.name),
+            ("--hostname", self.hostname),
+            ("--user", self.user),
+            ("--network", self.network),
+            ("--cpus", None if self.cpus is None else f"{self.cpus:g}"),
+            ("--memory", self.memory_bytes),
+            ("--shm-size", self.shm_bytes),
+            ("--gpus", self.gpus.flag() if self.gpus else None),
+        ):
+            if value is not None:
+                argv += [flag, str(value)]
+        for alias in self.aliases:
+            argv += ["--network-alias", alias]
+        for line in self.extra_hosts:
+            argv += ["--add-host", line]
+        for port in self.publish:
+            argv += ["--publish", f"127.0.0.1::{port}"]
+        for mount in self.mounts:
+            argv += ["--volume", f"{mount.source}:{mount.target}" + (":ro" if mount.read_only else "")]
+        for target, options in self.tmpfs.items():
+            argv += ["--tmpfs", f"{target}:{options}" if options else target]
+        if self.read_only_root:
+            argv.append("--read-only")
+        for name, value in self.environment.items():
+            argv += ["--env", f"{name}={value}"]
+        words = list(self.command or ())
+        if self.entrypoint:
+            argv += ["--entrypoint", self.entrypoint[0]]
+            words = [*self.entrypoint[1:], *words]
+        return [*argv, self.image, *words]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """What an image says of itself."""
+
+    id: str
+    os: str
+    architecture: str
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    user: str
+    working_dir: str
+    labels: Mapping[str, str]
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogChunk:
+    """Bytes as the container wrote them; a chunk may end in mid-line."""
+
+    stream: Literal["stdout", "stderr"]
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exit:
+    """How a container ended."""
+
+    code: int
+    oom_killed: bool
+    """The kernel killed a process of it for memory (not always PID 1)."""
+    error: str = ""
+    """The engine's own complaint, if it has one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerState:
+    """What the engine knows of a container now."""
+
+    id: str
+    status: Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
+    exit: Exit | None
+    """None while it has not ended."""
+    pid: int
+    """Of PID 1 as the engine's host counts; 0 when it does not run."""
+    address: str
+    """On its first network; empty with `--network none`."""
+    ports: Mapping[int, int]
+    """Container port -> port on 127.0.0.1."""
+    started_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineInfo:
+    """The engine as `doctor` and error messages show it."""
+
+    name: str
+    """`Docker Engine`, `Podman Engine` ..."""
+    version: str
+    api_version: str
+    endpoint: str
+    """`unix:///...`, `tcp://...`, `ssh://...`."""
+    rootless: bool
+    runtimes: tuple[str, ...]
+    """`nvidia` among them means that a GPU can be asked for."""
+    cdi_devices: tuple[str, ...]
+    """CDI device names such as `nvidia.com/gpu=0`, where the engine tells them."""
+    storage_driver: str
+    root_dir: str
+    cpus: int
+    memory_bytes: int
+    cgroup_version: str
+    server_time: datetime
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leftover:
+    """Something of ours that is on the engine."""
+
+    kind: Literal["container", "network", "volume"]
+    id: str
+    name: str
+    labels: Mapping[str, str]
+    running: bool = False
+
+
+PullProgress = Callable[[str, int, int], None]
+"""Called with (layer id or status, bytes so far, bytes in all; 0 when unknown)."""
+
+
+class LogStream(Protocol):
+    """The container's output from its first byte to its last, in the order the engine passes it on."""
+
+    def __iter__(self) -> Iterator[LogChunk]: ...
+
+    def close(self) -> None:
+        """Stop reading; a thread that iterates sees the end of the stream."""
+
+
+class Engine(Protocol):
+    """A container engine. Every method may raise `MachineError`; foreign exceptions never come out."""
+
+    def info(self) -> EngineInfo: ...
+
+    def image(self, reference: str) -> Image:
+        """Look up an image of this engine. Raises `ImageNotFoundError`."""
+
+    def pull(self, reference: str, progress: PullProgress | None = None) -> Image:
+        """Fetch an image from its registry. Raises `ImageNotFoundError` with the registry's answer."""
+
+    def create(self, spec: ContainerSpec) -> str:
+        """Make a container, not yet running; give its id."""
+
+    def logs(self, container: str) -> LogStream:
+        """Attach to a created container before it is started, so that no byte is lost."""
+
+    def start(self, container: str) -> None:
+        """Run it. Raises `StartError` if the program cannot be run, `GpuNotFoundError` without a GPU."""
+
+    def wait(self, container: str) -> Exit:
+        """Block until it has ended."""
+
+    def signal(self, container: str, name: str) -> None:
+        """Send PID 1 a signal such as `SIGTERM`. A container that has ended is no error."""
+
+    def state(self, container: str) -> ContainerState: ...
+
+    def remove(self, container: str) -> None:
+        """Remove it with its anonymous volumes, killing it if need be. One that is gone is no error."""
+
+    def create_network(self, name: str, *, internal: bool, labels: Mapping[str, str]) -> str:
+        """Make a bridge network of our own; an internal one has no way out. Give its id."""
+
+    def remove_network(self, network: str) -> None:
+        """Remove it. One that is gone is no error."""
+
+    def leftovers(self, labels: Mapping[str, str]) -> list[Leftover]:
+        """List what carries every label given; an empty value matches any."""
+
+    def remove_leftover(self, leftover: Leftover) -> None: ...
+
+    def close(self) -> None: ...
