@@ -24,7 +24,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the `sm-emulate` process answers to its caller. The container's own code is a field of the result."""
+    """What the `sm-emulate` process answers. The container's own code is a field of the result."""
 
     OK = 0
     CONTAINER = 1

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 LABEL_SESSION = "dev.sm-emulate.session"
 """The process that made it (a UUID). Everything we make carries this label, so that `clean` can find it."""
@@ -198,6 +200,15 @@ class Leftover:
     running: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """A TCP socket that waits for connections inside a container."""
+
+    address: str
+    """As bound: `0.0.0.0`, `127.0.0.1`, `::` ..."""
+    port: int
+
+
 PullProgress = Callable[[str, int, int], None]
 """Called with (layer id or status, bytes so far, bytes in all; 0 when unknown)."""
 
@@ -238,6 +249,9 @@ class Engine(Protocol):
         """Send PID 1 a signal such as `SIGTERM`. A container that has ended is no error."""
 
     def state(self, container: str) -> ContainerState: ...
+
+    def listeners(self, container: str) -> tuple[Listener, ...] | None:
+        """Tell what listens in its network namespace; None when that cannot be seen from here."""
 
     def remove(self, container: str) -> None:
         """Remove it with its anonymous volumes, killing it if need be. One that is gone is no error."""
