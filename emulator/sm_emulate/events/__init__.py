@@ -1,7 +1,7 @@
 """What happens while a job runs or an endpoint lives, as frozen values without logic.
 
-`lifecycle` publishes them, `report` listens. A new kind of event is a class here and a branch in the listeners
-that care.
+`lifecycle` publishes them, `report` listens. A new kind of event is a class here and a branch in the
+listeners that care.
 """
 
 from __future__ import annotations

@@ -47,5 +47,6 @@ class RunFiles:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for file in (*self._logs.values(), self._events):
-            file.close()
+        self._events.close()
+        for log in self._logs.values():
+            log.close()

@@ -3,8 +3,8 @@
     <home>/training-jobs/<name>/     request.json, run.json, opt-ml/<host>/, logs/<host>.log, events.ndjson,
     <home>/endpoints/<name>/         result.json, model.tar.gz, output.tar.gz
 
-The process that owns a run holds a lock on its `owner` file as long as it lives; the kernel lets go of it however
-the process ends. So a run without a result whose lock is free was abandoned.
+The process that owns a run holds a lock on its `owner` file as long as it lives; the kernel lets go of it
+however the process ends. So a run without a result whose lock is free was abandoned.
 """
 
 from __future__ import annotations
