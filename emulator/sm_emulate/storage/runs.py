@@ -54,14 +54,24 @@ class RunFolder:
         return self.path.name
 
     @property
+    def id(self) -> str:
+        """Kind and name: `training-jobs/NAME`, as it stands in container labels."""
+        return f"{self.kind}/{self.name}"
+
+    @property
     def request(self) -> Path:
         """The request in AWS's JSON."""
         return self.path / "request.json"
 
     @property
-    def about(self) -> Path:
-        """Who runs it and how it stands: what `ps` shows of a run that has no result yet."""
+    def standing(self) -> Path:
+        """How it stands while it has no result yet, in the same shape."""
         return self.path / "run.json"
+
+    @property
+    def stop_request(self) -> Path:
+        """Made by whoever wants the run stopped; its process looks for it."""
+        return self.path / "stop"
 
     @property
     def events(self) -> Path:
@@ -95,6 +105,10 @@ class RunFolder:
         draft = file.with_name(f".{file.name}.new")
         draft.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         draft.replace(file)
+
+    def description(self) -> dict[str, Any]:
+        """The result, or how it stands: the shape of AWS's Describe* answer. Empty before its first status."""
+        return self.read(self.result) or self.read(self.standing) or {}
 
     def read(self, file: Path) -> dict[str, Any] | None:
         """The JSON of one of the run's files; None when it is not there (yet)."""
@@ -173,7 +187,7 @@ class Runs:
             RequestError: a run of that name is there already.
             MachineError: the folder cannot be made.
         """
-        folder = RunFolder(self.home / kind, kind).path / name
+        folder = self.home / kind / name
         run = RunFolder(folder, kind)
         if kind == "endpoints" and folder.exists() and run.owner_pid() is None:
             run.delete()  # as after DeleteEndpoint: a name is free again
