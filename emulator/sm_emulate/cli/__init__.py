@@ -1,10 +1,12 @@
 """The command line. Each command is a module of its own, imported when it is asked for.
 
-Results go to stdout, progress and container logs to stderr. Errors of our tree become their message and exit code.
+Results go to stdout, progress and container logs to stderr. An error of our tree becomes its message and its
+exit code.
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 
 from sm_emulate.errors import ExitCode, SmEmulateError
@@ -51,7 +53,7 @@ def tell(error: SmEmulateError) -> None:
 
     click.echo("\n".join(error.lines()), err=True)
     words = sys.argv[1:]
-    if "--output=json" in words or ("--output", "json") in zip(words, words[1:], strict=False):
+    if "--output=json" in words or ("--output", "json") in itertools.pairwise(words):
         import json
 
         click.echo(json.dumps(error.as_json(), indent=2))

@@ -67,7 +67,9 @@ class OperationModel:
                 shape = self.shapes[name]
             found = _step(shape, step)
             if found is None:
-                raise RequestError(f"{self.operation} has no member {path}", value=step, expected=_steps(shape))
+                raise RequestError(
+                    f"{self.operation} has no member {path}", value=step, expected=_steps(shape)
+                )
             required = step in shape.get("required", ())
             name = found
         shape = self.shapes[name]

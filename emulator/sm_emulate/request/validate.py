@@ -166,9 +166,7 @@ class _Place:
     def entry(self, key: str) -> _Place:
         plain = key.replace("-", "_").isidentifier() and len(key) <= _SHOWN_CHARACTERS
         step = f".{key}" if plain else f"[{json.dumps(shorten(key, 40), ensure_ascii=False)}]"
-        return _Place(
-            path=self.path + step, pattern_path=f"{self.pattern_path}.value", secret=self.secret
-        )
+        return _Place(path=self.path + step, pattern_path=f"{self.pattern_path}.value", secret=self.secret)
 
     def key(self) -> _Place:
         return _Place(path=f"{self.path} key", pattern_path=f"{self.pattern_path}.key")
@@ -215,9 +213,7 @@ class _Walk:
         hint: str | None = None,
     ) -> None:
         text = None if value is None else shown(value, secret=place.secret)
-        self.problems.append(
-            Problem(path=place.path, what=what, value=text, expected=expected, hint=hint)
-        )
+        self.problems.append(Problem(path=place.path, what=what, value=text, expected=expected, hint=hint))
 
     def _wrong_type(self, value: object, expected: str, place: _Place) -> None:
         hint = None
@@ -271,7 +267,9 @@ class _Walk:
             unknown,
             f"{unknown} is not a member that the API knows",
             expected=f"one of {listed(list(members), near=near)}",
-            hint=f"did you mean {near}?" if near else "a newer botocore may know it: pip install --upgrade botocore",
+            hint=f"did you mean {near}?"
+            if near
+            else "a newer botocore may know it: pip install --upgrade botocore",
         )
 
     def _describe(self, name: str) -> str:
