@@ -57,9 +57,9 @@ class LazyGroup(click.Group):
             import difflib
 
             close = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            if close and "Did you mean" not in wrong.message:
-                wrong.message += f" Did you mean {close[0]!r}?"
-            raise
+            if not close or "Did you mean" in wrong.message:
+                raise
+            raise click.UsageError(f"{wrong.message} Did you mean {close[0]!r}?", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         with formatter.section("Commands"):

@@ -68,17 +68,16 @@ def mark_abandoned(run: RunFolder) -> None:
     """Write the result that its process could not write: failed, by no fault of the image."""
     description = run.description()
     emulator = description.get("Emulator") or {"RunFolder": str(run.path)}
+    named, failed = {
+        "training-jobs": (
+            {"TrainingJobName": run.name},
+            {"TrainingJobStatus": "Failed", "SecondaryStatus": "Failed"},
+        ),
+        "endpoints": ({"EndpointName": run.name}, {"EndpointStatus": "Failed"}),
+    }[run.kind]
     reason = {
         "FailureReason": INTERNAL_SERVER_ERROR,
         "LastModifiedTime": now().isoformat(timespec="milliseconds"),
+        "Emulator": emulator | {"Abandoned": True},
     }
-    name, status = (
-        ("TrainingJobName", "TrainingJobStatus")
-        if run.kind == "training-jobs"
-        else ("EndpointName", "EndpointStatus")
-    )
-    failed = {status: "Failed"} | ({"SecondaryStatus": "Failed"} if run.kind == "training-jobs" else {})
-    run.write(
-        run.result,
-        {name: run.name} | description | failed | reason | {"Emulator": emulator | {"Abandoned": True}},
-    )
+    run.write(run.result, named | description | failed | reason)

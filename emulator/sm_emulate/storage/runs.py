@@ -107,7 +107,7 @@ class RunFolder:
         draft.replace(file)
 
     def description(self) -> dict[str, Any]:
-        """The result, or how it stands: the shape of AWS's Describe* answer. Empty before its first status."""
+        """The result, or how it stands: the shape of AWS's Describe* answer; empty at first."""
         return self.read(self.result) or self.read(self.standing) or {}
 
     def read(self, file: Path) -> dict[str, Any] | None:
