@@ -62,6 +62,8 @@ class ContainerSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     hostname: str | None = None
     user: str | None = None
+    working_dir: str | None = None
+    """None keeps the image's own WORKDIR."""
     mounts: tuple[Mount, ...] = ()
     tmpfs: Mapping[str, str] = field(default_factory=dict)
     network: str | None = None
@@ -88,6 +90,7 @@ class ContainerSpec:
             ("--name", self.name),
             ("--hostname", self.hostname),
             ("--user", self.user),
+            ("--workdir", self.working_dir),
             ("--network", self.network),
             ("--cpus", None if self.cpus is None else f"{self.cpus:g}"),
             ("--memory", self.memory_bytes),

@@ -56,6 +56,8 @@ def creation(
         body["Hostname"] = spec.hostname
     if spec.user is not None:
         body["User"] = spec.user
+    if spec.working_dir is not None:
+        body["WorkingDir"] = spec.working_dir
     if spec.publish:
         body["ExposedPorts"] = {f"{port}/tcp": {} for port in spec.publish}
     if spec.network is not None and spec.aliases:

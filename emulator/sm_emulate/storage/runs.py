@@ -54,6 +54,11 @@ class RunFolder:
         return self.path.name
 
     @property
+    def home(self) -> Path:
+        """The folder of all runs."""
+        return self.path.parent.parent
+
+    @property
     def id(self) -> str:
         """Kind and name: `training-jobs/NAME`, as it stands in container labels."""
         return f"{self.kind}/{self.name}"
