@@ -33,7 +33,9 @@ _ANYTHING = r"[\x00-\U0010ffff]"
 def matches(pattern: str, value: str) -> bool:
     """Tell whether the service would find `value` in the form of `pattern`; true where that cannot be said."""
     # a class such as \p{L} has 140,000 characters: only those that occur in the value need to be in its translation
-    compiled = _compiled(pattern, "" if value.isascii() else "".join(sorted({c for c in value if c > "\x7f"})))
+    compiled = _compiled(
+        pattern, "" if value.isascii() else "".join(sorted({c for c in value if c > "\x7f"}))
+    )
     return compiled is None or compiled.fullmatch(value) is not None
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sm_emulate.errors import MachineError, RequestError
+from sm_emulate.errors import BugError, MachineError
 
 Shape = Mapping[str, Any]
 
@@ -67,7 +67,9 @@ class OperationModel:
                 shape = self.shapes[name]
             found = _step(shape, step)
             if found is None:
-                raise RequestError(f"{self.operation} has no member {path}", value=step, expected=_steps(shape))
+                raise RequestError(
+                    f"{self.operation} has no member {path}", value=step, expected=_steps(shape)
+                )
             required = step in shape.get("required", ())
             name = found
         shape = self.shapes[name]

@@ -1,4 +1,4 @@
-"""A request of AWS's shape held against the service model: what is wrong with it, all of it, in kind words."""
+"""A request of AWS's shape held against the service model: all that is wrong with it, in kind words."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ _SHOWN_VALUES = 12
 _SECRET_MEMBERS = frozenset({"Environment"})
 """Members whose values people put passwords in: messages show how long a value is, never the value."""
 
+_NAME_WORDS = "letters, digits and hyphens, a letter or digit first and last"
 _PLAIN_WORDS = {
-    ".*": "one line: no line breaks",
-    ".+": "one line, not empty: no line breaks",
-    "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}": "letters, digits and hyphens, a letter or digit first and last",
-    "[a-zA-Z0-9]([\\-a-zA-Z0-9]*[a-zA-Z0-9])?": "letters, digits and hyphens, a letter or digit first and last",
-    "[A-Za-z0-9\\.\\-_]+": "letters, digits, dots, hyphens and underscores",
-    "[a-zA-Z_][a-zA-Z0-9_]*": "letters, digits and underscores, no digit first",
-    "(https|s3)://([^/]+)/?(.*)": "write it as s3://BUCKET/KEY",
-    "[\\S]+": "no spaces or line breaks",
-    "arn:aws[a-z\\-]*:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+": "write it as arn:aws:iam::123456789012:role/NAME",
+    r".*": "one line: no line breaks",
+    r".+": "one line, not empty: no line breaks",
+    r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}": _NAME_WORDS,
+    r"[a-zA-Z0-9]([\-a-zA-Z0-9]*[a-zA-Z0-9])?": _NAME_WORDS,
+    r"[A-Za-z0-9\.\-_]+": "letters, digits, dots, hyphens and underscores",
+    r"[a-zA-Z_][a-zA-Z0-9_]*": "letters, digits and underscores, no digit first",
+    r"(https|s3)://([^/]+)/?(.*)": "write it as s3://BUCKET/KEY",
+    r"[\S]+": "no spaces or line breaks",
+    r"arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+": "as arn:aws:iam::123456789012:role/NAME",
 }
 
 
@@ -166,9 +167,7 @@ class _Place:
     def entry(self, key: str) -> _Place:
         plain = key.replace("-", "_").isidentifier() and len(key) <= _SHOWN_CHARACTERS
         step = f".{key}" if plain else f"[{json.dumps(shorten(key, 40), ensure_ascii=False)}]"
-        return _Place(
-            path=self.path + step, pattern_path=f"{self.pattern_path}.value", secret=self.secret
-        )
+        return _Place(path=self.path + step, pattern_path=f"{self.pattern_path}.value", secret=self.secret)
 
     def key(self) -> _Place:
         return _Place(path=f"{self.path} key", pattern_path=f"{self.pattern_path}.key")
@@ -215,9 +214,7 @@ class _Walk:
         hint: str | None = None,
     ) -> None:
         text = None if value is None else shown(value, secret=place.secret)
-        self.problems.append(
-            Problem(path=place.path, what=what, value=text, expected=expected, hint=hint)
-        )
+        self.problems.append(Problem(path=place.path, what=what, value=text, expected=expected, hint=hint))
 
     def _wrong_type(self, value: object, expected: str, place: _Place) -> None:
         hint = None
@@ -271,14 +268,16 @@ class _Walk:
             unknown,
             f"{unknown} is not a member that the API knows",
             expected=f"one of {listed(list(members), near=near)}",
-            hint=f"did you mean {near}?" if near else "a newer botocore may know it: pip install --upgrade botocore",
+            hint=f"did you mean {near}?"
+            if near
+            else "a newer botocore may know it: pip install --upgrade botocore",
         )
 
     def _describe(self, name: str) -> str:
         shape = self.shapes[name]
         if "enum" in shape:
             return f"one of {listed(shape['enum'])}"
-        return _KIND_WORDS.get(shape["type"], shape["type"])
+        return _KIND_WORDS.get(shape["type"], f"a {shape['type']}")
 
     def _list(self, value: object, shape: Shape, place: _Place) -> None:
         if not isinstance(value, (list, tuple)):
