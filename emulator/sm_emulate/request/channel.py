@@ -1,8 +1,8 @@
 """One input channel of a training job and where its data lies."""
 
+# ruff: noqa: RUF009  # `member` is a field specifier: it gives a dataclasses.field
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from sm_emulate.request.document import build, member, raw, write
 from sm_emulate.request.location import local_path
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 FULLY_REPLICATED = "FullyReplicated"

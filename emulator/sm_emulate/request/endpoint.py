@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from sm_emulate.request.service_model import OperationModel, load
 from sm_emulate.request.validate import Problem, require, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 DEFAULT_STARTUP_TIMEOUT_S = 480
@@ -41,7 +41,7 @@ class EndpointDocuments:
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointRequest:
-    """One endpoint with one variant and one model. Made by `from_flags` or `from_aws`, which have checked it."""
+    """One endpoint with one variant and one model. Made, and checked, by `from_flags` or `from_aws`."""
 
     endpoint_name: str
     endpoint_config_name: str

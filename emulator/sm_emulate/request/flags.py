@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request.json_file import read_object
 from sm_emulate.request.validate import nearest, shorten, shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _CHANNEL_FORM = "NAME=PATH[,OPTION=VALUE...]"
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}

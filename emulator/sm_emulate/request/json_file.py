@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request.location import missing
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def read_object(path: Path, *, what: str) -> dict[str, Any]:

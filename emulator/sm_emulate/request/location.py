@@ -1,7 +1,7 @@
 """Where data lies: the API's S3 URIs, and the local paths that the emulator takes in their place.
 
-A local path is written as a plain path or as `file://`; inside a request it is always the absolute `file:///...`, so
-that the request means the same from every folder.
+A local path is written as a plain path or as `file://`; inside a request it is always the absolute `file:///...`,
+so that the request means the same from every folder.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A training job as it was asked for, in the words of CreateTrainingJob."""
 
+# ruff: noqa: RUF009  # `member` is a field specifier: it gives a dataclasses.field
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from sm_emulate.request.service_model import load
 from sm_emulate.request.validate import require
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sm_emulate.request.service_model import OperationModel
@@ -228,7 +229,7 @@ def to_aws(request: TrainingRequest) -> dict[str, Any]:
 
 
 def check_local(request: TrainingRequest) -> None:
-    """Raise RequestError for the first channel whose local data is not there, or is not what its type needs."""
+    """Raise RequestError for the first channel whose local data is not there, or not what its type needs."""
     for channel in request.input_data_config:
         source = channel.data_source
         path = source.local_path
