@@ -1,7 +1,8 @@
 r"""The service's patterns, which are Java's, as Python reads them.
 
-The service matches the whole value. Java and Python differ in what `.`, `\d` and `\p{L}` mean; a pattern that has no
-faithful translation is not checked, since a refusal that SageMaker would not make is worse than one that comes late.
+The service matches the whole value. Java and Python differ in what `.`, `\d` and `\p{L}` mean; a pattern that has
+no faithful translation is not checked, since a refusal that SageMaker would not make is worse than one that comes
+late.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ _ANYTHING = r"[\x00-\U0010ffff]"
 
 
 def matches(pattern: str, value: str) -> bool:
-    """Tell whether the service would find `value` in the form of `pattern`; true where that cannot be said."""
-    # a class such as \p{L} has 140,000 characters: only those that occur in the value need to be in its translation
+    """Tell whether the service would take `value` for this pattern; true where that cannot be said."""
+    # a class such as \p{L} has 140,000 characters: its translation needs only those that occur in the value
     compiled = _compiled(
         pattern, "" if value.isascii() else "".join(sorted({c for c in value if c > "\x7f"}))
     )
@@ -115,7 +116,7 @@ def _escape(pattern: str, at: int, beyond_ascii: str, *, in_class: bool) -> tupl
 
 
 def _property(name: str, beyond_ascii: str, *, complement: bool) -> str | None:
-    """Give what stands inside a class for the property `name`: the ASCII characters of it, and those that the value has."""
+    """Give the characters of a property for the inside of a class: those in ASCII, and those of the value."""
     if name in _POSIX:
         return None if complement else _POSIX[name]
     if not _CATEGORY.fullmatch(name):

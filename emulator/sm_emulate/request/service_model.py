@@ -1,8 +1,8 @@
 """botocore's own description of an API operation, read without importing botocore.
 
-Every limit that a request is checked against stands in botocore's `data/sagemaker/*/service-2.json.gz`. Importing
-`botocore.model` or parsing the whole file on every start would be most of the start-up time, so the shapes that one
-operation reaches are kept in a small file of their own.
+Every limit that a request is checked against stands in botocore's `data/sagemaker/*/service-2.json.gz`.
+Importing `botocore.model` or parsing the whole file on every start would be most of the start-up time, so the
+shapes that one operation reaches are kept in a small file of their own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sm_emulate.errors import MachineError, RequestError
+from sm_emulate.errors import BugError, MachineError
 
 Shape = Mapping[str, Any]
 
@@ -56,8 +56,8 @@ class OperationModel:
     def limit(self, path: str) -> Limit:
         """Look up a member such as `ResourceConfig.InstanceType` or `InputDataConfig.ChannelName`.
 
-        Lists are stepped into by themselves; `[]` names the items of a list of plain values, `.key` and `.value` the
-        two halves of a map.
+        Lists are stepped into by themselves; `[]` names the items of a list of plain values, `.key` and
+        `.value` the two halves of a map.
         """
         name, required = self.input_shape, False
         for step in path.replace("[]", ".[]").split("."):
@@ -67,9 +67,7 @@ class OperationModel:
                 shape = self.shapes[name]
             found = _step(shape, step)
             if found is None:
-                raise RequestError(
-                    f"{self.operation} has no member {path}", value=step, expected=_steps(shape)
-                )
+                raise BugError(f"{self.operation} has no member {path}", value=step, expected=_steps(shape))
             required = step in shape.get("required", ())
             name = found
         shape = self.shapes[name]
@@ -138,12 +136,12 @@ def _find_source() -> Path:
     for package in (spec.submodule_search_locations if spec else None) or ():
         folder = Path(package, "data", _SERVICE)
         try:
-            versions = sorted(os.listdir(folder), reverse=True)
+            versions = sorted(folder.iterdir(), reverse=True)
         except OSError:
             continue
         for version in versions:
             for name in _FILES:
-                if (found := folder / version / name).is_file():
+                if (found := version / name).is_file():
                     return found
     raise MachineError(
         "botocore's description of the SageMaker API is not installed",
@@ -209,7 +207,7 @@ def _reached(shape: Shape) -> Iterator[str]:
 
 
 def _cache_name(operation: str, source: Path) -> str:
-    # one file for each botocore of this machine: two environments that share a cache do not take turns rewriting it
+    # one file for each botocore of this machine: environments that share a cache do not take turns rewriting it
     from binascii import crc32
 
     return f"{_SERVICE}-{operation}-{crc32(os.fsencode(source)):08x}.json"

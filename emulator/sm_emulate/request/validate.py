@@ -1,4 +1,4 @@
-"""A request of AWS's shape held against the service model: what is wrong with it, all of it, in kind words."""
+"""A request of AWS's shape held against the service model: all that is wrong with it, in kind words."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ _SHOWN_VALUES = 12
 _SECRET_MEMBERS = frozenset({"Environment"})
 """Members whose values people put passwords in: messages show how long a value is, never the value."""
 
+_NAME_WORDS = "letters, digits and hyphens, a letter or digit first and last"
 _PLAIN_WORDS = {
-    ".*": "one line: no line breaks",
-    ".+": "one line, not empty: no line breaks",
-    "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}": "letters, digits and hyphens, a letter or digit first and last",
-    "[a-zA-Z0-9]([\\-a-zA-Z0-9]*[a-zA-Z0-9])?": "letters, digits and hyphens, a letter or digit first and last",
-    "[A-Za-z0-9\\.\\-_]+": "letters, digits, dots, hyphens and underscores",
-    "[a-zA-Z_][a-zA-Z0-9_]*": "letters, digits and underscores, no digit first",
-    "(https|s3)://([^/]+)/?(.*)": "write it as s3://BUCKET/KEY",
-    "[\\S]+": "no spaces or line breaks",
-    "arn:aws[a-z\\-]*:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+": "write it as arn:aws:iam::123456789012:role/NAME",
+    r".*": "one line: no line breaks",
+    r".+": "one line, not empty: no line breaks",
+    r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}": _NAME_WORDS,
+    r"[a-zA-Z0-9]([\-a-zA-Z0-9]*[a-zA-Z0-9])?": _NAME_WORDS,
+    r"[A-Za-z0-9\.\-_]+": "letters, digits, dots, hyphens and underscores",
+    r"[a-zA-Z_][a-zA-Z0-9_]*": "letters, digits and underscores, no digit first",
+    r"(https|s3)://([^/]+)/?(.*)": "write it as s3://BUCKET/KEY",
+    r"[\S]+": "no spaces or line breaks",
+    r"arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+": "as arn:aws:iam::123456789012:role/NAME",
 }
 
 
@@ -276,7 +277,7 @@ class _Walk:
         shape = self.shapes[name]
         if "enum" in shape:
             return f"one of {listed(shape['enum'])}"
-        return _KIND_WORDS.get(shape["type"], shape["type"])
+        return _KIND_WORDS.get(shape["type"], f"a {shape['type']}")
 
     def _list(self, value: object, shape: Shape, place: _Place) -> None:
         if not isinstance(value, (list, tuple)):
