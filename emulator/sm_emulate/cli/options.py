@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sm_emulate.engine.protocol import Engine
+    from sm_emulate.lifecycle.training import Platform
     from sm_emulate.storage.runs import Runs
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
@@ -45,6 +46,41 @@ def output_option(command: Command) -> Command:
         show_default=True,
         help="Form of the result on stdout.",
     )(command)
+
+
+def platform_options(command: Command) -> Command:
+    """`--platform-profile`, `--setting`, `--region`: which SageMaker is emulated."""
+    for option in (
+        click.option("--region", default="us-east-1", show_default=True, help="Region in ARNs and variables."),
+        click.option(
+            "--setting",
+            "settings",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Where the platform's behaviour is not known for certain; docs/level-of-support.md lists all.",
+        ),
+        click.option(
+            "--platform-profile",
+            default="2025",
+            show_default=True,
+            type=click.Choice(["2025", "2022", "2020"]),
+            help="The platform as it was in that year.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def platform_of(flags: Mapping[str, Any]) -> Platform:
+    """The platform that the flags of `platform_options` name."""
+    from sm_emulate.lifecycle.training import Platform
+    from sm_emulate.request.flags import key_values
+    from sm_emulate.spec.profiles import profile_named
+    from sm_emulate.spec.settings import Settings
+
+    profile = profile_named(flags["platform_profile"])
+    settings = Settings(profile, key_values(flags["settings"], what="setting"))
+    return Platform(profile=profile, settings=settings, region=flags["region"])
 
 
 def runs_of(home: Path | None) -> Runs:

@@ -56,13 +56,16 @@ def upload(
         hand_back(engine, image.id, tree.folder, uid=os.getuid(), gid=os.getgid())
     target = _target(request, run, publish)
 
+    def tell(name: str, done: int) -> None:
+        if done >= SHOWN_AFTER_BYTES:
+            publish(Progress(task=f"Packing {name}", done_bytes=done, total_bytes=0))
+
     def one(name: str, inside: str) -> Path | None:
         packed = pack(
             [tree.path(inside) for tree in trees],
             target / name,
             links=LinkRule(settings.text("links-in-artifacts")),
-            progress=lambda done: done < SHOWN_AFTER_BYTES
-            or publish(Progress(task=f"Packing {name}", done_bytes=done, total_bytes=0)),
+            progress=lambda done: tell(name, done),
         )
         archive = packed.archive
         if archive is None and name == run.model_archive.name and settings.text("empty-model-archive") == "empty":

@@ -28,7 +28,7 @@ STOP_GRACE_SECONDS = 30
 """Between SIGTERM and SIGKILL."""
 LOG_GROUP = "/aws/sagemaker/Endpoints"
 SAFE_PORT_RANGE = "9000-9999"
-"""What AWS's own containers use in their tests (aws/sagemaker-tensorflow-serving-container); the platform's is unsure."""
+"""What AWS's own containers are tested with (aws/sagemaker-tensorflow-serving-container); the platform's is unsure."""
 
 
 class EndpointStatus(str, Enum):
