@@ -23,6 +23,8 @@ class Level(Enum):
     PARTLY = "partly"
     PLANNED = "planned"
     NOT_EMULATED = "no"
+    OUTSIDE = "outside"
+    """Images, toolkits or the SDK do it and not the platform: there is nothing to emulate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,3 +150,8 @@ def _fact(
         planned=planned,
         note=note,
     )
+
+
+EMULATED = Level.EMULATED
+PARTLY = Level.PARTLY
+OUTSIDE = Level.OUTSIDE

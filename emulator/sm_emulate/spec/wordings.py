@@ -88,7 +88,7 @@ STOPPING = "Stopping the training job"
 STOPPED = "Training job stopped"
 """No source: made like its neighbours."""
 MAX_RUNTIME_EXCEEDED = "Training job runtime exceeded MaxRuntimeInSeconds provided"
-"""No source in reach: as people remember it."""
+"""No source was found for this text either."""
 
 # Hosting
 
