@@ -45,6 +45,10 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        if not any(option.name == "debug" for option in command.params):
+            command.params.append(
+                click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error.")
+            )
         return command
 
     def resolve_command(
