@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.engine.protocol import LABEL_HOST, Mount
 from sm_emulate.events import Progress
-from sm_emulate.lifecycle.training import Platform, TrainingJob, container_spec
+from sm_emulate.lifecycle.platform import Platform
+from sm_emulate.lifecycle.training import TrainingJob, container_spec
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.training import check_local
 from sm_emulate.spec.training_job import LAYOUT, STOP_GRACE_SECONDS
@@ -132,7 +133,9 @@ class HostPlan:
     container: ContainerSpec
 
 
-def plan(request: TrainingRequest, *, home: Path | None = None, platform: Platform | None = None) -> list[HostPlan]:
+def plan(
+    request: TrainingRequest, *, home: Path | None = None, platform: Platform | None = None
+) -> list[HostPlan]:
     """Say what `train` would do, host by host, without an engine and without making anything.
 
     Raises:
@@ -160,7 +163,8 @@ def plan(request: TrainingRequest, *, home: Path | None = None, platform: Platfo
             request,
             host=host,
             mounts=[
-                Mount(source=str(each.source), target=each.target, read_only=each.read_only) for each in placed
+                Mount(source=str(each.source), target=each.target, read_only=each.read_only)
+                for each in placed
             ],
             image=request.algorithm_specification.training_image,
             platform=platform,

@@ -47,7 +47,9 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
         if not any(option.name == "debug" for option in command.params):
             command.params.append(
-                click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error.")
+                click.Option(
+                    ["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error."
+                )
             )
         return command
 

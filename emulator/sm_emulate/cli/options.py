@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sm_emulate.engine.protocol import Engine
-    from sm_emulate.lifecycle.training import Platform
+    from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.storage.runs import Runs
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
@@ -51,7 +51,9 @@ def output_option(command: Command) -> Command:
 def platform_options(command: Command) -> Command:
     """`--platform-profile`, `--setting`, `--region`: which SageMaker is emulated."""
     for option in (
-        click.option("--region", default="us-east-1", show_default=True, help="Region in ARNs and variables."),
+        click.option(
+            "--region", default="us-east-1", show_default=True, help="Region in ARNs and variables."
+        ),
         click.option(
             "--setting",
             "settings",
@@ -73,7 +75,7 @@ def platform_options(command: Command) -> Command:
 
 def platform_of(flags: Mapping[str, Any]) -> Platform:
     """The platform that the flags of `platform_options` name."""
-    from sm_emulate.lifecycle.training import Platform
+    from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.flags import key_values
     from sm_emulate.spec.profiles import profile_named
     from sm_emulate.spec.settings import Settings

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from sm_emulate.api.training import HostPlan
-    from sm_emulate.lifecycle.training import Platform, TrainingJob
+    from sm_emulate.lifecycle.platform import Platform
+    from sm_emulate.lifecycle.training import TrainingJob
     from sm_emulate.lifecycle.training_result import TrainingResult
     from sm_emulate.request.training import TrainingRequest
 
@@ -41,16 +42,24 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
 @click.option("--job-name", metavar="NAME", help="Name of the job.  [default: image and time]")
 @click.option("--channel", "channels", multiple=True, metavar="NAME=PATH[,OPTION=VALUE...]",
               help="Input channel: a folder or file, with options such as mode=FastFile, content-type=text/csv.")  # fmt: skip
-@click.option("--hyperparameter", "hyperparameters", multiple=True, metavar="KEY=VALUE", help="One hyperparameter.")
+@click.option(
+    "--hyperparameter", "hyperparameters", multiple=True, metavar="KEY=VALUE", help="One hyperparameter."
+)
 @click.option("--hyperparameters", "hyperparameters_file", type=click.Path(path_type=Path), metavar="FILE",
               help="JSON object of hyperparameters.")  # fmt: skip
-@click.option("--environment", multiple=True, metavar="KEY=VALUE", help="One variable of the job's Environment.")
+@click.option(
+    "--environment", multiple=True, metavar="KEY=VALUE", help="One variable of the job's Environment."
+)
 @click.option("--instance-type", metavar="TYPE", help="Instance type.  [default: ml.m5.large]")
 @click.option("--instance-count", type=int, metavar="N", help="Hosts, named algo-1 to algo-N.  [default: 1]")
 @click.option("--input-mode", metavar="MODE", help="TrainingInputMode of all channels.  [default: File]")
 @click.option("--entrypoint", multiple=True, metavar="WORD", help="ContainerEntrypoint, one word each.")
-@click.option("--argument", "arguments", multiple=True, metavar="WORD", help="ContainerArguments, one word each.")
-@click.option("--gpus", default="auto", show_default=True, metavar="WHICH", help="auto, none, all, N or device=ID,...")
+@click.option(
+    "--argument", "arguments", multiple=True, metavar="WORD", help="ContainerArguments, one word each."
+)
+@click.option(
+    "--gpus", default="auto", show_default=True, metavar="WHICH", help="auto, none, all, N or device=ID,..."
+)
 @click.option("--max-run", metavar="DURATION", help="MaxRuntimeInSeconds: 90, 15m, 2h.  [default: 1 day]")
 @click.option("--stop-grace", type=click.FloatRange(min=0), default=120.0, show_default=True, metavar="SECONDS",
               help="Between SIGTERM and SIGKILL.")  # fmt: skip
@@ -59,7 +68,9 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
               help="Metric definition: group 1 of the regex is the number.")  # fmt: skip
 @click.option("--output-path", metavar="DIR", help="Put archives at DIR/JOB/output/.  [default: run folder]")
 @click.option("--role-arn", metavar="ARN", help="RoleArn, a name only.")
-@click.option("--dry-run", is_flag=True, help="Print /opt/ml, environment and a docker run line; start nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print /opt/ml, environment and a docker run line; start nothing."
+)
 @click.option("--quiet", is_flag=True, help="Container logs and warnings only.")
 @platform_options
 @home_option
@@ -136,9 +147,10 @@ def _run(request: TrainingRequest, platform: Platform, flags: dict[str, Any]) ->
     from sm_emulate.report.terminal import Terminal
 
     interrupts = Interrupts()
-    with Terminal(
-        mark_hosts=request.resource_config.total_instances > 1, quiet=flags["quiet"]
-    ) as terminal, interrupts:
+    with (
+        Terminal(mark_hosts=request.resource_config.total_instances > 1, quiet=flags["quiet"]) as terminal,
+        interrupts,
+    ):
         result = run_job(
             request,
             engine=engine_at(flags["engine"]) if flags["engine"] else None,

@@ -112,6 +112,7 @@ class Invoked(Event):
     overhead_seconds: float
     bytes_in: int
     bytes_out: int
+    failure: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,6 +75,11 @@ class ContainerLife:
         """Start the thread."""
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether its container runs, or is still being removed."""
+        return self._thread.is_alive()
+
     def join(self) -> None:
         """Wait until it is over and the container removed."""
         self._thread.join()

@@ -103,7 +103,8 @@ def diagnose(
 def _reachable(listeners: Sequence[Listener] | None, port: int) -> bool:
     """Tell whether something listens where the outside can see it; an engine's proxy answers for nobody, too."""
     return listeners is None or any(
-        each.port == port and not each.address.startswith("127.") and each.address != "::1" for each in listeners
+        each.port == port and not each.address.startswith("127.") and each.address != "::1"
+        for each in listeners
     )
 
 

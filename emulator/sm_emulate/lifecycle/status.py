@@ -69,7 +69,9 @@ class StatusMachine:
             if last.secondary is secondary:
                 self.transitions[-1] = replace(last, message=message)
             elif not next_allowed(last.secondary, secondary):
-                raise BugError("a status that cannot follow", value=f"{last.secondary.value} -> {secondary.value}")
+                raise BugError(
+                    "a status that cannot follow", value=f"{last.secondary.value} -> {secondary.value}"
+                )
             else:
                 self.transitions[-1] = replace(last, end=moment)
         if not self.transitions or self.transitions[-1].secondary is not secondary:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -15,14 +14,13 @@ from sm_emulate.errors import BugError, SmEmulateError, StartError
 from sm_emulate.events import ContainerExited, ContainerStarted, LogLines, MetricRecorded, StatusChanged, now
 from sm_emulate.lifecycle.container import Broken, ContainerLife, Ended, Started
 from sm_emulate.lifecycle.outcome import Outcome, outcome_of
+from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.status import StatusMachine
 from sm_emulate.lifecycle.training_result import TrainingResult
 from sm_emulate.lifecycle.upload import upload
 from sm_emulate.request.training import to_aws
 from sm_emulate.spec import wordings
-from sm_emulate.spec.profiles import DEFAULT_PROFILE
-from sm_emulate.spec.settings import Settings
 from sm_emulate.spec.training_job import (
     STOP_GRACE_SECONDS,
     SecondaryStatus,
@@ -44,23 +42,12 @@ if TYPE_CHECKING:
     from sm_emulate.events import Listener
     from sm_emulate.lifecycle.container import News
     from sm_emulate.request.training import TrainingRequest
-    from sm_emulate.spec.profiles import PlatformProfile
     from sm_emulate.staging.cluster import Host
     from sm_emulate.staging.tree import StagedTree
     from sm_emulate.storage.runs import RunFolder
 
 POLL_SECONDS = 0.2
 """How often a request to stop that another process left in the run folder is looked for."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Platform:
-    """Which SageMaker is emulated: its date, its unsure points, and whose account."""
-
-    profile: PlatformProfile = DEFAULT_PROFILE
-    settings: Settings = field(default_factory=lambda: Settings(DEFAULT_PROFILE))
-    region: str = "us-east-1"
-    account: str = "123456789012"
 
 
 class Stop(Enum):

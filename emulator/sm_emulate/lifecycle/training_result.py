@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sm_emulate.artifacts.metrics import FinalMetricData
     from sm_emulate.engine.protocol import Image
     from sm_emulate.lifecycle.status import Transition
-    from sm_emulate.lifecycle.training import Platform
+    from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.training import TrainingRequest
 
 
@@ -68,9 +68,7 @@ class TrainingResult:
         described: dict[str, Any] = {
             "TrainingJobName": name,
             "TrainingJobArn": arn,
-            "ModelArtifacts": {
-                "S3ModelArtifacts": self.model_archive.as_uri() if self.model_archive else ""
-            },
+            "ModelArtifacts": {"S3ModelArtifacts": self.model_archive.as_uri() if self.model_archive else ""},
             "TrainingJobStatus": self.status.value,
             "SecondaryStatus": self.secondary_status.value,
         }

@@ -68,7 +68,11 @@ def upload(
             progress=lambda done: tell(name, done),
         )
         archive = packed.archive
-        if archive is None and name == run.model_archive.name and settings.text("empty-model-archive") == "empty":
+        if (
+            archive is None
+            and name == run.model_archive.name
+            and settings.text("empty-model-archive") == "empty"
+        ):
             archive = target / name
             tarfile.open(archive, "w:gz").close()
         if archive is None:

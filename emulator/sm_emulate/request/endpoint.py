@@ -60,6 +60,14 @@ class EndpointRequest:
     documents: EndpointDocuments = field(repr=False, compare=False)
     """What it was made from, for what the emulator has no use for."""
 
+    def as_aws(self) -> dict[str, Any]:
+        """Give the three documents as JSON, by operation."""
+        return {
+            "CreateModel": self.documents.create_model,
+            "CreateEndpointConfig": self.documents.create_endpoint_config,
+            "CreateEndpoint": self.documents.create_endpoint,
+        }
+
     @property
     def model_path(self) -> Path | None:
         """The archive or folder on this machine, None for no model or one in S3."""

@@ -51,9 +51,7 @@ def stage(
 
     Directories are 0755 and files 0644, as on the platform; the mode of the config directory is a setting.
     """
-    tree = StagedTree(
-        folder=folder, placed=tuple(placements(folder, request, host=host, settings=settings))
-    )
+    tree = StagedTree(folder=folder, placed=tuple(placements(folder, request, host=host, settings=settings)))
     for directory in (LAYOUT.config, LAYOUT.data, *LAYOUT.created):
         _make(tree.path(directory))
     if request.tensor_board_output_config:
@@ -66,9 +64,7 @@ def stage(
     return tree
 
 
-def placements(
-    folder: Path, request: TrainingRequest, *, host: Host, settings: Settings
-) -> Iterator[Placed]:
+def placements(folder: Path, request: TrainingRequest, *, host: Host, settings: Settings) -> Iterator[Placed]:
     """Tell what is mounted where on a host, without making anything."""
     for target in LAYOUT.mounts:
         yield Placed(source=folder / PurePosixPath(target).relative_to(LAYOUT.root), target=target)

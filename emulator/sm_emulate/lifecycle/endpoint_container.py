@@ -1,0 +1,73 @@
+"""An endpoint's container: what it is, and where it is reached."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from sm_emulate.engine.protocol import ContainerSpec, Mount
+from sm_emulate.gateway import Upstream
+from sm_emulate.gateway.ping import ping
+from sm_emulate.spec.endpoint import COMMAND, CONTAINER_PORT, MODEL_DIRECTORY, environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sm_emulate.engine.protocol import ContainerState, Engine, GpuRequest
+    from sm_emulate.lifecycle.platform import Platform
+    from sm_emulate.request.endpoint import EndpointRequest
+
+REACH_SECONDS = 0.25
+"""In which a container on this machine's own bridge answers a connection, be it with a refusal."""
+
+
+def container_spec(
+    request: EndpointRequest,
+    *,
+    image: str,
+    platform: Platform,
+    model: Path | None,
+    network: str | None,
+    gpus: GpuRequest | None,
+    labels: dict[str, str],
+    name: str | None = None,
+) -> ContainerSpec:
+    """Describe the endpoint's container."""
+    settings = platform.settings
+    mounts = () if model is None else (Mount(source=str(model), target=MODEL_DIRECTORY, read_only=True),)
+    return ContainerSpec(
+        image=image,
+        name=name,
+        command=COMMAND,
+        environment=environment(settings, request.environment),
+        hostname=settings.text("endpoint-hostname"),
+        mounts=mounts,
+        network=network,
+        publish=(CONTAINER_PORT,),
+        gpus=gpus,
+        shm_bytes=settings.number("shm-size"),
+        labels=labels,
+    )
+
+
+def reach(engine: Engine, state: ContainerState | None) -> Upstream:
+    """Say where a container is reached: at its own address if that is near, else at its published port.
+
+    Its own address spares the engine's proxy, and is the only way on a network without a way out.
+    """
+    if state is None:
+        return Upstream(host="127.0.0.1", port=CONTAINER_PORT)  # it has ended; nobody will be asked
+    published = state.ports.get(CONTAINER_PORT)
+    if state.address and _near(engine):
+        answer = ping(state.address, CONTAINER_PORT, timeout_s=REACH_SECONDS)
+        if published is None or answer.failure not in {"unreachable", "timeout"}:
+            return Upstream(host=state.address, port=CONTAINER_PORT)
+    return Upstream(host="127.0.0.1", port=published or CONTAINER_PORT)
+
+
+def _near(engine: Engine) -> bool:
+    """Whether containers' addresses are this machine's; a rootless engine's and a virtual machine's are not."""
+    if sys.platform != "linux":
+        return False
+    info = engine.info()
+    return info.endpoint.startswith("unix://") and not info.rootless

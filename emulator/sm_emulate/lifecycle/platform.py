@@ -1,0 +1,18 @@
+"""Which SageMaker is emulated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sm_emulate.spec.profiles import DEFAULT_PROFILE, PlatformProfile
+from sm_emulate.spec.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """Its date, its unsure points, and whose account it is. All have defaults."""
+
+    profile: PlatformProfile = DEFAULT_PROFILE
+    settings: Settings = field(default_factory=lambda: Settings(DEFAULT_PROFILE))
+    region: str = "us-east-1"
+    account: str = "123456789012"
