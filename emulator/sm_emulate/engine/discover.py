@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _LOCAL_PATIENCE = 2.0
 _FAR_PATIENCE = 5.0
+_SYSTEM_SOCKETS = (("/var/run/docker.sock", "Docker"), ("/run/podman/podman.sock", "Podman"))
 _INSTALL = (
     "install Docker (https://docs.docker.com/engine/install/) or Podman and start it, or set DOCKER_HOST"
 )
@@ -141,15 +142,14 @@ def _usual(environ: Mapping[str, str], home: Path) -> list[Endpoint]:
     if context is not None:
         found.append(context)
     runtime = environ.get("XDG_RUNTIME_DIR")
-    sockets = [
-        ("/var/run/docker.sock", "Docker"),
+    own = [
         (f"{runtime}/docker.sock" if runtime else None, "rootless Docker"),
         (f"{home}/.docker/run/docker.sock", "Docker Desktop"),
         (f"{home}/.colima/default/docker.sock", "Colima"),
         (f"{home}/.colima/docker.sock", "Colima"),
         (f"{runtime}/podman/podman.sock" if runtime else None, "rootless Podman"),
-        ("/run/podman/podman.sock", "Podman"),
     ]
+    sockets = [*_SYSTEM_SOCKETS[:1], *own, *_SYSTEM_SOCKETS[1:]]
     found += [Endpoint(url=f"unix://{path}", origin=origin) for path, origin in sockets if path is not None]
     return found
 
