@@ -9,14 +9,18 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sm_emulate.spec.fact import Area, Certainty, Fact, Level
 from sm_emulate.spec.facts import all_areas
 from sm_emulate.spec.profiles import DEFAULT_PROFILE, PROFILES
-from sm_emulate.spec.setting import Setting
 from sm_emulate.spec.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sm_emulate.spec.setting import Setting
 
 DEFAULT_PATH = Path("docs/level-of-support.md")
 

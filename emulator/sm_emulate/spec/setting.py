@@ -29,6 +29,7 @@ class Kind(Enum):
     """What values a setting takes; its value says it in words."""
 
     CHOICE = "one of its choices"
+    MODE = "one of its choices, an octal mode"
     SIZE = "a number of bytes, or with k, m or g behind it, such as 64m"
     SECONDS = "a whole number of seconds, at least 1"
     INTERFACE = "a network interface name, such as eth0"
@@ -42,7 +43,7 @@ class Setting:
     Args:
         name: as `--setting NAME=VALUE` takes it.
         default: gives the default's text for a platform profile.
-        choices: the allowed values when the kind is CHOICE.
+        choices: the allowed values of a CHOICE or a MODE.
         about: what it decides, what each value means, and why the default is what it is.
         facts: ids of the facts that it settles.
     """
@@ -57,10 +58,13 @@ class Setting:
     @property
     def expected(self) -> str:
         """Say which values it takes."""
-        return " or ".join(self.choices) if self.kind is Kind.CHOICE else self.kind.value
+        if not self.choices:
+            return self.kind.value
+        *rest, last = self.choices
+        return f"{', '.join(rest)} or {last}"
 
     def parse(self, text: str) -> SettingValue:
-        """Read a value: bytes for a size, a number for seconds, the text itself for everything else.
+        """Read a value: a number for a size in bytes, for seconds and for a mode, else the text itself.
 
         Raises:
             RequestError: the setting does not take that value.
@@ -68,6 +72,8 @@ class Setting:
         value: SettingValue | None = None
         if self.kind is Kind.CHOICE:
             value = text if text in self.choices else None
+        elif self.kind is Kind.MODE:
+            value = int(text, 8) if text in self.choices else None
         elif self.kind is Kind.SIZE:
             value = _size(text)
         elif self.kind is Kind.SECONDS:

@@ -21,7 +21,14 @@ DEFAULT_MAX_RUNTIME_SECONDS = 86_400
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
 
-class TrainingJobStatus(str, Enum):
+class _Status(str, Enum):
+    """A status that prints as AWS spells it, whatever the Python version."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class TrainingJobStatus(_Status):
     """TrainingJobStatus of DescribeTrainingJob."""
 
     IN_PROGRESS = "InProgress"
@@ -32,7 +39,7 @@ class TrainingJobStatus(str, Enum):
     DELETING = "Deleting"
 
 
-class SecondaryStatus(str, Enum):
+class SecondaryStatus(_Status):
     """SecondaryStatus of DescribeTrainingJob, less the three that are no longer emitted."""
 
     STARTING = "Starting"

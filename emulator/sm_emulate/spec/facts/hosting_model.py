@@ -75,5 +75,11 @@ AREA = Area(
             thread("aws/sagemaker-huggingface-inference-toolkit", 115),
             level=OUTSIDE,
         ),
+        confirmed(
+            "hosting.model.data-source-options",
+            "A source may name a manifest, ETags and an accepted licence.",
+            API,
+            planned="S3 models",
+        ),
     ),
 )

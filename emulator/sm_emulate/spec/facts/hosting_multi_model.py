@@ -117,5 +117,11 @@ AREA = Area(
             guide_2023("multi-model-endpoints"),
             planned=LATER,
         ),
+        confirmed(
+            "hosting.multi-model.in-pipeline",
+            "In a pipeline one container may be multi-model, and then needs both labels.",
+            guide_2023("build-multi-model-build-container"),
+            planned=LATER,
+        ),
     ),
 )

@@ -159,5 +159,21 @@ AREA = Area(
             guide_2023("async-inference"),
             planned="async endpoints",
         ),
+        confirmed(
+            "hosting.several.routing",
+            "Requests go to a random instance or to the least busy one; a variant has at most five instance pools.",
+            API,
+        ),
+        confirmed(
+            "hosting.several.component-hardware",
+            "A component reserves at least 0.25 cores, one accelerator or 128 MB.",
+            API,
+        ),
+        confirmed(
+            "hosting.several.direct-limits",
+            "In direct mode up to 15 containers share memory and volume.",
+            guide_2023("multi-container-direct"),
+            planned="pipelines",
+        ),
     ),
 )

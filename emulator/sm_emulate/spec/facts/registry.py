@@ -112,5 +112,16 @@ AREA = Area(
             thread("aws/sagemaker-huggingface-inference-toolkit", 45),
             level=OUTSIDE,
         ),
+        confirmed(
+            "registry.marketplace-account",
+            "A Marketplace image lies in the seller's own ECR, in the model package's region, and is scanned for vulnerabilities.",
+            guide_2023("sagemaker-mkt-create-model-package"),
+        ),
+        confirmed(
+            "registry.scan-on-push",
+            "A repository may scan images as they are pushed.",
+            "boto/botocore botocore/data/ecr",
+            planned=LATER,
+        ),
     ),
 )

@@ -101,5 +101,35 @@ AREA = Area(
             note="a matter of the SDK",
             level=OUTSIDE,
         ),
+        confirmed(
+            "training.toolkit.commands",
+            "A name ending in .py runs with python, one beside setup.py as a package, any other through /bin/sh.",
+            toolkit("src/sagemaker_training/entry_point.py"),
+            level=OUTSIDE,
+        ),
+        confirmed(
+            "training.toolkit.isolated-code",
+            "Under isolation it cannot fetch code from S3: the code has to be in the image or a channel.",
+            toolkit("src/sagemaker_training/files.py"),
+            level=OUTSIDE,
+        ),
+        confirmed(
+            "training.toolkit.mpi",
+            "For MPI it starts sshd, waits for the workers up to an hour and runs mpirun with --allow-run-as-root.",
+            toolkit("src/sagemaker_training/mpi.py"),
+            level=OUTSIDE,
+        ),
+        confirmed(
+            "training.toolkit.framework-error",
+            "An exception of its own becomes `Framework Error:` and a traceback in the failure file, which it never overwrites.",
+            toolkit("src/sagemaker_training/errors.py"),
+            level=OUTSIDE,
+        ),
+        confirmed(
+            "training.toolkit.sdk-v3-hyphens",
+            "SDK v3's own script replaces hyphens by underscores in SM_HP_ names.",
+            sdk("sagemaker-train container_drivers"),
+            level=OUTSIDE,
+        ),
     ),
 )
