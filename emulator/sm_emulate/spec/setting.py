@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 SettingValue = str | int
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_SIZE = re.compile(r"([0-9]+)([bkmg]?)b?", re.IGNORECASE)
-_INTERFACE = re.compile(r"[A-Za-z0-9_.-]{1,15}")  # IFNAMSIZ less its NUL
-_HOST_NAME = re.compile(
+_SIZE = r"([0-9]+)([bBkKmMgG]?)[bB]?"
+_INTERFACE = r"[A-Za-z0-9_.-]{1,15}"  # IFNAMSIZ less its NUL
+_HOST_NAME = (
     r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
 )
-_SECONDS = re.compile(r"[0-9]+")
+_SECONDS = r"[0-9]+"
 
 
 class Kind(Enum):
@@ -77,11 +77,11 @@ class Setting:
         elif self.kind is Kind.SIZE:
             value = _size(text)
         elif self.kind is Kind.SECONDS:
-            value = int(text) if _SECONDS.fullmatch(text) and int(text) > 0 else None
+            value = int(text) if re.fullmatch(_SECONDS, text) and int(text) > 0 else None
         elif self.kind is Kind.INTERFACE:
-            value = text if _INTERFACE.fullmatch(text) else None
+            value = text if re.fullmatch(_INTERFACE, text) else None
         else:
-            value = text if _HOST_NAME.fullmatch(text) else None
+            value = text if re.fullmatch(_HOST_NAME, text) else None
         if value is None:
             raise RequestError(
                 f"setting {self.name} does not take this value",
@@ -93,7 +93,7 @@ class Setting:
 
 
 def _size(text: str) -> int | None:
-    match = _SIZE.fullmatch(text)
+    match = re.fullmatch(_SIZE, text)
     if match is None:
         return None
     return int(match[1]) * _UNITS[match[2].lower()] or None

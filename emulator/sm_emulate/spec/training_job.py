@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 if TYPE_CHECKING:
@@ -109,24 +108,25 @@ def status_of(secondary: SecondaryStatus, *, stopping: bool = False) -> Training
     return TrainingJobStatus.IN_PROGRESS
 
 
-@dataclass(frozen=True, kw_only=True)
 class Layout:
     """Where things lie in a training container; every value is an absolute path there."""
 
-    root: str = "/opt/ml"
-    input: str = "/opt/ml/input"
-    config: str = "/opt/ml/input/config"
-    data: str = "/opt/ml/input/data"
-    model: str = "/opt/ml/model"
-    output: str = "/opt/ml/output"
-    output_data: str = "/opt/ml/output/data"
-    failure: str = "/opt/ml/output/failure"
-    metrics: str = "/opt/ml/output/metrics/sagemaker"
-    profiler: str = "/opt/ml/output/profiler"
-    tensors: str = "/opt/ml/output/tensors"
-    tensorboard: str = "/opt/ml/output/tensorboard"
-    checkpoints: str = "/opt/ml/checkpoints"
-    code: str = "/opt/ml/code"
+    __slots__ = ()
+
+    root: Final = "/opt/ml"
+    input: Final = "/opt/ml/input"
+    config: Final = "/opt/ml/input/config"
+    data: Final = "/opt/ml/input/data"
+    model: Final = "/opt/ml/model"
+    output: Final = "/opt/ml/output"
+    output_data: Final = "/opt/ml/output/data"
+    failure: Final = "/opt/ml/output/failure"
+    metrics: Final = "/opt/ml/output/metrics/sagemaker"
+    profiler: Final = "/opt/ml/output/profiler"
+    tensors: Final = "/opt/ml/output/tensors"
+    tensorboard: Final = "/opt/ml/output/tensorboard"
+    checkpoints: Final = "/opt/ml/checkpoints"
+    code: Final = "/opt/ml/code"
 
     @property
     def mounts(self) -> tuple[str, ...]:
