@@ -140,7 +140,8 @@ def _planned(areas: tuple[Area, ...]) -> Iterator[str]:
             if fact.level is Level.PLANNED:
                 works.setdefault(fact.planned, []).append(fact)
     for work in sorted(works):
-        yield f"- {work}: {len(works[work])} facts"
+        count = len(works[work])
+        yield f"- {work}: {count} fact{'s' if count > 1 else ''}"
 
 
 def _not_emulated(areas: tuple[Area, ...]) -> Iterator[str]:

@@ -96,7 +96,7 @@ AREA = Area(
             thread(SDK, 703),
             planned=LATER,
         ),
-        confirmed("batch.ami", "TransformAmiVersion chooses the driver 470 or 535.", API),
+        confirmed("batch.ami", "TransformAmiVersion chooses the host's GPU driver, 470 or 535.", API),
         confirmed(
             "batch.instances", "A job has at most 100 instances; files are split by key.", API, planned=LATER
         ),

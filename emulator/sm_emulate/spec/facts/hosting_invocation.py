@@ -171,7 +171,7 @@ AREA = Area(
         ),
         unsure(
             "hosting.invocation.openai-path",
-            "The container is believed to serve /v1/chat/completions for it.",
+            "For OpenAI-compatible calls the container is believed to serve /v1/chat/completions.",
             OPENAI_BLOG,
         ),
     ),

@@ -65,7 +65,7 @@ AREA = Area(
             "hosting.model.additional",
             "Up to five additional sources lie at /opt/ml/additional-model-data-sources/CHANNEL/.",
             API,
-            sdk("sagemaker-serve"),
+            sdk("SPECULATIVE_DRAFT_MODEL in sagemaker-serve"),
             planned="S3 models",
         ),
         confirmed(

@@ -108,7 +108,7 @@ AREA = Area(
         ),
         unsure(
             "hosting.multi-model.gpu",
-            "On GPU the guide of 2023 names Triton only; TorchServe came later.",
+            "For multi-model endpoints on GPU the guide of 2023 names Triton only; TorchServe came later.",
             guide_2023("multi-model-endpoints"),
         ),
         unsure(

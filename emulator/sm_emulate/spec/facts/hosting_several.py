@@ -61,7 +61,7 @@ AREA = Area(
             API,
             guide_2023("shadow-tests"),
         ),
-        confirmed("hosting.several.deployment", "Updates are blue/green or rolling.", API),
+        confirmed("hosting.several.deployment", "Endpoint updates are blue/green or rolling.", API),
         confirmed(
             "hosting.several.endpoint-status",
             "EndpointStatus is OutOfService, Creating, Updating, SystemUpdating, RollingBack, InService, Deleting, Failed or UpdateRollbackFailed.",
@@ -82,7 +82,7 @@ AREA = Area(
         ),
         unsure(
             "hosting.several.capture-inference-id",
-            "inferenceId is believed to stand in eventMetadata.",
+            "In captured data inferenceId is believed to stand in eventMetadata.",
             RUNTIME_API,
         ),
         confirmed(

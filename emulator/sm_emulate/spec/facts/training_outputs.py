@@ -266,7 +266,7 @@ AREA = Area(
         unsure(
             "training.outputs.errors-folder",
             "/opt/ml/errors is mentioned for Neo inference only.",
-            guide_2023("neo-deployment-hosting-services"),
+            "neo-ai/neo-ai-dlr container/README.md",
         ),
         confirmed(
             "training.outputs.checkpoint-path",

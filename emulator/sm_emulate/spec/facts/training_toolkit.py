@@ -79,7 +79,7 @@ AREA = Area(
         confirmed(
             "training.toolkit.model-trainer",
             "SDK v3's ModelTrainer sets ContainerEntrypoint to bash and brings its start script in the channel sm_drivers and the code in the channel code.",
-            sdk("sagemaker-train modules/templates.py"),
+            sdk("sagemaker-train/src/sagemaker/train/templates.py"),
             planned="AWS-compatible server",
         ),
         confirmed(
@@ -128,7 +128,7 @@ AREA = Area(
         confirmed(
             "training.toolkit.sdk-v3-hyphens",
             "SDK v3's own script replaces hyphens by underscores in SM_HP_ names.",
-            sdk("sagemaker-train container_drivers"),
+            sdk("sagemaker-train/src/sagemaker/train/container_drivers/scripts/environment.py"),
             level=OUTSIDE,
         ),
     ),
