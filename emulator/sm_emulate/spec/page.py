@@ -9,14 +9,18 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sm_emulate.spec.fact import Area, Certainty, Fact, Level
 from sm_emulate.spec.facts import all_areas
 from sm_emulate.spec.profiles import DEFAULT_PROFILE, PROFILES
-from sm_emulate.spec.setting import Setting
 from sm_emulate.spec.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sm_emulate.spec.setting import Setting
 
 DEFAULT_PATH = Path("docs/level-of-support.md")
 
@@ -87,7 +91,7 @@ def _settings() -> Iterator[str]:
     yield "| setting | values | default | what it decides |"
     yield "|---|---|---|---|"
     for setting in sorted(SETTINGS, key=lambda one: one.name):
-        yield _row(f"`{setting.name}`", setting.expected, _default(setting), setting.about)
+        yield _row(f"`{setting.name}`", setting.expected, _default(setting), _prose(setting.about))
 
 
 def _default(setting: Setting) -> str:
@@ -103,7 +107,7 @@ def _area(area: Area) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for fact in area.facts:
         yield _row(
-            f"{fact.statement}<br>`{fact.id}`",
+            f"{_prose(fact.statement)}<br>`{fact.id}`",
             fact.certainty.value,
             _emulated(fact),
             "<br>".join(f"`{test}`" for test in fact.tests),
@@ -116,7 +120,7 @@ def _emulated(fact: Fact) -> str:
     if fact.setting:
         parts.append(f"setting `{fact.setting}`")
     if fact.note:
-        parts.append(fact.note)
+        parts.append(_prose(fact.note))
     return "; ".join(parts)
 
 
@@ -125,7 +129,7 @@ def _source(source: str) -> str:
         return f"[{thread[1]}#{thread[2]}]({source})"
     if document := _PAGE.fullmatch(source):
         return f"[{document[1]}]({source})"
-    return source
+    return _prose(source)
 
 
 def _planned(areas: tuple[Area, ...]) -> Iterator[str]:
@@ -136,7 +140,8 @@ def _planned(areas: tuple[Area, ...]) -> Iterator[str]:
             if fact.level is Level.PLANNED:
                 works.setdefault(fact.planned, []).append(fact)
     for work in sorted(works):
-        yield f"- {work}: {len(works[work])} facts"
+        count = len(works[work])
+        yield f"- {work}: {count} fact{'s' if count > 1 else ''}"
 
 
 def _not_emulated(areas: tuple[Area, ...]) -> Iterator[str]:
@@ -145,7 +150,14 @@ def _not_emulated(areas: tuple[Area, ...]) -> Iterator[str]:
         for fact in area.facts:
             if fact.level is Level.NOT_EMULATED:
                 note = f" ({fact.note})" if fact.note else ""
-                yield f"- {area.title.split(':')[0]}: {fact.statement}{note}"
+                yield f"- {area.title.split(':')[0]}: {_prose(fact.statement + note)}"
+
+
+def _prose(text: str) -> str:
+    """Keep Markdown from reading stars, underscores and angle brackets that stand outside backticks."""
+    pieces = text.split("`")
+    pieces[::2] = [re.sub(r"[*<]|(?<!\w)_|_(?!\w)", r"\\\g<0>", piece) for piece in pieces[::2]]
+    return "`".join(pieces)
 
 
 def _row(*cells: str) -> str:

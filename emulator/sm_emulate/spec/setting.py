@@ -17,18 +17,19 @@ if TYPE_CHECKING:
 SettingValue = str | int
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_SIZE = re.compile(r"([0-9]+)([bkmg]?)b?", re.IGNORECASE)
-_INTERFACE = re.compile(r"[A-Za-z0-9_.-]{1,15}")  # IFNAMSIZ less its NUL
-_HOST_NAME = re.compile(
+_SIZE = r"([0-9]+)([bBkKmMgG]?)[bB]?"
+_INTERFACE = r"[A-Za-z0-9_.-]{1,15}"  # IFNAMSIZ less its NUL
+_HOST_NAME = (
     r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
 )
-_SECONDS = re.compile(r"[0-9]+")
+_SECONDS = r"[0-9]+"
 
 
 class Kind(Enum):
     """What values a setting takes; its value says it in words."""
 
     CHOICE = "one of its choices"
+    MODE = "one of its choices, an octal mode"
     SIZE = "a number of bytes, or with k, m or g behind it, such as 64m"
     SECONDS = "a whole number of seconds, at least 1"
     INTERFACE = "a network interface name, such as eth0"
@@ -42,7 +43,7 @@ class Setting:
     Args:
         name: as `--setting NAME=VALUE` takes it.
         default: gives the default's text for a platform profile.
-        choices: the allowed values when the kind is CHOICE.
+        choices: the allowed values of a CHOICE or a MODE.
         about: what it decides, what each value means, and why the default is what it is.
         facts: ids of the facts that it settles.
     """
@@ -57,10 +58,13 @@ class Setting:
     @property
     def expected(self) -> str:
         """Say which values it takes."""
-        return " or ".join(self.choices) if self.kind is Kind.CHOICE else self.kind.value
+        if not self.choices:
+            return self.kind.value
+        *rest, last = self.choices
+        return f"{', '.join(rest)} or {last}"
 
     def parse(self, text: str) -> SettingValue:
-        """Read a value: bytes for a size, a number for seconds, the text itself for everything else.
+        """Read a value: a number for a size in bytes, for seconds and for a mode, else the text itself.
 
         Raises:
             RequestError: the setting does not take that value.
@@ -68,14 +72,16 @@ class Setting:
         value: SettingValue | None = None
         if self.kind is Kind.CHOICE:
             value = text if text in self.choices else None
+        elif self.kind is Kind.MODE:
+            value = int(text, 8) if text in self.choices else None
         elif self.kind is Kind.SIZE:
             value = _size(text)
         elif self.kind is Kind.SECONDS:
-            value = int(text) if _SECONDS.fullmatch(text) and int(text) > 0 else None
+            value = int(text) if re.fullmatch(_SECONDS, text) and int(text) > 0 else None
         elif self.kind is Kind.INTERFACE:
-            value = text if _INTERFACE.fullmatch(text) else None
+            value = text if re.fullmatch(_INTERFACE, text) else None
         else:
-            value = text if _HOST_NAME.fullmatch(text) else None
+            value = text if re.fullmatch(_HOST_NAME, text) else None
         if value is None:
             raise RequestError(
                 f"setting {self.name} does not take this value",
@@ -87,7 +93,7 @@ class Setting:
 
 
 def _size(text: str) -> int | None:
-    match = _SIZE.fullmatch(text)
+    match = re.fullmatch(_SIZE, text)
     if match is None:
         return None
     return int(match[1]) * _UNITS[match[2].lower()] or None

@@ -7,7 +7,6 @@ its default in docs/level-of-support.md.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import RequestError
@@ -30,6 +29,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="config-directory-mode",
+        kind=Kind.MODE,
         choices=("0644", "0755"),
         default=lambda profile: profile.config_directory_mode,
         about=(
@@ -241,7 +241,7 @@ SETTINGS: tuple[Setting, ...] = (
             "Host name of an endpoint's container, and the name in the ping's Host header: container-0.local in a log of "
             "2024, model.aws.local from 2019 to 2022."
         ),
-        facts=("hosting.environment.hostname",),
+        facts=("hosting.environment.hostname", "hosting.health.client"),
     ),
     Setting(
         name="payload-limit",
@@ -283,6 +283,8 @@ def setting_named(name: str) -> Setting:
     """
     setting = _BY_NAME.get(name)
     if setting is None:
+        from difflib import get_close_matches
+
         near = get_close_matches(name, _BY_NAME, n=1)
         raise RequestError(
             "there is no such setting",
@@ -346,7 +348,7 @@ class Settings(Mapping[str, SettingValue]):
         return value
 
     def number(self, name: str) -> int:
-        """Give the value of a setting that holds bytes or seconds."""
+        """Give the value of a setting that holds bytes, seconds or a mode."""
         value = self._values[name]
         if not isinstance(value, int):
             raise TypeError(f"setting {name} holds words")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 if TYPE_CHECKING:
@@ -21,7 +20,14 @@ DEFAULT_MAX_RUNTIME_SECONDS = 86_400
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
 
-class TrainingJobStatus(str, Enum):
+class _Status(str, Enum):
+    """A status that prints as AWS spells it, whatever the Python version."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class TrainingJobStatus(_Status):
     """TrainingJobStatus of DescribeTrainingJob."""
 
     IN_PROGRESS = "InProgress"
@@ -32,7 +38,7 @@ class TrainingJobStatus(str, Enum):
     DELETING = "Deleting"
 
 
-class SecondaryStatus(str, Enum):
+class SecondaryStatus(_Status):
     """SecondaryStatus of DescribeTrainingJob, less the three that are no longer emitted."""
 
     STARTING = "Starting"
@@ -102,24 +108,25 @@ def status_of(secondary: SecondaryStatus, *, stopping: bool = False) -> Training
     return TrainingJobStatus.IN_PROGRESS
 
 
-@dataclass(frozen=True, kw_only=True)
 class Layout:
     """Where things lie in a training container; every value is an absolute path there."""
 
-    root: str = "/opt/ml"
-    input: str = "/opt/ml/input"
-    config: str = "/opt/ml/input/config"
-    data: str = "/opt/ml/input/data"
-    model: str = "/opt/ml/model"
-    output: str = "/opt/ml/output"
-    output_data: str = "/opt/ml/output/data"
-    failure: str = "/opt/ml/output/failure"
-    metrics: str = "/opt/ml/output/metrics/sagemaker"
-    profiler: str = "/opt/ml/output/profiler"
-    tensors: str = "/opt/ml/output/tensors"
-    tensorboard: str = "/opt/ml/output/tensorboard"
-    checkpoints: str = "/opt/ml/checkpoints"
-    code: str = "/opt/ml/code"
+    __slots__ = ()
+
+    root: Final = "/opt/ml"
+    input: Final = "/opt/ml/input"
+    config: Final = "/opt/ml/input/config"
+    data: Final = "/opt/ml/input/data"
+    model: Final = "/opt/ml/model"
+    output: Final = "/opt/ml/output"
+    output_data: Final = "/opt/ml/output/data"
+    failure: Final = "/opt/ml/output/failure"
+    metrics: Final = "/opt/ml/output/metrics/sagemaker"
+    profiler: Final = "/opt/ml/output/profiler"
+    tensors: Final = "/opt/ml/output/tensors"
+    tensorboard: Final = "/opt/ml/output/tensorboard"
+    checkpoints: Final = "/opt/ml/checkpoints"
+    code: Final = "/opt/ml/code"
 
     @property
     def mounts(self) -> tuple[str, ...]:

@@ -96,9 +96,26 @@ AREA = Area(
             thread(SDK, 703),
             planned=LATER,
         ),
-        confirmed("batch.ami", "TransformAmiVersion chooses the driver 470 or 535.", API),
+        confirmed("batch.ami", "TransformAmiVersion chooses the host's GPU driver, 470 or 535.", API),
         confirmed(
             "batch.instances", "A job has at most 100 instances; files are split by key.", API, planned=LATER
+        ),
+        confirmed(
+            "batch.record-counts",
+            "Joining needs exactly one output record for each input record.",
+            guide_2023("batch-transform-data-processing"),
+            guide_2023("batch-transform-errors"),
+            planned=LATER,
+        ),
+        confirmed(
+            "batch.volume", "A transform instance has a 30 GB volume.", guide_2023("batch-transform-storage")
+        ),
+        confirmed(
+            "batch.slow-bodies",
+            "Servers that time out while they read a large body give `Unable to get response from algorithm`.",
+            thread("aws/sagemaker-tensorflow-serving-container", 18),
+            thread(SDK, 1951),
+            planned=LATER,
         ),
     ),
 )

@@ -22,7 +22,7 @@ AREA = Area(
         ),
         disputed(
             "hosting.environment.component-limit",
-            "For inference components the text says 16 entries and the shape 100.",
+            "For the environment of inference components the API's text says 16 entries and its shape 100.",
             API,
         ),
         confirmed(
@@ -76,7 +76,7 @@ AREA = Area(
         confirmed(
             "hosting.environment.sdk-variables",
             "SAGEMAKER_REGION, SAGEMAKER_PROGRAM, SAGEMAKER_SUBMIT_DIRECTORY and SAGEMAKER_CONTAINER_LOG_LEVEL come from the SDK and not from the platform.",
-            sdk("sagemaker-serve model_builder.py"),
+            sdk("sagemaker-serve/src/sagemaker/serve/model_builder.py"),
             thread(SDK, 1338),
             level=OUTSIDE,
         ),

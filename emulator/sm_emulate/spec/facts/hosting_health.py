@@ -125,5 +125,20 @@ AREA = Area(
             thread("noonghunna/club-3090", 1295),
             level=EMULATED,
         ),
+        confirmed(
+            "hosting.health.lazy-workers",
+            "A server that loads its model at the first call, or has one busy worker, misses pings.",
+            thread(SDK, 605),
+            thread("aws/sagemaker-pytorch-training-toolkit", 115),
+            level=EMULATED,
+            note="the diagnosis says that pings took too long",
+        ),
+        confirmed(
+            "hosting.health.proxy-first",
+            "nginx that listens before its backend answers 502 for a while, which is not healthy.",
+            thread("mlflow/mlflow", 726),
+            thread(EXAMPLES, 2028),
+            level=EMULATED,
+        ),
     ),
 )

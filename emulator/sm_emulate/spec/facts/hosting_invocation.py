@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sm_emulate.spec.fact import EMULATED, PARTLY, Area, confirmed, disputed, unsure
+from sm_emulate.spec.fact import EMULATED, OUTSIDE, PARTLY, Area, confirmed, disputed, unsure
 from sm_emulate.spec.facts.sources import (
     API,
     EXAMPLES,
@@ -47,7 +47,9 @@ AREA = Area(
             level=EMULATED,
             note="60 seconds",
         ),
-        confirmed("hosting.invocation.client-timeout", "Callers are told to wait 70 seconds.", HOST),
+        confirmed(
+            "hosting.invocation.client-timeout", "Callers are told to wait 70 seconds.", HOST, level=OUTSIDE
+        ),
         confirmed(
             "hosting.invocation.disconnect",
             "At the limit the platform drops the connection while the program goes on working.",
@@ -169,7 +171,7 @@ AREA = Area(
         ),
         unsure(
             "hosting.invocation.openai-path",
-            "The container is believed to serve /v1/chat/completions for it.",
+            "For OpenAI-compatible calls the container is believed to serve /v1/chat/completions.",
             OPENAI_BLOG,
         ),
     ),

@@ -65,7 +65,7 @@ AREA = Area(
             "hosting.model.additional",
             "Up to five additional sources lie at /opt/ml/additional-model-data-sources/CHANNEL/.",
             API,
-            sdk("sagemaker-serve"),
+            sdk("SPECULATIVE_DRAFT_MODEL in sagemaker-serve"),
             planned="S3 models",
         ),
         confirmed(
@@ -74,6 +74,12 @@ AREA = Area(
             thread("aws/sagemaker-huggingface-inference-toolkit", 80),
             thread("aws/sagemaker-huggingface-inference-toolkit", 115),
             level=OUTSIDE,
+        ),
+        confirmed(
+            "hosting.model.data-source-options",
+            "A source may name a manifest, ETags and an accepted licence.",
+            API,
+            planned="S3 models",
         ),
     ),
 )

@@ -108,13 +108,19 @@ AREA = Area(
         ),
         unsure(
             "hosting.multi-model.gpu",
-            "On GPU the guide of 2023 names Triton only; TorchServe came later.",
+            "For multi-model endpoints on GPU the guide of 2023 names Triton only; TorchServe came later.",
             guide_2023("multi-model-endpoints"),
         ),
         unsure(
             "hosting.multi-model.replaced-object",
             "An object put anew under the same key is not seen until the model is unloaded.",
             guide_2023("multi-model-endpoints"),
+            planned=LATER,
+        ),
+        confirmed(
+            "hosting.multi-model.in-pipeline",
+            "In a pipeline one container may be multi-model, and then needs both labels.",
+            guide_2023("build-multi-model-build-container"),
             planned=LATER,
         ),
     ),

@@ -61,7 +61,7 @@ AREA = Area(
             API,
             guide_2023("shadow-tests"),
         ),
-        confirmed("hosting.several.deployment", "Updates are blue/green or rolling.", API),
+        confirmed("hosting.several.deployment", "Endpoint updates are blue/green or rolling.", API),
         confirmed(
             "hosting.several.endpoint-status",
             "EndpointStatus is OutOfService, Creating, Updating, SystemUpdating, RollingBack, InService, Deleting, Failed or UpdateRollbackFailed.",
@@ -82,7 +82,7 @@ AREA = Area(
         ),
         unsure(
             "hosting.several.capture-inference-id",
-            "inferenceId is believed to stand in eventMetadata.",
+            "In captured data inferenceId is believed to stand in eventMetadata.",
             RUNTIME_API,
         ),
         confirmed(
@@ -158,6 +158,22 @@ AREA = Area(
             "An async endpoint takes async calls only.",
             guide_2023("async-inference"),
             planned="async endpoints",
+        ),
+        confirmed(
+            "hosting.several.routing",
+            "Requests go to a random instance or to the least busy one; a variant has at most five instance pools.",
+            API,
+        ),
+        confirmed(
+            "hosting.several.component-hardware",
+            "A component reserves at least 0.25 cores, one accelerator or 128 MB.",
+            API,
+        ),
+        confirmed(
+            "hosting.several.direct-limits",
+            "In direct mode up to 15 containers share memory and volume.",
+            guide_2023("multi-container-direct"),
+            planned="pipelines",
         ),
     ),
 )

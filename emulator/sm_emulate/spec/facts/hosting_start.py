@@ -110,7 +110,7 @@ AREA = Area(
         ),
         confirmed(
             "hosting.start.volume",
-            "Volumes have 1 to 512 GB; batch has a fixed 30 GB.",
+            "Endpoint volumes have 1 to 512 GB; batch has a fixed 30 GB.",
             API,
             guide_2023("batch-transform-storage"),
             guide_2023("realtime-endpoints-large-model-hosting"),

@@ -63,7 +63,7 @@ AREA = Area(
         ),
         confirmed(
             "hosting.streaming.two-way-client",
-            "Its callers use HTTP/2 on port 8443 with an SDK of its own.",
+            "Callers of two-way streaming use HTTP/2 on port 8443 with an SDK of its own.",
             BIDI_BLOG,
             planned="bidirectional streaming",
         ),
@@ -101,7 +101,7 @@ AREA = Area(
         ),
         confirmed(
             "hosting.streaming.two-way-ami",
-            "On GPU it needs a recent host image, else the request hangs.",
+            "Two-way streaming on GPU needs a recent host image, else the request hangs.",
             f"{DLC} docs/vllm-omni/deployment/sagemaker.md",
         ),
         confirmed(

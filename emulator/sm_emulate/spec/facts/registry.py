@@ -65,13 +65,13 @@ AREA = Area(
         confirmed(
             "registry.host-names",
             "ECR's host is ACCOUNT.dkr.ecr.REGION.amazonaws.com, with another domain in China and the isolated partitions.",
-            sdk("tests test_retrieve.py"),
+            sdk("test_retrieve.py"),
             planned=LATER,
         ),
         confirmed(
             "registry.dlc-accounts",
             "AWS's deep learning images lie in 763104351884 for most regions and in accounts of their own for the others.",
-            sdk("image_uri_config/pytorch.json"),
+            sdk("sagemaker-core/src/sagemaker/core/image_uri_config/pytorch.json"),
             planned=LATER,
         ),
         confirmed(
@@ -111,6 +111,17 @@ AREA = Area(
             thread("aws/sagemaker-tensorflow-training-toolkit", 372),
             thread("aws/sagemaker-huggingface-inference-toolkit", 45),
             level=OUTSIDE,
+        ),
+        confirmed(
+            "registry.marketplace-account",
+            "A Marketplace image lies in the seller's own ECR, in the model package's region, and is scanned for vulnerabilities.",
+            guide_2023("sagemaker-mkt-create-model-package"),
+        ),
+        confirmed(
+            "registry.scan-on-push",
+            "A repository may scan images as they are pushed.",
+            "boto/botocore botocore/data/ecr",
+            planned=LATER,
         ),
     ),
 )

@@ -288,7 +288,7 @@ AREA = Area(
         confirmed(
             "training.channels.base-model",
             "SDK v3 brings base models in as the channel model or base_model.",
-            sdk("sagemaker-train base_trainer.py"),
+            sdk("sagemaker-train/src/sagemaker/train/base_trainer.py"),
             level=EMULATED,
         ),
     ),

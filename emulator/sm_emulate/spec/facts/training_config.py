@@ -282,7 +282,7 @@ AREA = Area(
         confirmed(
             "training.config.input-writable",
             "/opt/ml/input itself can be written: SDK v3 puts sm_training.env there.",
-            sdk("sagemaker-train environment.py"),
+            sdk("sagemaker-train/src/sagemaker/train/container_drivers/scripts/environment.py"),
             level=EMULATED,
         ),
     ),

@@ -4,6 +4,7 @@ from sm_emulate.spec.fact import EMULATED, PARTLY, Area, confirmed, disputed, un
 from sm_emulate.spec.facts.sources import (
     API,
     DLC,
+    EXAMPLES,
     IMAGE,
     JOBS_2020,
     LISTING_2022,
@@ -201,6 +202,19 @@ AREA = Area(
             "training.invocation.no-port",
             "Training containers have no port and no health check.",
             RUN,
+            level=EMULATED,
+        ),
+        confirmed(
+            "training.invocation.shebang",
+            "A `train` program without execute permission gives Permission denied, one of the wrong format `exec format error`.",
+            thread(SDK, 4678),
+            thread(EXAMPLES, 744),
+            level=EMULATED,
+        ),
+        confirmed(
+            "training.invocation.cmd-is-ignored",
+            "An image that relies on its CMD runs something else: with ENTRYPOINT echo the log says train.",
+            thread(TRAINING_TOOLKIT, 65),
             level=EMULATED,
         ),
     ),

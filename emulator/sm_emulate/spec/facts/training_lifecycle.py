@@ -152,5 +152,21 @@ AREA = Area(
             "In a warm pool the container has a fresh file system but for the cache directory.",
             guide_2023("train-warm-pools"),
         ),
+        confirmed(
+            "training.lifecycle.total-time",
+            "A job and its upload have 30 days in all.",
+            API,
+            note="no job is cut off after 30 days",
+        ),
+        confirmed(
+            "training.lifecycle.warm-pool-match",
+            "A warm pool is used again when role, instances, volume, subnets, security groups and isolation are the same.",
+            guide_2023("train-warm-pools"),
+        ),
+        confirmed(
+            "training.lifecycle.warm-pool-status",
+            "A warm pool is Available, InUse, Reused or Terminated.",
+            API,
+        ),
     ),
 )

@@ -252,5 +252,35 @@ AREA = Area(
             toolkit("ENVIRONMENT_VARIABLES.md"),
             level=EMULATED,
         ),
+        confirmed(
+            "training.outputs.cannot-pull-disk",
+            "The reason for an image that cannot be pulled is also given when the image outgrows the disk.",
+            thread(SDK, 1968),
+        ),
+        confirmed(
+            "training.outputs.toolkit-no-model-warning",
+            "The toolkit warns `No model artifact is saved under path /opt/ml/model`.",
+            thread(SDK, 1895),
+            level=OUTSIDE,
+        ),
+        unsure(
+            "training.outputs.errors-folder",
+            "/opt/ml/errors is mentioned for Neo inference only.",
+            "neo-ai/neo-ai-dlr container/README.md",
+        ),
+        confirmed(
+            "training.outputs.checkpoint-path",
+            "CheckpointConfig.LocalPath has at most 4096 characters.",
+            API,
+            planned="checkpoints and spot",
+        ),
+        confirmed(
+            "training.outputs.metrics-buffered",
+            "Metrics in lines that end in a carriage return only, or are not flushed, are not found in time.",
+            thread(EXAMPLES, 1920),
+            thread(SDK, 3932),
+            level=PARTLY,
+            note="a carriage return ends no line here either; lines are searched as they come",
+        ),
     ),
 )

@@ -147,5 +147,22 @@ AREA = Area(
             thread(SDK, 2199),
             level=OUTSIDE,
         ),
+        confirmed(
+            "training.resources.volume-key", "VolumeKmsKeyId is not allowed for instances with NVMe.", API
+        ),
+        confirmed(
+            "training.resources.isolation-credentials",
+            "Isolated containers have no AWS credentials.",
+            guide_2023("mkt-algo-model-internet-free"),
+            level=EMULATED,
+            note="no container has any yet",
+        ),
+        confirmed(
+            "training.resources.no-driver",
+            "Without the NVIDIA runtime a GPU program ends with `Found no NVIDIA driver`.",
+            thread("utterworks/fast-bert", 182),
+            level=EMULATED,
+            note="asking for a GPU that is not there is refused before",
+        ),
     ),
 )

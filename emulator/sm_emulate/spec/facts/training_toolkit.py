@@ -79,7 +79,7 @@ AREA = Area(
         confirmed(
             "training.toolkit.model-trainer",
             "SDK v3's ModelTrainer sets ContainerEntrypoint to bash and brings its start script in the channel sm_drivers and the code in the channel code.",
-            sdk("sagemaker-train modules/templates.py"),
+            sdk("sagemaker-train/src/sagemaker/train/templates.py"),
             planned="AWS-compatible server",
         ),
         confirmed(
@@ -99,6 +99,36 @@ AREA = Area(
             "The SDK's tuner loses ContainerEntrypoint.",
             thread(SDK, 5184),
             note="a matter of the SDK",
+            level=OUTSIDE,
+        ),
+        confirmed(
+            "training.toolkit.commands",
+            "A name ending in .py runs with python, one beside setup.py as a package, any other through /bin/sh.",
+            toolkit("src/sagemaker_training/entry_point.py"),
+            level=OUTSIDE,
+        ),
+        confirmed(
+            "training.toolkit.isolated-code",
+            "Under isolation it cannot fetch code from S3: the code has to be in the image or a channel.",
+            toolkit("src/sagemaker_training/files.py"),
+            level=OUTSIDE,
+        ),
+        confirmed(
+            "training.toolkit.mpi",
+            "For MPI it starts sshd, waits for the workers up to an hour and runs mpirun with --allow-run-as-root.",
+            toolkit("src/sagemaker_training/mpi.py"),
+            level=OUTSIDE,
+        ),
+        confirmed(
+            "training.toolkit.framework-error",
+            "An exception of its own becomes `Framework Error:` and a traceback in the failure file, which it never overwrites.",
+            toolkit("src/sagemaker_training/errors.py"),
+            level=OUTSIDE,
+        ),
+        confirmed(
+            "training.toolkit.sdk-v3-hyphens",
+            "SDK v3's own script replaces hyphens by underscores in SM_HP_ names.",
+            sdk("sagemaker-train/src/sagemaker/train/container_drivers/scripts/environment.py"),
             level=OUTSIDE,
         ),
     ),
