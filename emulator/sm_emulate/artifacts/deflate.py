@@ -65,7 +65,7 @@ class GzipWriter:
         self._pending: deque[tuple[Future[bytes], bytearray]] = deque()
         self._write_raw(b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff")
 
-    def __enter__(self) -> GzipWriter:  # noqa: PYI034  # typing.Self needs Python 3.11
+    def __enter__(self) -> GzipWriter:  # typing.Self needs Python 3.11
         return self
 
     def __exit__(
@@ -181,7 +181,7 @@ class GzipReader:
         self.position = 0
         """Bytes given so far."""
 
-    def __enter__(self) -> GzipReader:  # noqa: PYI034  # typing.Self needs Python 3.11
+    def __enter__(self) -> GzipReader:  # typing.Self needs Python 3.11
         return self
 
     def __exit__(

@@ -1,0 +1,239 @@
+"""The words of the command line, put into the document of the API. What a value may be is not judged here."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sm_emulate.errors import RequestError
+from sm_emulate.request.json_file import read_object
+from sm_emulate.request.validate import nearest, shorten, shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_CHANNEL_FORM = "NAME=PATH[,OPTION=VALUE...]"
+_UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def channel(text: str) -> dict[str, Any]:
+    r"""Read `train=./data,mode=FastFile,content-type=text/csv` into a Channel of the API.
+
+    A comma inside the path is written `\,`.
+    """
+    name, equals, rest = text.partition("=")
+    if not equals:
+        looks_like_path = "/" in text or text.startswith(".")
+        raise RequestError(
+            "a channel has no name" if looks_like_path else "a channel has no path",
+            value=text,
+            expected=_CHANNEL_FORM,
+            hint=f"--channel train={text}" if looks_like_path else f"--channel {text}=./data",
+        )
+    uri, *given = [part.replace("\\,", ",") for part in re.split(r"(?<!\\),", rest)]
+    if not name.strip():
+        raise RequestError(
+            "a channel has no name", value=text, expected=_CHANNEL_FORM, hint=f"--channel train={uri}"
+        )
+    if not uri.strip():
+        raise RequestError(f"channel {name} has no path", value=text, expected=_CHANNEL_FORM)
+    source: dict[str, Any] = {
+        "S3DataType": "S3Prefix",
+        "S3Uri": uri,
+        "S3DataDistributionType": "FullyReplicated",
+    }
+    made: dict[str, Any] = {"ChannelName": name, "DataSource": {"S3DataSource": source}}
+    seen: set[str] = set()
+    for part in given:
+        option, equals, value = part.partition("=")
+        put = _channel_option(name, option.strip(), value, equals=bool(equals))
+        if option.strip() in seen:
+            raise RequestError(f"channel {name}: option {option.strip()} stands there twice", value=text)
+        seen.add(option.strip())
+        put(made, source, value)
+    return made
+
+
+def key_value(text: str, *, what: str, secret: bool = False) -> tuple[str, str]:
+    """Read `KEY=VALUE`; the value may be empty and may hold further equals signs.
+
+    Args:
+        text: what was typed.
+        what: what it is called, as `hyperparameter`.
+        secret: never print the value.
+    """
+    key, equals, value = text.partition("=")
+    if equals and key:
+        return key, value
+    # without a key, all of the text may be the secret
+    seen = shown(text, secret=secret)
+    if not equals:
+        hint = None if secret else f"{shorten(text)}=VALUE"
+        raise RequestError(f"{_a(what)} has no value", value=seen, expected="KEY=VALUE", hint=hint)
+    raise RequestError(f"{_a(what)} has no name", value=seen, expected="KEY=VALUE")
+
+
+def key_values(texts: Iterable[str], *, what: str, secret: bool = False) -> dict[str, str]:
+    """Read several `KEY=VALUE`; a key that is given twice is refused, since one of the two would be lost."""
+    found: dict[str, str] = {}
+    for text in texts:
+        key, value = key_value(text, what=what, secret=secret)
+        if key in found:
+            raise RequestError(f"{what} {key} is given twice", value=key, expected="each only once")
+        found[key] = value
+    return found
+
+
+def hyperparameters_file(path: Path) -> dict[str, str]:
+    """Read a JSON object of hyperparameters; what is no string becomes its JSON text, as the SDK does it."""
+    what = "the hyperparameters file"
+    found: dict[str, str] = {}
+    for name, value in read_object(path, what=what).items():
+        if value is None:
+            raise RequestError(
+                f"{what} gives hyperparameter {name} as null",
+                value=path,
+                expected="a string, a number, true, false, a list or an object",
+                hint=f"leave {name} out, or write it as a string",
+            )
+        found[name] = value if isinstance(value, str) else json.dumps(value)
+    return found
+
+
+def metric(text: str) -> dict[str, str]:
+    """Read `NAME=REGEX` into a MetricDefinition of the API."""
+    name, equals, regex = text.partition("=")
+    form = "NAME=REGEX, as loss=loss: ([0-9.]+)"
+    if not equals or not regex:
+        raise RequestError("a metric has no regex", value=shown(text), expected=form)
+    if not name.strip():
+        raise RequestError("a metric has no name", value=shown(text), expected=form)
+    try:
+        groups = re.compile(regex).groups
+    except re.error as error:
+        raise RequestError(
+            f"the regex of metric {name} cannot be read: {error}", value=shown(regex), expected=form
+        ) from error
+    if groups < 1:
+        raise RequestError(
+            f"the regex of metric {name} has no group: SageMaker would find no number in it",
+            value=shown(regex),
+            expected=form,
+            hint="put the number in round brackets",
+        )
+    return {"Name": name, "Regex": regex}
+
+
+def duration(text: str, *, what: str) -> int:
+    """Read `90`, `90s`, `15m`, `2h` or `1d` as seconds."""
+    found = re.fullmatch(r"(\d+)([smhd]?)", text.strip().lower(), re.ASCII)
+    if found is None:
+        raise RequestError(
+            f"{what} is no duration", value=shown(text), expected="seconds, or 90s, 15m, 2h, 1d"
+        )
+    return int(found[1]) * _UNIT_SECONDS[found[2]]
+
+
+def training_document(
+    *,
+    image: str | None,
+    job_name: str | None,
+    role_arn: str | None,
+    output_path: str | None,
+    instance_type: str | None,
+    instance_count: int | None = 1,
+    channels: Sequence[Mapping[str, Any]] = (),
+    hyperparameters: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    entrypoint: Sequence[str] = (),
+    arguments: Sequence[str] = (),
+    metrics: Sequence[Mapping[str, str]] = (),
+    input_mode: str | None = "File",
+    max_runtime_in_seconds: int | None = None,
+    network_isolation: bool = False,
+    tags: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Give the CreateTrainingJob document that these flags mean; `training.from_aws` judges it.
+
+    A flag that is None or empty leaves its member out, as when the flags are put over a document.
+    """
+    stopping = None if max_runtime_in_seconds is None else {"MaxRuntimeInSeconds": max_runtime_in_seconds}
+    return _given(
+        TrainingJobName=job_name,
+        RoleArn=role_arn,
+        AlgorithmSpecification=_given(
+            TrainingImage=image,
+            TrainingInputMode=input_mode,
+            ContainerEntrypoint=list(entrypoint),
+            ContainerArguments=list(arguments),
+            MetricDefinitions=[dict(one) for one in metrics],
+        ),
+        HyperParameters=dict(hyperparameters or {}),
+        InputDataConfig=[dict(one) for one in channels],
+        OutputDataConfig=_given(S3OutputPath=output_path),
+        ResourceConfig=_given(InstanceType=instance_type, InstanceCount=instance_count),
+        StoppingCondition=stopping,
+        Environment=dict(environment or {}),
+        EnableNetworkIsolation=network_isolation or None,
+        Tags=[{"Key": key, "Value": value} for key, value in (tags or {}).items()],
+    )
+
+
+def _given(**members: Any) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value not in (None, [], {})}
+
+
+_Put = Callable[[dict[str, Any], dict[str, Any], str], None]
+
+
+def _into_channel(member: str) -> _Put:
+    return lambda made, _source, value: made.__setitem__(member, value)
+
+
+def _into_source(member: str, *, many: bool = False) -> _Put:
+    return lambda _made, source, value: source.__setitem__(member, value.split(":") if many else value)
+
+
+def _shuffle(made: dict[str, Any], _source: dict[str, Any], value: str) -> None:
+    if not re.fullmatch(r"-?\d+", value, re.ASCII):
+        raise RequestError(
+            f"channel {made['ChannelName']}: shuffle-seed is no whole number",
+            value=shown(value),
+            expected="a whole number",
+        )
+    made["ShuffleConfig"] = {"Seed": int(value)}
+
+
+CHANNEL_OPTIONS: Mapping[str, _Put] = {
+    "mode": _into_channel("InputMode"),
+    "content-type": _into_channel("ContentType"),
+    "compression": _into_channel("CompressionType"),
+    "record-wrapper": _into_channel("RecordWrapperType"),
+    "shuffle-seed": _shuffle,
+    "type": _into_source("S3DataType"),
+    "distribution": _into_source("S3DataDistributionType"),
+    "attributes": _into_source("AttributeNames", many=True),
+    "instance-groups": _into_source("InstanceGroupNames", many=True),
+}
+"""What may follow the path of `--channel`, and where in the Channel it goes."""
+
+
+def _channel_option(name: str, option: str, value: str, *, equals: bool) -> _Put:
+    put = CHANNEL_OPTIONS.get(option)
+    if put is None:
+        near = nearest(option, CHANNEL_OPTIONS) if equals else None
+        raise RequestError(
+            f"channel {name} has an option that is not known",
+            value=shown(option),
+            expected=f"one of {', '.join(CHANNEL_OPTIONS)}",
+            hint=f"did you mean {near}?" if near else "a comma inside the path is written \\,",
+        )
+    if not value:
+        raise RequestError(f"channel {name}: option {option} has no value", expected=f"{option}=VALUE")
+    return put
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
