@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 class LinkRule(Enum):
     """What becomes of symlinks. AWS does not say; the default is what was seen in real archives.
 
-    A hard link is one more name of a file: under either rule each name is packed with its content.
+    A hard link is one more name of a file: under every rule each name is packed with its content.
     """
 
     KEEP = "keep"
     """A symlink stays one in the archive. Hosting then refuses the archive."""
     FOLLOW = "follow"
     """What a symlink shows inside the folder takes its place; a link out of it or to nothing is left out."""
+    SKIP = "skip"
+    """Symlinks are left out and listed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,9 @@ def _inside(folder: _Folder, rule: LinkRule) -> Iterator[_Folder | Entry | Skipp
         with os.scandir(path) as entries:
             for entry in entries:
                 shown, is_folder, name = entry.path, entry.is_dir(follow_symlinks=False), prefix + entry.name
+                if rule is LinkRule.SKIP and entry.is_symlink():
+                    odd.append(Skipped(name=name, reason="it is a symlink"))
+                    continue
                 if rule is LinkRule.FOLLOW and entry.is_symlink():
                     followed = _follow(entry.path, root, again=folder.through_link)
                     if isinstance(followed, str):
