@@ -1,0 +1,59 @@
+"""The command line. Each command is a module of its own, imported when it is asked for.
+
+Results go to stdout, progress and container logs to stderr. An error of our tree becomes its message and its
+exit code.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+
+from sm_emulate.errors import ExitCode, SmEmulateError
+
+
+def main() -> None:
+    """Run the `sm-emulate` command and leave with its exit code."""
+    import click
+
+    from sm_emulate.cli.group import sm_emulate
+
+    debug = "--debug" in sys.argv[1:]
+    try:
+        code = sm_emulate.main(standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        code = leave.exit_code
+    except click.ClickException as wrong_usage:
+        wrong_usage.show()
+        code = wrong_usage.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # the reader of our stdout has left, as in `sm-emulate logs NAME | head`
+        sys.stderr.close()
+        code = ExitCode.OK
+    except SmEmulateError as error:
+        if debug:
+            raise
+        tell(error)
+        code = error.exit_code
+    except Exception as bug:
+        if debug:
+            raise
+        click.echo(f"error: a bug in sm-emulate: {type(bug).__name__}: {bug}", err=True)
+        click.echo("  hint:     run it again with --debug and report the traceback", err=True)
+        code = ExitCode.BUG
+    sys.exit(int(code or 0))
+
+
+def tell(error: SmEmulateError) -> None:
+    """Print an error: for a person on stderr, and as JSON on stdout where JSON was asked for."""
+    import click
+
+    click.echo("\n".join(error.lines()), err=True)
+    words = sys.argv[1:]
+    if "--output=json" in words or ("--output", "json") in itertools.pairwise(words):
+        import json
+
+        click.echo(json.dumps(error.as_json(), indent=2))

@@ -21,6 +21,8 @@ LABEL_HOST = "dev.sm-emulate.host"
 """`algo-N` for training, the variant for an endpoint."""
 LABEL_HOME = "dev.sm-emulate.home"
 """The state folder of the run: two users of one engine leave each other's containers alone."""
+LABEL_OWNER = "dev.sm-emulate.owner"
+"""The process that looks after it, as `sm_emulate.engine.owner.owner_label` writes it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,8 @@ class ContainerSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     hostname: str | None = None
     user: str | None = None
+    working_dir: str | None = None
+    """None keeps the image's own WORKDIR."""
     mounts: tuple[Mount, ...] = ()
     tmpfs: Mapping[str, str] = field(default_factory=dict)
     network: str | None = None
@@ -75,6 +79,8 @@ class ContainerSpec:
     memory_bytes: int | None = None
     shm_bytes: int | None = None
     read_only_root: bool = False
+    host_user_namespace: bool = False
+    """Root inside is root outside even where the engine maps users: to hand files back, never for jobs."""
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def docker_run(self) -> list[str]:
@@ -84,11 +90,13 @@ class ContainerSpec:
             ("--name", self.name),
             ("--hostname", self.hostname),
             ("--user", self.user),
+            ("--workdir", self.working_dir),
             ("--network", self.network),
             ("--cpus", None if self.cpus is None else f"{self.cpus:g}"),
             ("--memory", self.memory_bytes),
             ("--shm-size", self.shm_bytes),
             ("--gpus", self.gpus.flag() if self.gpus else None),
+            ("--userns", "host" if self.host_user_namespace else None),
         ):
             if value is not None:
                 argv += [flag, str(value)]
@@ -267,4 +275,11 @@ class Engine(Protocol):
 
     def remove_leftover(self, leftover: Leftover) -> None: ...
 
-    def close(self) -> None: ...
+    def shares(self, folder: str) -> bool | None:
+        """Tell whether the engine sees this very folder at the same path, so that it can be mounted.
+
+        None when that cannot be told without running a container.
+        """
+
+    def close(self) -> None:
+        """Let go of every connection; log streams that are still open end."""

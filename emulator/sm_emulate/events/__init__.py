@@ -1,0 +1,127 @@
+"""What happens while a job runs or an endpoint lives, as frozen values without logic.
+
+`lifecycle` publishes them, `report` listens. A new kind of event is a class here and a branch in the
+listeners that care.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def now() -> datetime:
+    """The time of an event: UTC, aware."""
+    return datetime.now(timezone.utc)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    at: datetime = field(default_factory=now)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusChanged(Event):
+    """A job or endpoint entered a new status; for jobs, one of its SecondaryStatusTransitions."""
+
+    status: str
+    """`InProgress`, `Completed` ... for jobs; `Creating`, `InService` ... for endpoints."""
+    secondary: str = ""
+    """`Downloading`, `Training` ...; empty for endpoints."""
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLines(Event):
+    """Whole lines as a container wrote them, in order: bytes that end with a newline.
+
+    Many lines travel together, since a container can write 100,000 of them in a second.
+    """
+
+    host: str
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerStarted(Event):
+    host: str
+    container: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerExited(Event):
+    host: str
+    container: str
+    code: int
+    oom_killed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress(Event):
+    """How far a long piece of our own work is: an image pulled, a model unpacked, an archive packed."""
+
+    task: str
+    done_bytes: int
+    total_bytes: int
+    """0 while unknown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricRecorded(Event):
+    """A metric regex met a log line."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtifactPacked(Event):
+    """`model.tar.gz` or `output.tar.gz` is complete."""
+
+    name: str
+    path: str
+    members: int
+    packed_bytes: int
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    """What was left out, and why."""
+    clashes: tuple[str, ...] = ()
+    """Names that several hosts wrote; the first host's file is kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pinged(Event):
+    """One health check of an endpoint's container."""
+
+    status: int | None
+    seconds: float
+    failure: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invoked(Event):
+    """One finished invocation."""
+
+    path: str
+    status: int
+    original_status: int | None
+    model_seconds: float
+    overhead_seconds: float
+    bytes_in: int
+    bytes_out: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warned(Event):
+    """Something that the user should know, though the run goes on."""
+
+    message: str
+
+
+class Listener(Protocol):
+    """Hears every event of one run, one at a time, in order, from whichever thread it happened in."""
+
+    def __call__(self, event: Event) -> None: ...

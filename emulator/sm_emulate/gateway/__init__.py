@@ -1,0 +1,11 @@
+"""The front door of an endpoint: InvokeEndpoint's rules over HTTP.
+
+`gateway.ping` and `gateway.client` stand alone and are cheap to import.
+"""
+
+from __future__ import annotations
+
+from sm_emulate.gateway.front import EndpointFront, Invocation, Upstream
+from sm_emulate.gateway.gateway import Gateway, warm_up
+
+__all__ = ["EndpointFront", "Gateway", "Invocation", "Upstream", "warm_up"]

@@ -138,24 +138,27 @@ def duration(text: str, *, what: str) -> int:
 
 def training_document(
     *,
-    image: str,
-    job_name: str,
-    role_arn: str,
-    output_path: str,
-    instance_type: str,
-    instance_count: int = 1,
+    image: str | None,
+    job_name: str | None,
+    role_arn: str | None,
+    output_path: str | None,
+    instance_type: str | None,
+    instance_count: int | None = 1,
     channels: Sequence[Mapping[str, Any]] = (),
     hyperparameters: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
     entrypoint: Sequence[str] = (),
     arguments: Sequence[str] = (),
     metrics: Sequence[Mapping[str, str]] = (),
-    input_mode: str = "File",
+    input_mode: str | None = "File",
     max_runtime_in_seconds: int | None = None,
     network_isolation: bool = False,
     tags: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Give the CreateTrainingJob document that these flags mean; `training.from_aws` judges it."""
+    """Give the CreateTrainingJob document that these flags mean; `training.from_aws` judges it.
+
+    A flag that is None or empty leaves its member out, as when the flags are put over a document.
+    """
     stopping = None if max_runtime_in_seconds is None else {"MaxRuntimeInSeconds": max_runtime_in_seconds}
     return _given(
         TrainingJobName=job_name,
@@ -169,8 +172,8 @@ def training_document(
         ),
         HyperParameters=dict(hyperparameters or {}),
         InputDataConfig=[dict(one) for one in channels],
-        OutputDataConfig={"S3OutputPath": output_path},
-        ResourceConfig={"InstanceType": instance_type, "InstanceCount": instance_count},
+        OutputDataConfig=_given(S3OutputPath=output_path),
+        ResourceConfig=_given(InstanceType=instance_type, InstanceCount=instance_count),
         StoppingCondition=stopping,
         Environment=dict(environment or {}),
         EnableNetworkIsolation=network_isolation or None,

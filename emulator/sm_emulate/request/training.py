@@ -92,6 +92,11 @@ class ResourceConfig:
     raw: Mapping[str, Any] = raw()
 
     @property
+    def first_instance_type(self) -> str:
+        """The instance type, or that of the first group."""
+        return self.instance_type or self.instance_groups[0].instance_type
+
+    @property
     def total_instances(self) -> int:
         """How many hosts the job has."""
         return self.instance_count or sum(group.instance_count for group in self.instance_groups)

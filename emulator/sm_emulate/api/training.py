@@ -1,0 +1,183 @@
+"""Training jobs from Python: `train` runs one, `plan` says what would be run."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sm_emulate.engine.gpus import gpu_request
+from sm_emulate.engine.protocol import LABEL_HOST, Mount
+from sm_emulate.events import Progress
+from sm_emulate.lifecycle.training import Platform, TrainingJob, container_spec
+from sm_emulate.report.run_files import RunFiles
+from sm_emulate.request.training import check_local
+from sm_emulate.spec.training_job import LAYOUT, STOP_GRACE_SECONDS
+from sm_emulate.staging.cluster import cluster_of
+from sm_emulate.staging.config_files import channels_of, config_files
+from sm_emulate.staging.scope import check_emulated
+from sm_emulate.staging.tree import placements
+from sm_emulate.storage.runs import Runs, default_home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from sm_emulate.engine.protocol import ContainerSpec, Engine, Image
+    from sm_emulate.events import Listener
+    from sm_emulate.lifecycle.training_result import TrainingResult
+    from sm_emulate.request.training import TrainingRequest
+
+
+def train(
+    request: TrainingRequest,
+    *,
+    engine: Engine | None = None,
+    home: Path | None = None,
+    platform: Platform | None = None,
+    gpus: str = "auto",
+    stop_grace_s: float = STOP_GRACE_SECONDS,
+    listeners: Sequence[Listener] = (),
+    ready: Callable[[TrainingJob], None] | None = None,
+) -> TrainingResult:
+    """Run a training job to its end and give its result; a job that fails is a result, too.
+
+    Args:
+        request: from `training_request` or `training_request_from_aws`.
+        engine: the container engine; the first that answers by default.
+        home: the folder of all runs; SM_EMULATE_HOME or the user's state folder by default.
+        platform: profile, settings, region and account of the SageMaker that is emulated.
+        gpus: `auto`, `none`, `all`, a number, or `device=ID[,ID...]`.
+        stop_grace_s: seconds between SIGTERM and SIGKILL.
+        listeners: hear every event, one at a time.
+        ready: given the job just before it runs, so that another thread or a signal handler can `stop()` it.
+
+    Raises:
+        RequestError: something asked for is wrong or not emulated; nothing was started.
+        ImageNotFoundError: the image is neither here nor can it be pulled; nothing was started.
+        MachineError: this machine cannot run it.
+    """
+    check_emulated(request)
+    check_local(request)
+    runs = Runs(home.absolute() if home else default_home(os.environ))
+    used = engine or _first_engine()
+    try:
+        wanted = gpu_request(gpus, instance_type=request.resource_config.first_instance_type, engine=used)
+        image = find_image(used, request.algorithm_specification.training_image, listeners)
+        run = runs.create("training-jobs", request.training_job_name)
+        with RunFiles(run) as files:
+            job = TrainingJob(
+                request,
+                image=image,
+                engine=used,
+                run=run,
+                platform=platform,
+                gpus=wanted,
+                stop_grace_s=stop_grace_s,
+                listeners=(files, *listeners),
+            )
+            if ready is not None:
+                ready(job)
+            return job.run()
+    finally:
+        if engine is None:
+            used.close()
+
+
+def find_image(engine: Engine, reference: str, listeners: Sequence[Listener] = ()) -> Image:
+    """Look an image up on the engine, and pull it if it is not there.
+
+    Raises:
+        ImageNotFoundError: it can be had nowhere.
+    """
+    from sm_emulate.errors import ImageNotFoundError
+    from sm_emulate.spec.wordings import CANNOT_PULL_IMAGE
+
+    try:
+        return engine.image(reference)
+    except ImageNotFoundError:
+        pass
+
+    def tell(layer: str, done: int, total: int) -> None:
+        for listener in listeners:
+            listener(Progress(task=f"Pulling {reference} {layer}", done_bytes=done, total_bytes=total))
+
+    try:
+        return engine.pull(reference, tell)
+    except ImageNotFoundError as error:
+        raise ImageNotFoundError(
+            "the image is not on this engine and cannot be pulled",
+            value=reference,
+            expected="an image of this engine (`docker images`), or one that its registry gives us",
+            hint=error.hint,
+            evidence=(*error.evidence, f"SageMaker would say: {CANNOT_PULL_IMAGE}"),
+        ) from error
+
+
+def _first_engine() -> Engine:
+    from sm_emulate.engine.discover import connect
+
+    return connect(environ=os.environ)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostPlan:
+    """What one host of a job would be: its files and its container."""
+
+    host: str
+    files: Mapping[str, bytes]
+    """Content of the config files, by path in the container."""
+    directories: tuple[str, ...]
+    """Empty directories that exist before the program starts."""
+    container: ContainerSpec
+
+
+def plan(request: TrainingRequest, *, home: Path | None = None, platform: Platform | None = None) -> list[HostPlan]:
+    """Say what `train` would do, host by host, without an engine and without making anything.
+
+    Raises:
+        RequestError: something asked for is wrong or not emulated.
+    """
+    check_emulated(request)
+    check_local(request)
+    platform = platform or Platform()
+    runs = (home or default_home(os.environ)).absolute() / "training-jobs" / request.training_job_name
+    cluster = cluster_of(request.resource_config)
+    planned = []
+    for host in cluster.hosts:
+        folder = runs / "opt-ml" / host.name
+        files = config_files(
+            request,
+            cluster=cluster,
+            host=host,
+            profile=platform.profile,
+            settings=platform.settings,
+            region=platform.region,
+            account=platform.account,
+        )
+        placed = placements(folder, request, host=host, settings=platform.settings)
+        container = container_spec(
+            request,
+            host=host,
+            mounts=[
+                Mount(source=str(each.source), target=each.target, read_only=each.read_only) for each in placed
+            ],
+            image=request.algorithm_specification.training_image,
+            platform=platform,
+            network=None if len(cluster.hosts) == 1 else request.training_job_name,
+            alone=len(cluster.hosts) == 1,
+            gpus=None,
+            labels={LABEL_HOST: host.name},
+        )
+        planned.append(
+            HostPlan(
+                host=host.name,
+                files={f"{LAYOUT.config}/{name}": content for name, content in sorted(files.items())},
+                directories=(
+                    *LAYOUT.created,
+                    *(LAYOUT.channel(channel.channel_name) for channel in channels_of(request, host)),
+                ),
+                container=container,
+            )
+        )
+    return planned

@@ -1,0 +1,103 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sm_emulate.engine.protocol import Engine
+    from sm_emulate.lifecycle.training import Platform
+    from sm_emulate.storage.runs import Runs
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+
+def home_option(command: Command) -> Command:
+    """`--home`, where runs are kept."""
+    return click.option(
+        "--home",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar="SM_EMULATE_HOME",
+        help="Folder of all runs.  [default: ~/.local/state/sm-emulate]",
+    )(command)
+
+
+def engine_option(command: Command) -> Command:
+    """`--engine`, which container engine to use."""
+    return click.option(
+        "--engine",
+        metavar="ADDRESS",
+        help="Engine to use, such as unix:///var/run/docker.sock.  [default: the first that answers]",
+    )(command)
+
+
+def output_option(command: Command) -> Command:
+    """`--output`, for a person or for a machine."""
+    return click.option(
+        "--output",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="Form of the result on stdout.",
+    )(command)
+
+
+def platform_options(command: Command) -> Command:
+    """`--platform-profile`, `--setting`, `--region`: which SageMaker is emulated."""
+    for option in (
+        click.option("--region", default="us-east-1", show_default=True, help="Region in ARNs and variables."),
+        click.option(
+            "--setting",
+            "settings",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Where the platform's behaviour is not known for certain; docs/level-of-support.md lists all.",
+        ),
+        click.option(
+            "--platform-profile",
+            default="2025",
+            show_default=True,
+            type=click.Choice(["2025", "2022", "2020"]),
+            help="The platform as it was in that year.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def platform_of(flags: Mapping[str, Any]) -> Platform:
+    """The platform that the flags of `platform_options` name."""
+    from sm_emulate.lifecycle.training import Platform
+    from sm_emulate.request.flags import key_values
+    from sm_emulate.spec.profiles import profile_named
+    from sm_emulate.spec.settings import Settings
+
+    profile = profile_named(flags["platform_profile"])
+    settings = Settings(profile, key_values(flags["settings"], what="setting"))
+    return Platform(profile=profile, settings=settings, region=flags["region"])
+
+
+def runs_of(home: Path | None) -> Runs:
+    """The runs of the chosen home folder."""
+    from sm_emulate.storage.runs import Runs, default_home
+
+    return Runs(home.absolute() if home else default_home(os.environ))
+
+
+def engine_at(address: str | None) -> Engine:
+    """The chosen engine, or the first that answers."""
+    from sm_emulate.engine.discover import connect
+
+    return connect(address, environ=os.environ)
+
+
+def complete_runs(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
+    """Offer the names of runs to the shell."""
+    names = [run.name for run in runs_of(ctx.params.get("home")).all()]
+    return [name for name in names if name.startswith(incomplete)]

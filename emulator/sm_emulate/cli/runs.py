@@ -1,0 +1,180 @@
+"""`ps`, `describe`, `logs`, `stop`, `clean`: runs seen from outside."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sm_emulate.cli.options import (
+    complete_runs,
+    engine_at,
+    engine_option,
+    home_option,
+    output_option,
+    runs_of,
+)
+from sm_emulate.errors import RequestError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sm_emulate.storage.runs import RunFolder
+
+run_argument = click.argument("name", metavar="NAME", shell_complete=complete_runs)
+
+
+def status_of(run: RunFolder, description: dict[str, Any]) -> str:
+    """Say in one word how a run stands."""
+    if run.abandoned:
+        return "Abandoned"
+    return str(description.get("TrainingJobStatus") or description.get("EndpointStatus") or "Starting")
+
+
+@click.command(epilog="\b\nExamples:\n  sm-emulate ps\n  sm-emulate ps --all --output json")
+@click.option("--all", "every", is_flag=True, help="Show runs that are over, too.")
+@home_option
+@output_option
+def ps(every: bool, home: Path | None, output: str) -> None:
+    """List training jobs and endpoints; those that run now, or all."""
+    rows = []
+    for run in runs_of(home).all():
+        if not every and run.result.exists():
+            continue
+        description = run.description()
+        emulator = description.get("Emulator", {})
+        rows.append(
+            {
+                "Name": run.name,
+                "Kind": run.kind,
+                "Status": status_of(run, description),
+                "SecondaryStatus": description.get("SecondaryStatus", ""),
+                "CreationTime": description.get("CreationTime", ""),
+                "Image": emulator.get("Image", ""),
+                "Url": emulator.get("Url", ""),
+                "RunFolder": str(run.path),
+            }
+        )
+    if output == "json":
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        click.echo("nothing runs" + ("" if every else "; `sm-emulate ps --all` lists what is over"), err=True)
+        return
+    columns = ("Name", "Kind", "Status", "CreationTime", "Image", "Url")
+    widths = {column: max(len(column), *(len(row[column]) for row in rows)) for column in columns}
+    for line in ({column: column.upper() for column in columns}, *rows):
+        click.echo("  ".join(line[column].ljust(widths[column]) for column in columns).rstrip())
+
+
+@click.command(epilog="\b\nExample:\n  sm-emulate describe my-job | jq .FailureReason")
+@run_argument
+@home_option
+def describe(name: str, home: Path | None) -> None:
+    """Print a run as DescribeTrainingJob or DescribeEndpoint does: JSON, with an `Emulator` object."""
+    run = runs_of(home).find(name)
+    description = run.description()
+    if run.abandoned:
+        description.setdefault("Emulator", {})["Abandoned"] = True
+    click.echo(json.dumps(description, indent=2))
+
+
+@click.command(epilog="\b\nExamples:\n  sm-emulate logs my-job\n  sm-emulate logs -f my-endpoint")
+@run_argument
+@click.option("-f", "--follow", is_flag=True, help="Go on until the run is over.")
+@click.option("--host", help="Only this host, such as algo-2.")
+@click.option("--tail", type=click.IntRange(min=0), help="Only the last lines of each host.")
+@home_option
+def logs(name: str, follow: bool, host: str | None, tail: int | None, home: Path | None) -> None:
+    """Print what the containers of a run wrote, byte for byte; several hosts one after the other."""
+    run = runs_of(home).find(name)
+    hosts = sorted(file.stem for file in (run.path / "logs").glob("*.log"))
+    if host is not None and host not in hosts:
+        raise RequestError(
+            "this run has no log of that host",
+            value=host,
+            expected=" or ".join(hosts) or "a host that has started",
+        )
+    shown = [host] if host else hosts
+    offsets = dict.fromkeys(shown, 0)
+    if tail is not None:
+        offsets = {each: _tail_offset(run.log(each), tail) for each in shown}
+    while True:
+        over = not follow or run.owner_pid() is None
+        for each in shown if host else sorted(file.stem for file in (run.path / "logs").glob("*.log")):
+            offsets[each] = _copy(run.log(each), offsets.get(each, 0))
+        if over:
+            return
+        time.sleep(0.1)
+
+
+def _copy(log: Path, offset: int) -> int:
+    with log.open("rb") as file:
+        file.seek(offset)
+        while block := file.read(1 << 20):
+            sys.stdout.buffer.write(block)
+        sys.stdout.buffer.flush()
+        return file.tell()
+
+
+def _tail_offset(log: Path, lines: int) -> int:
+    """Where the last lines begin."""
+    with log.open("rb") as file:
+        end = file.seek(0, 2)
+        step, tail = 64 * 1024, b""
+        position = end
+        while position > 0 and tail.count(b"\n") <= lines:
+            position = max(0, position - step)
+            file.seek(position)
+            tail = file.read(end - position)
+    kept = tail.splitlines(keepends=True)[-lines:] if lines else []
+    return end - sum(map(len, kept))
+
+
+@click.command(epilog="\b\nExample:\n  sm-emulate stop my-endpoint")
+@run_argument
+@home_option
+@engine_option
+@output_option
+def stop(name: str, home: Path | None, engine: str | None, output: str) -> None:
+    """Stop a run: SIGTERM, its grace period, SIGKILL; a job's artifacts are packed then."""
+    from sm_emulate.lifecycle.control import stop as stop_run
+
+    runs = runs_of(home)
+    run = runs.find(name)
+    description = stop_run(run, runs, lambda: engine_at(engine))
+    if output == "json":
+        click.echo(json.dumps(description, indent=2))
+    else:
+        click.echo(f"{run.id}: {status_of(run, description)}")
+
+
+@click.command(
+    epilog="\b\nExamples:\n  sm-emulate clean\n  sm-emulate clean my-job\n  sm-emulate clean --all"
+)
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_runs)
+@click.option("--all", "every", is_flag=True, help="Remove the folder of every run that is over.")
+@home_option
+@engine_option
+def clean(names: tuple[str, ...], every: bool, home: Path | None, engine: str | None) -> None:
+    """Remove containers and networks whose process has died; with names or --all, run folders as well.
+
+    Runs that live are never touched. Without names, run folders are kept: a run whose process died is marked.
+    """
+    from sm_emulate.lifecycle.control import sweep
+
+    runs = runs_of(home)
+    chosen = [runs.find(name) for name in names]
+    for run in chosen:
+        if run.owner_pid() is not None:
+            raise RequestError("this run is alive", value=run.id, hint=f"`sm-emulate stop {run.name}` first")
+    for leftover in sweep(runs, engine_at(engine)):
+        click.echo(f"removed {leftover.kind} {leftover.name}")
+    if every:
+        chosen = [run for run in runs.all() if run.owner_pid() is None]
+    for run in chosen:
+        run.delete()
+        click.echo(f"removed {run.id}")

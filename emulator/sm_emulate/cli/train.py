@@ -1,0 +1,237 @@
+"""`sm-emulate train`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sm_emulate.cli.options import engine_at, engine_option, home_option, output_option, platform_options
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from sm_emulate.api.training import HostPlan
+    from sm_emulate.lifecycle.training import Platform, TrainingJob
+    from sm_emulate.lifecycle.training_result import TrainingResult
+    from sm_emulate.request.training import TrainingRequest
+
+EXAMPLES = """\b
+Examples:
+  sm-emulate train my-image --channel train=./data
+  sm-emulate train my-image --channel train=./data,mode=FastFile --hyperparameter epochs=3 \\
+      --metric 'loss=loss: ([0-9.]+)' --output-path ./models
+  sm-emulate train my-image --instance-count 2 --instance-type ml.c5.xlarge
+  sm-emulate train --request job.json --channel train=./data --output json
+  sm-emulate train my-image --channel train=./data --dry-run
+\b
+Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second one kills it at once.
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("image", required=False)
+@click.option("--request", "request_file", type=click.Path(path_type=Path), metavar="FILE",
+              help="CreateTrainingJob's JSON; other flags are put over it.")  # fmt: skip
+@click.option("--job-name", metavar="NAME", help="Name of the job.  [default: image and time]")
+@click.option("--channel", "channels", multiple=True, metavar="NAME=PATH[,OPTION=VALUE...]",
+              help="Input channel: a folder or file, with options such as mode=FastFile, content-type=text/csv.")  # fmt: skip
+@click.option("--hyperparameter", "hyperparameters", multiple=True, metavar="KEY=VALUE", help="One hyperparameter.")
+@click.option("--hyperparameters", "hyperparameters_file", type=click.Path(path_type=Path), metavar="FILE",
+              help="JSON object of hyperparameters.")  # fmt: skip
+@click.option("--environment", multiple=True, metavar="KEY=VALUE", help="One variable of the job's Environment.")
+@click.option("--instance-type", metavar="TYPE", help="Instance type.  [default: ml.m5.large]")
+@click.option("--instance-count", type=int, metavar="N", help="Hosts, named algo-1 to algo-N.  [default: 1]")
+@click.option("--input-mode", metavar="MODE", help="TrainingInputMode of all channels.  [default: File]")
+@click.option("--entrypoint", multiple=True, metavar="WORD", help="ContainerEntrypoint, one word each.")
+@click.option("--argument", "arguments", multiple=True, metavar="WORD", help="ContainerArguments, one word each.")
+@click.option("--gpus", default="auto", show_default=True, metavar="WHICH", help="auto, none, all, N or device=ID,...")
+@click.option("--max-run", metavar="DURATION", help="MaxRuntimeInSeconds: 90, 15m, 2h.  [default: 1 day]")
+@click.option("--stop-grace", type=click.FloatRange(min=0), default=120.0, show_default=True, metavar="SECONDS",
+              help="Between SIGTERM and SIGKILL.")  # fmt: skip
+@click.option("--enable-network-isolation", is_flag=True, help="No way out of the containers.")
+@click.option("--metric", "metrics", multiple=True, metavar="NAME=REGEX",
+              help="Metric definition: group 1 of the regex is the number.")  # fmt: skip
+@click.option("--output-path", metavar="DIR", help="Put archives at DIR/JOB/output/.  [default: run folder]")
+@click.option("--role-arn", metavar="ARN", help="RoleArn, a name only.")
+@click.option("--dry-run", is_flag=True, help="Print /opt/ml, environment and a docker run line; start nothing.")
+@click.option("--quiet", is_flag=True, help="Container logs and warnings only.")
+@platform_options
+@home_option
+@engine_option
+@output_option
+def train(**flags: Any) -> int:
+    """Run a training job on IMAGE as SageMaker would, and leave model.tar.gz."""
+    from sm_emulate.cli.options import platform_of
+
+    platform = platform_of(flags)
+    request = _request(flags)
+    if flags["dry_run"]:
+        from sm_emulate.api.training import plan
+
+        _print_plan(plan(request, home=flags["home"], platform=platform), as_json=flags["output"] == "json")
+        return 0
+    return _run(request, platform, flags)
+
+
+def _request(flags: dict[str, Any]) -> TrainingRequest:
+    """Build the request from the file, the flags, or both."""
+    from sm_emulate.request import flags as read
+    from sm_emulate.request.json_file import read_object
+    from sm_emulate.request.naming import default_job_name
+    from sm_emulate.request.override import override
+    from sm_emulate.request.service_model import load
+    from sm_emulate.request.training import OPERATION, from_aws
+    from sm_emulate.storage.runs import default_cache, default_home
+
+    hyperparameters = (
+        read.hyperparameters_file(flags["hyperparameters_file"]) if flags["hyperparameters_file"] else {}
+    )
+    hyperparameters |= read.key_values(flags["hyperparameters"], what="hyperparameter")
+    max_run = flags["max_run"]
+    given: dict[str, Any] = {
+        "channels": [read.channel(text) for text in flags["channels"]],
+        "hyperparameters": hyperparameters,
+        "environment": read.key_values(flags["environment"], what="environment variable", secret=True),
+        "entrypoint": flags["entrypoint"],
+        "arguments": flags["arguments"],
+        "metrics": [read.metric(text) for text in flags["metrics"]],
+        "max_runtime_in_seconds": None if max_run is None else read.duration(max_run, what="--max-run"),
+        "network_isolation": flags["enable_network_isolation"],
+    }
+    if flags["request_file"] is None:
+        if flags["image"] is None:
+            raise click.UsageError("Missing argument 'IMAGE' (or --request FILE).")
+        document: dict[str, Any] = {}
+        name = flags["job_name"] or default_job_name(flags["image"], datetime.now(timezone.utc))
+    else:
+        document = read_object(flags["request_file"], what="the request file")
+        name = flags["job_name"]
+    home = (flags["home"] or default_home(os.environ)).absolute()
+    output_path = flags["output_path"]
+    if output_path is None and not document:
+        output_path = str(home / "training-jobs" / str(name))
+    over = read.training_document(
+        image=flags["image"],
+        job_name=name,
+        role_arn=flags["role_arn"] or (None if document else "arn:aws:iam::123456789012:role/sm-emulate"),
+        output_path=output_path,
+        instance_type=flags["instance_type"] or (None if document else "ml.m5.large"),
+        instance_count=flags["instance_count"] or (None if document else 1),
+        input_mode=flags["input_mode"] or (None if document else "File"),
+        **given,
+    )
+    model = load(OPERATION, cache_dir=default_cache(os.environ))
+    return from_aws(override(document, over), model=model)
+
+
+def _run(request: TrainingRequest, platform: Platform, flags: dict[str, Any]) -> int:
+    from sm_emulate.api.training import train as run_job
+    from sm_emulate.errors import ExitCode
+    from sm_emulate.report.terminal import Terminal
+
+    interrupts = Interrupts()
+    with Terminal(
+        mark_hosts=request.resource_config.total_instances > 1, quiet=flags["quiet"]
+    ) as terminal, interrupts:
+        result = run_job(
+            request,
+            engine=engine_at(flags["engine"]) if flags["engine"] else None,
+            home=flags["home"],
+            platform=platform,
+            gpus=flags["gpus"],
+            stop_grace_s=flags["stop_grace"],
+            listeners=(terminal,),
+            ready=interrupts.stop_on,
+        )
+    if flags["output"] == "json":
+        click.echo(json.dumps(result.describe(), indent=2))
+    else:
+        _print_result(result)
+    if interrupts.seen == signal.SIGINT:
+        return ExitCode.INTERRUPTED
+    return ExitCode.OK if result.succeeded else ExitCode.CONTAINER
+
+
+class Interrupts:
+    """Ctrl-C and SIGTERM stop the job instead of us; the second one kills it."""
+
+    def __init__(self) -> None:
+        self.seen: int | None = None
+        self._job: TrainingJob | None = None
+        self._before: dict[int, Any] = {}
+
+    def stop_on(self, job: TrainingJob) -> None:
+        """From now on they stop this job."""
+        self._job = job
+
+    def _heard(self, number: int, _frame: FrameType | None) -> None:
+        if self._job is None:
+            raise KeyboardInterrupt
+        self.seen = self.seen or number
+        self._job.stop()
+
+    def __enter__(self) -> Interrupts:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._heard)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def _print_result(result: TrainingResult) -> None:
+    from sm_emulate.report.terminal import size
+
+    click.echo(f"{result.status.value}  {result.request.training_job_name}")
+    if result.failure_reason is not None:
+        click.echo(f"FailureReason: {result.failure_reason}")
+    for metric in result.final_metrics:
+        click.echo(f"{metric['MetricName']}: {metric['Value']:g}")
+    for archive in (result.model_archive, result.output_archive):
+        if archive is not None:
+            click.echo(f"{archive}  {size(archive.stat().st_size)}")
+    click.echo(f"{result.run_folder}")
+
+
+def _print_plan(hosts: list[HostPlan], *, as_json: bool) -> None:
+    import shlex
+
+    if as_json:
+        click.echo(
+            json.dumps(
+                [
+                    {
+                        "Host": host.host,
+                        "Directories": list(host.directories),
+                        "Files": {path: content.decode() for path, content in host.files.items()},
+                        "Mounts": [
+                            {"Source": mount.source, "Target": mount.target, "ReadOnly": mount.read_only}
+                            for mount in host.container.mounts
+                        ],
+                        "Environment": dict(host.container.environment),
+                        "DockerRun": host.container.docker_run(),
+                    }
+                    for host in hosts
+                ],
+                indent=2,
+            )
+        )
+        return
+    for host in hosts:
+        click.echo(f"# {host.host}")
+        for directory in host.directories:
+            click.echo(f"{directory}/")
+        for path, content in host.files.items():
+            click.echo(f"{path}\n    {content.decode()}")
+        click.echo("\n# environment")
+        for name, value in host.container.environment.items():
+            click.echo(f"{name}={value}")
+        click.echo("\n# the same container by hand")
+        click.echo(shlex.join(host.container.docker_run()) + "\n")

@@ -1,0 +1,283 @@
+"""Any engine that speaks the Docker API: Docker, rootless Docker, Colima, Docker Desktop, Podman."""
+
+from __future__ import annotations
+
+import re
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from sm_emulate.engine import listening, render
+from sm_emulate.engine.protocol import ContainerState, EngineInfo, Exit, Image, Leftover, Listener
+from sm_emulate.engine.streams import AttachedStream, decode
+from sm_emulate.engine.wire import RefusedError
+from sm_emulate.errors import EngineError, GpuNotFoundError, ImageNotFoundError, NotFoundError, StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Literal
+
+    from sm_emulate.engine.protocol import ContainerSpec, GpuRequest, PullProgress
+    from sm_emulate.engine.wire import Client
+
+_NO_GPU = re.compile(
+    r"could not select device driver|nvidia-container|nvidia|unresolvable CDI devices", re.IGNORECASE
+)
+_SELINUX = Path("/sys/fs/selinux/enforce")
+
+
+class DockerEngine:
+    """An `Engine` on the other end of a socket. Any thread may call it."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._streams: dict[str, list[AttachedStream]] = {}
+        self._unstarted: set[str] = set()
+        self._lock = threading.Lock()
+
+    @property
+    def endpoint(self) -> str:
+        """Give the URL under which it answers."""
+        return self._client.endpoint.url
+
+    def info(self) -> EngineInfo:
+        found = self._client.call("GET", "/info")
+        version = self._client.call("GET", "/version")
+        major, minor = self._client.version
+        return render.info(found, version, endpoint=self.endpoint, api_version=f"{major}.{minor}")
+
+    def image(self, reference: str) -> Image:
+        try:
+            return render.image(self._client.call("GET", f"/images/{quote(reference, safe='/:@')}/json"))
+        except (NotFoundError, RefusedError) as error:
+            if isinstance(error, RefusedError) and error.status != 400:
+                raise
+            raise _no_image(reference, error) from error
+
+    def pull(self, reference: str, progress: PullProgress | None = None) -> Image:
+        from sm_emulate.engine import registry
+
+        registry.pull(self._client, reference, progress)
+        return self.image(reference)
+
+    def create(self, spec: ContainerSpec) -> str:
+        devices = [self._device_request(spec.gpus)] if spec.gpus is not None else []
+        label_disable = self._client.endpoint.local and _SELINUX.exists()
+        try:
+            answer = self._client.call(
+                "POST",
+                "/containers/create",
+                query={"name": spec.name} if spec.name else None,
+                body=render.creation(spec, devices, label_disable=label_disable),
+            )
+        except NotFoundError as error:
+            raise _no_image(spec.image, error) from error
+        except RefusedError as error:
+            if spec.gpus is not None and _NO_GPU.search(error.words):
+                raise _no_gpu(spec.gpus, error.words) from error
+            raise
+        container = str(answer["Id"])
+        with self._lock:
+            self._unstarted.add(container)
+        return container
+
+    def logs(self, container: str) -> AttachedStream:
+        with self._lock:
+            # what has been written before is asked for only where there can be some: log drivers that
+            # cannot be read back (`none`, `syslog`) refuse the question
+            past = int(container not in self._unstarted)
+        query = {"stream": 1, "stdout": 1, "stderr": 1, "logs": past}
+        stream = AttachedStream(self._client.hijack(f"/containers/{quote(container)}/attach", query=query))
+        with self._lock:
+            self._streams.setdefault(container, []).append(stream)
+        return stream
+
+    def start(self, container: str) -> None:
+        with self._lock:
+            self._unstarted.discard(container)
+        try:
+            self._client.call("POST", f"/containers/{quote(container)}/start")
+        except (NotFoundError, RefusedError) as error:
+            self._close_streams(container)
+            words = error.evidence[0]
+            if words.lower().startswith("no such container"):
+                raise
+            if _NO_GPU.search(words):
+                raise _no_gpu(None, words) from error
+            raise StartError(words, value=container, evidence=(words,)) from error
+
+    def wait(self, container: str) -> Exit:
+        path = f"/containers/{quote(container)}/wait"
+        answer = self._client.call("POST", path, query={"condition": "not-running"}, timeout=None)
+        code = int(answer["StatusCode"])
+        complaint = str((answer.get("Error") or {}).get("Message") or "")
+        if code == 0 and not complaint:
+            return Exit(code=0, oom_killed=False)
+        try:
+            told = render.exit_of(self._inspect(container)["State"])
+        except NotFoundError:
+            return Exit(code=code, oom_killed=False, error=complaint)
+        return Exit(code=code, oom_killed=told.oom_killed, error=complaint or told.error)
+
+    def signal(self, container: str, name: str) -> None:
+        try:
+            self._client.call("POST", f"/containers/{quote(container)}/kill", query={"signal": name})
+        except NotFoundError:
+            return
+        except RefusedError as error:
+            # 409 is Docker's "is not running"; Podman says it with 500
+            if error.status != 409 and "not running" not in error.words:
+                raise
+
+    def state(self, container: str) -> ContainerState:
+        return render.state(self._inspect(container))
+
+    def listeners(self, container: str) -> tuple[Listener, ...] | None:
+        found = self._inspect(container)
+        pid = int(found["State"].get("Pid") or 0)
+        if not pid:
+            return None
+        seen = listening.of_process(pid, found["Id"]) if self._client.endpoint.local else None
+        return self._listeners_by_exec(container) if seen is None else seen
+
+    def remove(self, container: str) -> None:
+        try:
+            self._client.call("DELETE", f"/containers/{quote(container)}", query={"force": 1, "v": 1})
+        except NotFoundError:
+            pass
+        except RefusedError as error:
+            # somebody else (`docker rm`, `sm-emulate clean`) is at it already
+            if error.status != 409 or "in progress" not in error.words:
+                raise
+        finally:
+            self._close_streams(container)
+
+    def create_network(self, name: str, *, internal: bool, labels: Mapping[str, str]) -> str:
+        body = {
+            "Name": name,
+            "Driver": "bridge",
+            "Internal": internal,
+            "Labels": dict(labels),
+            "CheckDuplicate": True,
+        }
+        return str(self._client.call("POST", "/networks/create", body=body)["Id"])
+
+    def remove_network(self, network: str) -> None:
+        self._delete(f"/networks/{quote(network)}")
+
+    def leftovers(self, labels: Mapping[str, str]) -> list[Leftover]:
+        import json
+
+        wanted = [f"{name}={value}" if value else name for name, value in labels.items()]
+        query: dict[str, object] = {"filters": json.dumps({"label": wanted})}
+        containers = self._client.call("GET", "/containers/json", query={"all": 1, **query}) or []
+        networks = self._client.call("GET", "/networks", query=query) or []
+        volumes = (self._client.call("GET", "/volumes", query=query) or {}).get("Volumes") or []
+        return [
+            *(render.leftover_container(found) for found in containers),
+            *(_leftover("network", found, found["Id"]) for found in networks),
+            *(_leftover("volume", found, found["Name"]) for found in volumes),
+        ]
+
+    def remove_leftover(self, leftover: Leftover) -> None:
+        if leftover.kind == "container":
+            self.remove(leftover.id)
+        elif leftover.kind == "network":
+            self.remove_network(leftover.id)
+        else:
+            self._delete(f"/volumes/{quote(leftover.id)}")
+
+    def shares(self, folder: str) -> bool | None:
+        # A container of an image that cannot exist: Docker looks for the folder before it looks for the
+        # image, so nothing is made and no image is needed. Asked about a folder that cannot exist either, an
+        # engine that does not look first (Podman) gives itself away.
+        if self._finds(folder + "/sm-emulate-no-such-folder") is not False:
+            return None
+        return self._finds(folder)
+
+    def close(self) -> None:
+        for container in list(self._streams):
+            self._close_streams(container)
+        self._client.close()
+
+    def _finds(self, folder: str) -> bool | None:
+        mount = {"Type": "bind", "Source": folder, "Target": "/probe"}
+        body = {"Image": "sm-emulate.invalid/no-such-image:never", "HostConfig": {"Mounts": [mount]}}
+        try:
+            self._client.call("POST", "/containers/create", body=body)
+        except NotFoundError:
+            return True
+        except RefusedError as error:
+            return False if "does not exist" in error.words else None
+        return None
+
+    def _device_request(self, gpus: GpuRequest) -> dict[str, object]:
+        """Choose how GPUs are handed out here. One call more, made for jobs with GPUs only."""
+        info = self.info()
+        nvidia = "nvidia" in info.runtimes
+        cdi = any(name.startswith("nvidia.com/gpu") for name in info.cdi_devices)
+        if not nvidia and not cdi and info.name.startswith("Podman"):
+            # Podman ignores a request that it cannot meet, and the job would run without a GPU
+            raise _no_gpu(gpus, "Podman has no NVIDIA runtime and tells of no CDI device nvidia.com/gpu")
+        return render.device_request(gpus, cdi=cdi and not nvidia)
+
+    def _inspect(self, container: str) -> Any:
+        return self._client.call("GET", f"/containers/{quote(container)}/json")
+
+    def _listeners_by_exec(self, container: str) -> tuple[Listener, ...] | None:
+        """Have the container read its own tables, where it has a `cat`."""
+        command = ["cat", "/proc/net/tcp", "/proc/net/tcp6"]
+        body = {"AttachStdout": True, "AttachStderr": True, "Cmd": command, "User": "0"}
+        try:
+            made = self._client.call("POST", f"/containers/{quote(container)}/exec", body=body)
+            connection = self._client.hijack(
+                f"/exec/{made['Id']}/start", body={"Detach": False, "Tty": False}
+            )
+        except EngineError:
+            return None
+        try:
+            tables = b"".join(
+                chunk.data for chunk in decode(connection.rest()) if chunk.stream == "stdout"
+            ).decode()
+        except OSError:
+            return None
+        finally:
+            connection.close()
+        return tuple(listening.parse(tables)) if "local_address" in tables else None
+
+    def _delete(self, path: str) -> None:
+        try:
+            self._client.call("DELETE", path)
+        except NotFoundError:
+            return
+
+    def _close_streams(self, container: str) -> None:
+        with self._lock:
+            self._unstarted.discard(container)
+            streams = self._streams.pop(container, [])
+        for stream in streams:
+            stream.close()
+
+
+def _leftover(kind: Literal["network", "volume"], found: Mapping[str, Any], identity: str) -> Leftover:
+    return Leftover(kind=kind, id=identity, name=str(found["Name"]), labels=found.get("Labels") or {})
+
+
+def _no_image(reference: str, error: EngineError) -> ImageNotFoundError:
+    return ImageNotFoundError(
+        "the container engine has no such image",
+        value=reference,
+        hint="build or pull it; `docker images` lists what is there",
+        evidence=error.evidence,
+    )
+
+
+def _no_gpu(gpus: GpuRequest | None, words: str) -> GpuNotFoundError:
+    return GpuNotFoundError(
+        "a GPU was asked for, and the container engine has none to give",
+        value=None if gpus is None else f"--gpus {gpus.flag()}",
+        expected="an NVIDIA GPU, its driver and the NVIDIA Container Toolkit, set up for this engine",
+        hint="`sm-emulate doctor` shows what is missing; or run on the CPU without --gpus",
+        evidence=(words,),
+    )

@@ -1,0 +1,193 @@
+"""Our values in the Docker API's JSON, and back."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from sm_emulate.engine.protocol import ContainerSpec, ContainerState, EngineInfo, Exit, Image, Leftover
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Literal
+
+    from sm_emulate.engine.protocol import GpuRequest
+
+
+def creation(
+    spec: ContainerSpec, gpu_devices: list[dict[str, object]], *, label_disable: bool
+) -> dict[str, object]:
+    """Give the body of `POST /containers/create`."""
+    asked: dict[str, object] = {
+        "Tmpfs": dict(spec.tmpfs),
+        "NetworkMode": spec.network,
+        "ExtraHosts": list(spec.extra_hosts),
+        "NanoCpus": None if spec.cpus is None else int(spec.cpus * 1e9),
+        "Memory": spec.memory_bytes,
+        # without swap, as on the platform's instances
+        "MemorySwap": spec.memory_bytes,
+        "ShmSize": spec.shm_bytes,
+        "ReadonlyRootfs": spec.read_only_root,
+        "UsernsMode": "host" if spec.host_user_namespace else None,
+        "SecurityOpt": ["label=disable"] if label_disable else None,
+        "DeviceRequests": gpu_devices,
+        "PortBindings": {f"{port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}] for port in spec.publish},
+        "Mounts": [
+            {"Type": "bind", "Source": mount.source, "Target": mount.target, "ReadOnly": mount.read_only}
+            for mount in spec.mounts
+        ],
+    }
+    # a daemon may be configured to put an init in front; on the platform the program is PID 1
+    host: dict[str, object] = {"Init": False, **{key: value for key, value in asked.items() if value}}
+    body: dict[str, object] = {
+        "Image": spec.image,
+        "Env": [f"{name}={value}" for name, value in spec.environment.items()],
+        "Labels": dict(spec.labels),
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "HostConfig": host,
+    }
+    if spec.entrypoint is not None:
+        # [""] is Docker's way to say "no entrypoint"; an empty list keeps the image's own
+        body["Entrypoint"] = list(spec.entrypoint) or [""]
+    if spec.command is not None:
+        body["Cmd"] = list(spec.command)
+    if spec.hostname is not None:
+        body["Hostname"] = spec.hostname
+    if spec.user is not None:
+        body["User"] = spec.user
+    if spec.working_dir is not None:
+        body["WorkingDir"] = spec.working_dir
+    if spec.publish:
+        body["ExposedPorts"] = {f"{port}/tcp": {} for port in spec.publish}
+    if spec.network is not None and spec.aliases:
+        body["NetworkingConfig"] = {"EndpointsConfig": {spec.network: {"Aliases": list(spec.aliases)}}}
+    return body
+
+
+def device_request(gpus: GpuRequest, *, cdi: bool) -> dict[str, object]:
+    """Give the `DeviceRequest` for the NVIDIA runtime, or for an engine that hands out devices by CDI."""
+    if cdi:
+        names = gpus.devices or (("all",) if gpus.count is None else tuple(str(i) for i in range(gpus.count)))
+        return {"Driver": "cdi", "DeviceIDs": [n if "=" in n else f"nvidia.com/gpu={n}" for n in names]}
+    request: dict[str, object] = {"Driver": "nvidia", "Capabilities": [["gpu"]]}
+    if gpus.devices:
+        return {**request, "DeviceIDs": list(gpus.devices)}
+    return {**request, "Count": -1 if gpus.count is None else gpus.count}
+
+
+def moment(text: str | None) -> datetime | None:
+    """Read the engine's time stamps (nine decimals); its zero time is None."""
+    if not text or text.startswith("0001-"):
+        return None
+    stem, zone = (text[:-1], "+00:00") if text.endswith("Z") else (text[:-6], text[-6:])
+    seconds, _, fraction = stem.partition(".")
+    return datetime.fromisoformat(f"{seconds}.{fraction[:6]:0<6}{zone}").astimezone(timezone.utc)
+
+
+def image(found: Mapping[str, Any]) -> Image:
+    config = found.get("Config") or {}
+    return Image(
+        id=found["Id"],
+        os=found.get("Os") or "",
+        architecture=found.get("Architecture") or "",
+        entrypoint=_words(config.get("Entrypoint")),
+        command=_words(config.get("Cmd")),
+        environment=dict(entry.partition("=")[::2] for entry in config.get("Env") or ()),
+        user=config.get("User") or "",
+        working_dir=config.get("WorkingDir") or "",
+        labels=config.get("Labels") or {},
+        size_bytes=int(found.get("Size") or 0),
+    )
+
+
+def _words(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else ()
+
+
+_STATUS: dict[str, Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]] = {
+    "created": "created",
+    "running": "running",
+    "paused": "paused",
+    "restarting": "restarting",
+    "removing": "removing",
+    "exited": "exited",
+    "dead": "dead",
+    # Podman's own words
+    "configured": "created",
+    "initialized": "created",
+    "stopping": "running",
+    "stopped": "exited",
+}
+
+
+def state(found: Mapping[str, Any]) -> ContainerState:
+    told = found["State"]
+    status = _STATUS.get(str(told.get("Status", "")).lower(), "dead")
+    network = found.get("NetworkSettings") or {}
+    addresses = [str(n.get("IPAddress") or "") for n in (network.get("Networks") or {}).values()]
+    ports: dict[int, int] = {}
+    for name, bindings in (network.get("Ports") or {}).items():
+        number, _, kind = name.partition("/")
+        for binding in bindings or ():
+            if kind == "tcp" and str(binding.get("HostPort", "")).isdigit():
+                ports.setdefault(int(number), int(binding["HostPort"]))
+    ended = status in ("exited", "dead", "removing")
+    return ContainerState(
+        id=found["Id"],
+        status=status,
+        exit=exit_of(told) if ended else None,
+        pid=int(told.get("Pid") or 0),
+        address=next((a for a in addresses if a), str(network.get("IPAddress") or "")),
+        ports=ports,
+        started_at=moment(told.get("StartedAt")),
+    )
+
+
+def exit_of(told: Mapping[str, Any]) -> Exit:
+    return Exit(
+        code=int(told.get("ExitCode") or 0),
+        oom_killed=bool(told.get("OOMKilled")),
+        error=str(told.get("Error") or ""),
+    )
+
+
+def info(
+    found: Mapping[str, Any], version: Mapping[str, Any], *, endpoint: str, api_version: str
+) -> EngineInfo:
+    security = [str(option) for option in found.get("SecurityOptions") or ()]
+    components = [str(part.get("Name", "")) for part in version.get("Components") or ()]
+    name = next((part for part in components if part.endswith("Engine")), "Engine")
+    return EngineInfo(
+        name=name if name != "Engine" else "Docker Engine",
+        version=str(version.get("Version") or found.get("ServerVersion") or ""),
+        api_version=api_version,
+        endpoint=endpoint,
+        rootless=any("rootless" in option for option in security),
+        runtimes=tuple(sorted(found.get("Runtimes") or ())),
+        cdi_devices=tuple(
+            str(device["ID"])
+            for device in found.get("DiscoveredDevices") or ()
+            if device.get("Source") == "cdi"
+        ),
+        storage_driver=str(found.get("Driver") or ""),
+        root_dir=str(found.get("DockerRootDir") or ""),
+        cpus=int(found.get("NCPU") or 0),
+        memory_bytes=int(found.get("MemTotal") or 0),
+        cgroup_version=str(found.get("CgroupVersion") or "1"),
+        server_time=moment(found.get("SystemTime")) or datetime.now(timezone.utc),
+        warnings=tuple(str(warning) for warning in found.get("Warnings") or ()),
+    )
+
+
+def leftover_container(found: Mapping[str, Any]) -> Leftover:
+    names = found.get("Names") or [found["Id"][:12]]
+    return Leftover(
+        kind="container",
+        id=found["Id"],
+        name=str(names[0]).lstrip("/"),
+        labels=found.get("Labels") or {},
+        running=found.get("State") in ("running", "paused", "restarting"),
+    )

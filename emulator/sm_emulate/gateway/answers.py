@@ -1,0 +1,96 @@
+"""SageMaker's error answers, in the shape that rest-json clients parse."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sm_emulate.spec import invocation as spec
+
+if TYPE_CHECKING:
+    from sm_emulate.gateway.front import EndpointFront
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorAnswer:
+    """One error as it goes out: shape name, HTTP status, JSON body."""
+
+    code: str
+    status: int
+    body: bytes
+
+
+def model_error(front: EndpointFront, *, status: int, message: str | None) -> ErrorAnswer:
+    """Give ModelError for a container that answered `status`, or 0 for none.
+
+    Args:
+        front: the endpoint.
+        status: the container's own status.
+        message: the container's body, or SageMaker's sentence; None if the body broke off.
+    """
+    side = "client" if 0 < status < 500 else "server"
+    words = {
+        "side": side,
+        "status": status,
+        "container": front.container_name,
+        "logs": spec.LOGS_SENTENCE.format(
+            region=front.region, endpoint=front.endpoint_name, account=front.account
+        ),
+    }
+    if message is None:
+        text = spec.MODEL_ERROR_WITHOUT_BODY.format(**words)
+    else:
+        # the sentence around the body must survive the cap: it says where the logs are
+        room = spec.MAX_MESSAGE_CHARS - len(spec.MODEL_ERROR_WITH_BODY.format(**words, message=""))
+        text = spec.MODEL_ERROR_WITH_BODY.format(**words, message=message[: max(room, 0)])
+    return _answer(
+        "ModelError",
+        {
+            "ErrorCode": spec.CLIENT_ERROR_CODE if side == "client" else spec.SERVER_ERROR_CODE,
+            "LogStreamArn": log_stream_arn(front),
+            "Message": text[: spec.MAX_MESSAGE_CHARS],
+            "OriginalMessage": (message or "")[: spec.MAX_MESSAGE_CHARS],
+            "OriginalStatusCode": status,
+        },
+    )
+
+
+def timed_out(front: EndpointFront) -> ErrorAnswer:
+    """Give the answer for a container that took longer than its limit."""
+    return model_error(
+        front, status=spec.NO_ORIGINAL_STATUS, message=spec.TIMED_OUT.format(container=front.container_name)
+    )
+
+
+def no_response(front: EndpointFront) -> ErrorAnswer:
+    """Give the answer for a container that is gone, breaks off or does not speak HTTP."""
+    return model_error(
+        front, status=spec.NO_ORIGINAL_STATUS, message=spec.NO_RESPONSE.format(endpoint=front.endpoint_name)
+    )
+
+
+def refusal(code: str, message: str) -> ErrorAnswer:
+    """Give an error that is settled before the container is asked."""
+    return _answer(code, {"Message": message[: spec.MAX_MESSAGE_CHARS]})
+
+
+def log_stream_arn(front: EndpointFront) -> str:
+    """Give the ARN that ModelError calls LogStreamArn."""
+    return spec.LOG_STREAM_ARN.format(
+        partition=_partition(front.region),
+        region=front.region,
+        account=front.account,
+        endpoint=front.endpoint_name,
+    )
+
+
+def _partition(region: str) -> str:
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+def _answer(code: str, members: dict[str, object]) -> ErrorAnswer:
+    body = json.dumps(members, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+    return ErrorAnswer(code=code, status=spec.ERROR_STATUS[code], body=body)

@@ -1,0 +1,156 @@
+"""InvokeEndpoint for `sm-emulate invoke`: one blocking call, no AWS SDK."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import quote, urlsplit
+
+from sm_emulate.errors import MachineError, RequestError
+from sm_emulate.spec import invocation as spec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+READ_TIMEOUT_S = 70.0
+"""What AWS advises for a model that may take its 60 seconds (RT InvokeEndpoint)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvokeError:
+    """An error answer of InvokeEndpoint.
+
+    Args:
+        code: the shape's name: ModelError, ValidationError ...
+        message: for a person.
+        original_status: what the container answered; only ModelError has it, 0 for no answer.
+        original_message: the container's own body, at most 2048 characters; only ModelError has it.
+        log_stream_arn: only ModelError has it.
+    """
+
+    code: str
+    message: str
+    original_status: int | None = None
+    original_message: str | None = None
+    log_stream_arn: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What an endpoint answered; header names are in lower case, as HTTP does not tell them apart."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    error: InvokeError | None = None
+
+
+def invoke(
+    url: str,
+    endpoint_name: str,
+    body: bytes | BinaryIO,
+    *,
+    content_type: str | None = None,
+    accept: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float = READ_TIMEOUT_S,
+) -> Answer:
+    """Invoke an endpoint and give its answer, be it a prediction or an error.
+
+    Args:
+        url: where the gateway is, such as http://127.0.0.1:8080.
+        endpoint_name: the endpoint.
+        body: the payload; a file is streamed from where it stands.
+        content_type: MIME type of the payload.
+        accept: MIME type that is wanted back.
+        headers: further headers, such as X-Amzn-SageMaker-Custom-Attributes.
+        timeout_s: seconds without a byte before giving up.
+
+    Raises:
+        RequestError: `url` is not one.
+        MachineError: nothing answers there, or the connection broke.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname:
+        raise RequestError("this is not the address of a gateway", value=url, expected="http://HOST:PORT")
+    path = parts.path.rstrip("/") + spec.RUNTIME_PATH.format(endpoint_name=quote(endpoint_name, safe=""))
+    sent = dict(headers or {})
+    if content_type is not None:
+        sent["Content-Type"] = content_type
+    if accept is not None:
+        sent["Accept"] = accept
+    size = len(body) if isinstance(body, bytes) else _bytes_left(body)
+    sent.update({"Transfer-Encoding": "chunked"} if size is None else {"Content-Length": str(size)})
+    connection = http.client.HTTPConnection(
+        parts.hostname, parts.port, timeout=timeout_s, blocksize=256 * 1024
+    )
+    try:
+        connection.request("POST", path, body=body, headers=sent, encode_chunked=size is None)
+        response = connection.getresponse()
+        content = response.read()
+    except ConnectionRefusedError as error:
+        raise MachineError(
+            "no endpoint answers",
+            value=url,
+            expected="a gateway that `sm-emulate serve` has started",
+            hint="`sm-emulate ps` shows the endpoints that run and their addresses",
+        ) from error
+    except TimeoutError as error:
+        raise MachineError(f"the endpoint sent nothing for {timeout_s:g} s", value=url) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise MachineError(
+            "the connection to the endpoint broke",
+            value=f"{type(error).__name__}: {error}",
+            expected="an answer",
+        ) from error
+    finally:
+        connection.close()
+    got = {name.lower(): value for name, value in response.getheaders()}
+    return Answer(
+        status=response.status,
+        headers=got,
+        body=content,
+        error=None if response.status < 300 else _parse_error(response.status, got, content),
+    )
+
+
+def _bytes_left(file: BinaryIO) -> int | None:
+    """Give what is left to read, or None where only the end will tell (pipes)."""
+    try:
+        seen = os.fstat(file.fileno())
+        return max(0, seen.st_size - file.tell()) if stat.S_ISREG(seen.st_mode) else None
+    except OSError:
+        pass  # io.BytesIO and its like have no descriptor
+    if not file.seekable():
+        return None
+    here = file.tell()
+    size = file.seek(0, os.SEEK_END) - here
+    file.seek(here)
+    return size
+
+
+def _parse_error(status: int, headers: Mapping[str, str], content: bytes) -> InvokeError:
+    try:
+        members = json.loads(content)
+    except ValueError:
+        members = None
+    if not isinstance(members, dict):
+        members = {}
+    # the error type may carry a namespace and a URL behind its name
+    code = headers.get(spec.ERROR_TYPE_HEADER.lower(), str(status)).partition(":")[0].rpartition("#")[2]
+    original_status = members.get("OriginalStatusCode")
+    return InvokeError(
+        code=code,
+        message=str(members.get("Message") or members.get("message") or content.decode("utf-8", "replace")),
+        original_status=original_status if isinstance(original_status, int) else None,
+        original_message=_text(members.get("OriginalMessage")),
+        log_stream_arn=_text(members.get("LogStreamArn")),
+    )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

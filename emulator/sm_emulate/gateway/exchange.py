@@ -1,0 +1,387 @@
+"""One request and its answer: from a client to the container and back, by SageMaker's rules."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from sm_emulate.gateway import answers, wire
+from sm_emulate.gateway.front import Invocation
+from sm_emulate.spec import invocation as spec
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from sm_emulate.gateway.answers import ErrorAnswer
+    from sm_emulate.gateway.connection import ClientConnection
+    from sm_emulate.gateway.container import ContainerConnection
+    from sm_emulate.gateway.incoming import Incoming
+
+_ONE_WRITE = 64 * 1024
+"""Up to here joining head and body is cheaper than a second system call."""
+
+_ERROR_BODY_BYTES = 4 * spec.MAX_MESSAGE_CHARS
+"""What is kept of an error's body: a character of UTF-8 has at most four bytes."""
+
+
+class Exchange:
+    """What happens between a request's head and the last byte of its answer."""
+
+    __slots__ = (
+        "_answer_length",
+        "_answer_lines",
+        "_asked_at",
+        "_began",
+        "_chunks",
+        "_client",
+        "_complete_at",
+        "_connection",
+        "_done",
+        "_front",
+        "_heard_at",
+        "_held",
+        "_held_size",
+        "_is_error",
+        "_opening",
+        "_original",
+        "_out",
+        "_out_at_expiry",
+        "_payload",
+        "_request",
+        "_retried",
+        "_serving",
+        "_streams_answer",
+        "_will_close",
+        "deadline",
+        "sending_paused",
+        "streams_request",
+    )
+
+    def __init__(self, client: ClientConnection, request: Incoming) -> None:
+        self._client = client
+        self._serving = client.serving
+        self._front = client.serving.front
+        self._request = request
+        self._began = self._complete_at = perf_counter()
+        self._asked_at: float | None = None
+        self._heard_at = 0.0
+        self._connection: ContainerConnection | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._payload: list[bytes] = []
+        self._original: int | None = None
+        self._answer_lines: list[bytes] = []
+        self._answer_length: int | None = None
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._out = 0
+        self._out_at_expiry = 0
+        self._is_error = False
+        self._streams_answer = False
+        self._will_close = False
+        self._retried = False
+        self._done = False
+        self._chunks = False
+        self.streams_request = False
+        self.sending_paused = False
+        self.deadline = 0.0
+
+    # --- the client's side --------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Refuse, wait for the body, or go to the container."""
+        request = self._request
+        if request.refused is not None:
+            self._give_error(request.refused)
+            return
+        if request.complete:
+            self._dispatch()
+            return
+        self._extend(self._front.client_timeout_s)
+        if request.expects and not request.version_10:
+            self._client.write(wire.CONTINUE)
+        if request.length is not None and request.length > self._front.hold_bytes:
+            self.streams_request = True
+            self._dispatch()
+
+    def body_arrived(self, data: bytes) -> None:
+        """Take the next part of a body that is streamed."""
+        if self._done:
+            return
+        self._extend(self._front.client_timeout_s)
+        if self._connection is not None:
+            self._connection.send(data)
+        else:
+            self._request.body.append(data)
+            self.pause_sending()
+
+    def body_grew(self) -> None:
+        """Hear that a held body grew: the client is alive."""
+        self._extend(self._front.client_timeout_s)
+
+    def request_complete(self) -> None:
+        """Hear that the last byte of the request has come; the container's time starts now."""
+        if self._done:
+            return
+        self._complete_at = perf_counter()
+        if not self.streams_request:
+            self._dispatch()
+            return
+        self._extend(self._front.model_timeout_s)
+        if self._connection is not None:
+            self._connection.sent_whole = True
+
+    def refuse(self, error: ErrorAnswer) -> None:
+        """Give up a request that turned out wrong after its head."""
+        if self._done:
+            return
+        self._leave_container()
+        if self._streams_answer:
+            self._break_off("the request broke off")
+        else:
+            self._give_error(error)
+
+    def client_left(self) -> None:
+        """Let the container go: nobody waits for its answer."""
+        if not self._done:
+            self._leave_container()
+            self._finish(status=None, failure="the client left before its answer was complete")
+
+    def client_is_slow(self) -> None:
+        if self._connection is not None:
+            self._connection.pause_reading()
+
+    def client_keeps_up(self) -> None:
+        if self._connection is not None:
+            self._connection.resume_reading()
+
+    def expire(self) -> None:
+        """End what took too long, in the words of whoever is late."""
+        if self._client.write_paused and self._out > self._out_at_expiry:
+            # the client is slow to take a long answer; that is no fault of the container
+            self._out_at_expiry = self._out
+            self._extend(self._front.model_timeout_s)
+            return
+        self._leave_container()
+        if not self._request.complete and not self.sending_paused:
+            limit = self._front.client_timeout_s
+            error = answers.refusal(
+                "ValidationError", f"The request body stopped coming for {limit:g} seconds."
+            )
+            self._end_early(error, f"the client sent nothing for {limit:g} s within its body")
+        else:
+            limit = self._front.model_timeout_s
+            self._end_early(
+                answers.timed_out(self._front), f"the container's answer was not complete within {limit:g} s"
+            )
+
+    # --- the container's side -----------------------------------------------------------------------------
+
+    def connected(self, connection: ContainerConnection) -> None:
+        self._opening = None
+        if self._done:
+            connection.drop()
+        else:
+            self._ask(connection)
+
+    def answer_begins(self, status: int, headers: list[bytes], length: int | None) -> None:
+        self._original = status
+        self._answer_lines = headers
+        self._answer_length = length
+        # 4xx and 5xx are documented, 3xx is not (UNSURE); but no client of the API follows a redirect
+        self._is_error = status >= 300 and self._request.invokes
+
+    def answer_goes_on(self, data: bytes) -> None:
+        if self._is_error:
+            if self._held_size < _ERROR_BODY_BYTES:
+                self._held.append(data[: _ERROR_BODY_BYTES - self._held_size])
+                self._held_size += len(self._held[-1])
+        elif self._streams_answer:
+            self._out += len(data)
+            self._client.write(wire.chunk(data) if self._chunks else data)
+        else:
+            self._held.append(data)
+            self._held_size += len(data)
+            if self._held_size > self._front.hold_bytes:
+                self._start_streaming()
+
+    def answer_ends(self) -> None:
+        self._connection = None
+        self._heard_at = perf_counter()
+        if self._is_error:
+            assert self._original is not None
+            message = b"".join(self._held).decode("utf-8", "replace")
+            self._give_error(answers.model_error(self._front, status=self._original, message=message))
+        elif self._streams_answer:
+            if self._chunks:
+                self._client.write(wire.LAST_CHUNK)
+            self._finish(status=self._original)
+        else:
+            self._give_answer()
+
+    def asking_failed(self, why: str, *, stale: bool) -> None:
+        self._connection = None
+        self._opening = None
+        if self._done:
+            return
+        if stale and not self._retried and self._payload:
+            self._retried = True
+            self._opening = self._serving.pool.open(self)
+            return
+        if self._original is None:
+            error = answers.no_response(self._front)
+        else:
+            # a success that broke off is none: it counts as no status at all
+            status = self._original if self._is_error else spec.NO_ORIGINAL_STATUS
+            error = answers.model_error(self._front, status=status, message=None)
+        self._end_early(error, why)
+
+    def pause_sending(self) -> None:
+        self.sending_paused = True
+        self._client.update_reading()
+
+    def resume_sending(self) -> None:
+        self.sending_paused = False
+        self._client.update_reading()
+
+    # --- steps --------------------------------------------------------------------------------------------
+
+    def _dispatch(self) -> None:
+        request = self._request
+        self._asked_at = perf_counter()
+        if self.streams_request:
+            # what is streamed cannot be sent again, so it never goes over a connection that may be stale
+            self._opening = self._serving.pool.open(self)
+            return
+        self._extend(self._front.model_timeout_s)
+        length = request.size if request.size or request.method == b"POST" else None
+        head = self._serving.wording.request_head(
+            request.method, request.container_path, request.forward, length
+        )
+        body = request.take_body()
+        self._payload = [head + body] if len(body) <= _ONE_WRITE else [head, body]
+        connection = self._serving.pool.take()
+        if connection is None:
+            self._opening = self._serving.pool.open(self)
+        else:
+            self._ask(connection)
+
+    def _ask(self, connection: ContainerConnection) -> None:
+        self._connection = connection
+        if not self.streams_request:
+            connection.ask(self, self._payload, whole=True)
+            return
+        request = self._request
+        head = self._serving.wording.request_head(
+            request.method, request.container_path, request.forward, request.length
+        )
+        connection.ask(self, [head, request.take_body()], whole=request.complete)
+        self.resume_sending()
+
+    def _start_streaming(self) -> None:
+        self._streams_answer = True
+        assert self._original is not None
+        if self._answer_length is not None:
+            framing = wire.content_length(self._answer_length)
+        elif self._request.version_10:
+            # HTTP/1.0 knows no chunks: the end of the connection is the end of the body
+            framing = b""
+            self._request.keep_alive = False
+        else:
+            framing = b"Transfer-Encoding: chunked\r\n"
+            self._chunks = True
+        head = self._serving.wording.answer_head(
+            self._original,
+            self._answer_lines,
+            framing,
+            self._connection_line(),
+            invoked=self._request.invokes,
+        )
+        body = b"".join(self._held)
+        self._held.clear()
+        self._out += len(body)
+        self._client.write(head)
+        self._client.write(wire.chunk(body) if self._chunks else body)
+
+    def _give_answer(self) -> None:
+        assert self._original is not None
+        body = self._held[0] if len(self._held) == 1 else b"".join(self._held)
+        framing = b"" if self._original == 204 else wire.content_length(len(body))
+        head = self._serving.wording.answer_head(
+            self._original,
+            self._answer_lines,
+            framing,
+            self._connection_line(),
+            invoked=self._request.invokes,
+        )
+        self._out = len(body)
+        if len(body) <= _ONE_WRITE:
+            self._client.write(head + body)
+        else:
+            self._client.write(head)
+            self._client.write(body)
+        self._finish(status=self._original)
+
+    def _give_error(self, error: ErrorAnswer, failure: str | None = None) -> None:
+        head = self._serving.wording.error_head(error, self._connection_line())
+        body = b"" if self._request.method == b"HEAD" else error.body
+        self._out = len(body)
+        self._client.write(head + body)
+        self._finish(status=error.status, failure=failure)
+
+    def _end_early(self, error: ErrorAnswer, failure: str) -> None:
+        if self._streams_answer:
+            self._break_off(failure)
+        else:
+            self._give_error(error, failure)
+
+    def _break_off(self, failure: str) -> None:
+        """End an answer whose head is out in the one way that cannot be taken for its end."""
+        self._client.abort()
+        self._finish(status=self._original, failure=failure)
+
+    def _connection_line(self) -> bytes:
+        request = self._request
+        self._will_close = not (request.keep_alive and request.complete) or self._serving.draining
+        if self._will_close:
+            return b"Connection: close\r\n"
+        return b"Connection: keep-alive\r\n" if request.version_10 else b""
+
+    def _extend(self, seconds: float) -> None:
+        self.deadline = self._client.arm(seconds)
+
+    def _leave_container(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+            self._opening = None
+        if self._connection is not None:
+            self._connection.drop()
+            self._connection = None
+
+    def _finish(self, *, status: int | None, failure: str | None = None) -> None:
+        if self._done:
+            return
+        self._done = True
+        self.sending_paused = False
+        if self._connection is not None:
+            self._leave_container()
+        if self._serving.listener is not None:
+            self._report(status, failure)
+        self._client.exchange_done(close=self._will_close)
+
+    def _report(self, status: int | None, failure: str | None) -> None:
+        now = perf_counter()
+        model_s = 0.0
+        if self._asked_at is not None:
+            model_s = max(0.0, (self._heard_at or now) - max(self._asked_at, self._complete_at))
+        self._serving.tell(
+            Invocation(
+                path=self._request.path,
+                status=status,
+                original_status=self._original,
+                model_s=model_s,
+                overhead_s=max(0.0, now - self._complete_at - model_s),
+                bytes_in=self._request.size,
+                bytes_out=self._out,
+                failure=failure,
+            )
+        )

@@ -1,0 +1,86 @@
+"""What a gateway stands for, and what it tells about each invocation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sm_emulate.spec import invocation as spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upstream:
+    """Where the container listens, as seen from this machine."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointFront:
+    """One endpoint with one variant and one container, and the limits that hold for it.
+
+    Args:
+        endpoint_name: the only name that the AWS path answers to.
+        variant_name: what `InvokedProductionVariant` says.
+        region: only for the ARN and the link in error messages.
+        account: likewise.
+        upstream: the container.
+        container_name: what error messages call the container.
+        model_timeout_s: seconds from the last byte of the request to the last byte of the container's answer.
+        connect_timeout_s: seconds for the container to accept a connection.
+        client_timeout_s: seconds without a byte after which a half-sent request is given up.
+        max_body_bytes: largest request body.
+        hold_bytes: answers up to this size are held until they are whole, so that a container that breaks off
+            gives the documented error; what is longer is streamed. InvokeEndpoint does not stream: 0 does.
+            Requests up to this size are sent again when a kept-alive connection turns out to be closed.
+        keep_alive_s: how long an unused connection to the container is kept. Shorter than gunicorn's 2 s, so
+            that the container rarely closes first, and an idle connection does not hold up a server with one
+            thread.
+        container_host: the Host header that the container sees.
+    """
+
+    endpoint_name: str
+    upstream: Upstream
+    variant_name: str = "AllTraffic"
+    region: str = "us-east-1"
+    account: str = "123456789012"
+    container_name: str = "primary"
+    model_timeout_s: float = spec.MODEL_TIMEOUT_S
+    connect_timeout_s: float = spec.CONNECT_TIMEOUT_S
+    client_timeout_s: float = 60.0
+    max_body_bytes: int = spec.MAX_BODY_BYTES
+    hold_bytes: int = 1024 * 1024
+    keep_alive_s: float = 1.0
+    container_host: str = spec.CONTAINER_HOST
+
+    def __post_init__(self) -> None:
+        if min(self.model_timeout_s, self.connect_timeout_s, self.client_timeout_s) <= 0:
+            raise ValueError("the time limits of an endpoint are above zero")
+        if self.max_body_bytes < 0 or self.hold_bytes < 0:
+            raise ValueError("the size limits of an endpoint are not below zero")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """One finished request, as the gateway saw it.
+
+    Args:
+        path: the path that the client asked for.
+        status: what the client was given; None if it had left.
+        original_status: what the container answered; None if it gave no answer or was not asked.
+        model_s: seconds in the container (CloudWatch's ModelLatency).
+        overhead_s: seconds that the gateway added to them (OverheadLatency).
+        bytes_in: length of the request's body, as far as it was read.
+        bytes_out: length of the body given to the client.
+        failure: plain words for what went wrong between gateway and container or client; None if nothing did.
+            SageMaker's own message hides this: it blames CPU and memory for every lost answer.
+    """
+
+    path: str
+    status: int | None
+    original_status: int | None
+    model_s: float
+    overhead_s: float
+    bytes_in: int
+    bytes_out: int
+    failure: str | None = None

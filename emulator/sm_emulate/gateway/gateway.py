@@ -1,0 +1,179 @@
+"""The gateway's life: a port of this machine, a thread with an event loop, and a quiet end."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+from sm_emulate.errors import BugError, MachineError
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from sm_emulate.gateway.front import EndpointFront, Invocation
+
+_BACKLOG = 1024
+
+
+def warm_up() -> None:
+    """Import what serving needs, so that the time for it passes while a container starts."""
+    from sm_emulate.gateway import connection, serving  # noqa: F401 - imported for their cost
+
+    _loop_factory()
+
+
+class Gateway:
+    """An endpoint's front door on this machine: the container's own paths and InvokeEndpoint's.
+
+    Args:
+        front: the endpoint and its limits.
+        host: the address to listen on.
+        port: 0 leaves the choice to the kernel.
+        listener: called in the gateway's thread once for each finished request.
+    """
+
+    def __init__(
+        self,
+        front: EndpointFront,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        listener: Callable[[Invocation], None] | None = None,
+    ) -> None:
+        self.front = front
+        self.host = host
+        self.port = port
+        self._listener = listener
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Future[float] | None = None
+        self._failure: BaseException | None = None
+
+    def start(self) -> int:
+        """Listen, and give the port once requests are served.
+
+        Raises:
+            MachineError: the port is taken or not ours to take.
+        """
+        if self._thread is not None:
+            raise BugError("this gateway was started before")
+        listening = self._listen()
+        self.port = listening.getsockname()[1]
+        ready = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(listening, ready), name=f"gateway-{self.port}", daemon=True
+        )
+        self._thread.start()
+        ready.wait()
+        if self._failure is not None:
+            listening.close()
+            self._thread.join()
+            raise BugError("the gateway did not start", value=self._failure) from self._failure
+        return self.port
+
+    def close(self, grace_s: float = 5.0) -> None:
+        """Take no more requests, let those in flight end within `grace_s`, then close."""
+        thread, loop = self._thread, self._loop
+        if thread is None or loop is None or not thread.is_alive():
+            return
+        try:
+            loop.call_soon_threadsafe(self._ask_to_stop, grace_s)
+        except RuntimeError:
+            # another thread closed it first, and its loop is gone already
+            return
+        thread.join()
+
+    def __enter__(self) -> Gateway:  # noqa: PYI034 - typing.Self came with 3.11
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _listen(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            # a port that a closed gateway had a moment ago may be taken again
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((self.host, self.port))
+            listening.listen(_BACKLOG)
+        except (OSError, OverflowError) as error:
+            listening.close()
+            raise self._cannot_listen(error) from error
+        listening.setblocking(False)
+        return listening
+
+    def _cannot_listen(self, error: OSError | OverflowError) -> MachineError:
+        where = f"{self.host}:{self.port}"
+        if isinstance(error, OverflowError):
+            return MachineError("there is no such port", value=self.port, expected="0 to 65535")
+        if error.errno == errno.EADDRINUSE:
+            return MachineError(
+                f"port {self.port} is taken",
+                value=where,
+                expected="a port that nothing listens on",
+                hint="choose another port, or leave it out: the kernel then picks a free one",
+            )
+        if error.errno == errno.EACCES:
+            return MachineError(
+                f"port {self.port} may not be used by this user",
+                value=where,
+                expected="a port from 1024 on",
+                hint="choose another port, or leave it out: the kernel then picks a free one",
+            )
+        return MachineError(
+            f"cannot listen on {where}",
+            value=error.strerror or str(error),
+            hint="use an address of this machine, such as 127.0.0.1",
+        )
+
+    def _run(self, listening: socket.socket, ready: threading.Event) -> None:
+        try:
+            loop = self._loop = _loop_factory()()
+            try:
+                loop.run_until_complete(self._serve(loop, listening, ready))
+            finally:
+                loop.close()
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits in start()
+            self._failure = error
+        finally:
+            ready.set()
+
+    async def _serve(
+        self, loop: asyncio.AbstractEventLoop, listening: socket.socket, ready: threading.Event
+    ) -> None:
+        from sm_emulate.gateway.connection import ClientConnection
+        from sm_emulate.gateway.serving import Serving
+
+        self._stop = loop.create_future()
+        serving = Serving(self.front, loop, self._listener)
+        server = await loop.create_server(lambda: ClientConnection(serving), sock=listening, backlog=_BACKLOG)
+        ready.set()
+        grace_s = await self._stop
+        server.close()
+        await serving.drain(grace_s)
+
+    def _ask_to_stop(self, grace_s: float) -> None:
+        if self._stop is not None and not self._stop.done():
+            self._stop.set_result(grace_s)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Give uvloop's loop where there is one: it costs half of asyncio's time per request."""
+    try:
+        import uvloop
+    except ImportError:
+        import asyncio
+
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

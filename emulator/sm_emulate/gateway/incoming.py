@@ -1,0 +1,150 @@
+"""One request as it comes in from a client, and whether the container may be asked at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from sm_emulate.gateway.answers import ErrorAnswer, refusal
+from sm_emulate.spec import invocation as spec
+
+if TYPE_CHECKING:
+    from sm_emulate.gateway.front import EndpointFront
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Longest request head, and longest answer head; more is taken for an attack or a fault."""
+
+_SUPPORTED = {
+    header.name.lower().encode(): (header, header.name.encode() + b": ") for header in spec.REQUEST_HEADERS
+}
+_PREFIX, _, _SUFFIX = (part.encode() for part in spec.RUNTIME_PATH.partition("{endpoint_name}"))
+
+
+class Incoming:
+    """A request under way: filled by the parser, read by the exchange."""
+
+    __slots__ = (
+        "body",
+        "chunked",
+        "complete",
+        "container_path",
+        "endpoint",
+        "expects",
+        "forward",
+        "head_bytes",
+        "head_done",
+        "host_name",
+        "keep_alive",
+        "length",
+        "method",
+        "refused",
+        "size",
+        "target",
+        "too_long",
+        "variant",
+        "version_10",
+    )
+
+    def __init__(self) -> None:
+        self.target = b""
+        self.method = b""
+        self.container_path = b""
+        self.endpoint: str | None = None
+        self.forward: list[bytes] = []
+        self.length: int | None = None
+        self.chunked = False
+        self.expects = False
+        self.keep_alive = False
+        self.version_10 = False
+        self.head_bytes = 0
+        self.head_done = False
+        self.complete = False
+        self.variant: bytes | None = None
+        self.host_name: bytes | None = None
+        self.too_long: ErrorAnswer | None = None
+        self.refused: ErrorAnswer | None = None
+        self.body: list[bytes] = []
+        self.size = 0
+
+    def add_header(self, name: bytes, value: bytes) -> None:
+        """Take one header: keep the line if the API supports it, strip it otherwise."""
+        self.head_bytes += len(name) + len(value)
+        lowered = name.lower()
+        supported = _SUPPORTED.get(lowered)
+        if supported is not None:
+            header, line_start = supported
+            if len(value) > header.longest and self.too_long is None:
+                self.too_long = refusal(
+                    "ValidationError",
+                    spec.MEMBER_TOO_LONG.format(member=header.member, longest=header.longest),
+                )
+            self.forward.append(line_start + value + b"\r\n")
+            if lowered == b"x-amzn-sagemaker-target-variant":
+                self.variant = value
+            elif lowered == b"x-amzn-sagemaker-target-container-hostname":
+                self.host_name = value
+        elif lowered == b"content-length":
+            self.length = int(value)
+        elif lowered == b"transfer-encoding":
+            self.chunked = True
+        elif lowered == b"expect":
+            self.expects = value.lower() == b"100-continue"
+
+    def settle(self, front: EndpointFront) -> None:
+        """Decide, once the head is whole, where the request goes or why it goes nowhere."""
+        self.head_done = True
+        self.refused = self._refusal(front)
+
+    def outgrow(self, front: EndpointFront) -> ErrorAnswer:
+        """Refuse a body that turned out longer than the limit."""
+        self.refused = refusal("ValidationError", spec.BODY_TOO_LONG.format(limit=front.max_body_bytes))
+        self.body.clear()
+        return self.refused
+
+    def take_body(self) -> bytes:
+        """Give what is held of the body, and hold it no longer."""
+        held = self.body[0] if len(self.body) == 1 else b"".join(self.body)
+        self.body.clear()
+        return held
+
+    @property
+    def path(self) -> str:
+        return self.target.decode("latin-1")
+
+    @property
+    def invokes(self) -> bool:
+        return self.container_path == b"/invocations"
+
+    def _refusal(self, front: EndpointFront) -> ErrorAnswer | None:
+        path = self.target.partition(b"?")[0]
+        if (path == b"/ping" and self.method == b"GET") or (
+            path == b"/invocations" and self.method == b"POST"
+        ):
+            self.container_path = path
+        elif self.method == b"POST" and path.startswith(_PREFIX) and path.endswith(_SUFFIX):
+            self.container_path = b"/invocations"
+            self.endpoint = unquote(path[len(_PREFIX) : -len(_SUFFIX)].decode("latin-1"))
+        else:
+            return refusal(
+                "UnknownOperationException",
+                f"{self.method.decode('latin-1')} {path.decode('latin-1')} is not served here. Served are "
+                f"GET /ping, POST /invocations and POST /endpoints/{front.endpoint_name}/invocations.",
+            )
+        names = {"endpoint": front.endpoint_name, "account": front.account}
+        if self.endpoint is not None and self.endpoint != front.endpoint_name:
+            return refusal(
+                "ValidationError",
+                spec.ENDPOINT_NOT_FOUND.format(endpoint=self.endpoint, account=front.account),
+            )
+        if self.too_long is not None:
+            return self.too_long
+        if self.variant is not None and self.variant.decode("latin-1") != front.variant_name:
+            return refusal(
+                "ValidationError",
+                spec.VARIANT_NOT_FOUND.format(variant=self.variant.decode("latin-1"), **names),
+            )
+        if self.host_name is not None:
+            return refusal("ValidationError", spec.CONTAINER_HOSTNAME_NOT_ALLOWED.format(**names))
+        if self.length is not None and self.length > front.max_body_bytes:
+            return refusal("ValidationError", spec.BODY_TOO_LONG.format(limit=front.max_body_bytes))
+        return None

@@ -1,0 +1,66 @@
+"""What all connections of one gateway share."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from sm_emulate.gateway.container import ContainerPool
+from sm_emulate.gateway.wire import Wording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sm_emulate.gateway.connection import ClientConnection
+    from sm_emulate.gateway.front import EndpointFront, Invocation
+
+
+class Serving:
+    """The endpoint, its container's connections and the clients of the moment."""
+
+    def __init__(
+        self,
+        front: EndpointFront,
+        loop: asyncio.AbstractEventLoop,
+        listener: Callable[[Invocation], None] | None,
+    ) -> None:
+        self.front = front
+        self.loop = loop
+        self.listener = listener
+        self.wording = Wording(front)
+        self.pool = ContainerPool(front, loop)
+        self.clients: set[ClientConnection] = set()
+        self.draining = False
+        self._empty = asyncio.Event()
+
+    def left(self, client: ClientConnection) -> None:
+        """Forget a client whose connection is gone."""
+        self.clients.discard(client)
+        if self.draining and not self.clients:
+            self._empty.set()
+
+    def tell(self, invocation: Invocation) -> None:
+        """Tell the listener; its faults are reported, and are no reason to stop serving."""
+        assert self.listener is not None
+        try:
+            self.listener(invocation)
+        except Exception as error:  # noqa: BLE001 - whatever a caller's function raises
+            self.loop.call_exception_handler(
+                {"message": "the gateway's listener failed", "exception": error, "invocation": invocation}
+            )
+
+    async def drain(self, grace_s: float) -> None:
+        """Let requests in flight come to their end, at most for `grace_s`, then close what is left."""
+        self.draining = True
+        for client in list(self.clients):
+            client.drain()
+        if self.clients:
+            try:
+                await asyncio.wait_for(self._empty.wait(), grace_s)
+            except (TimeoutError, asyncio.TimeoutError):
+                for client in list(self.clients):
+                    client.abort()
+        self.pool.close()
+        # transports say goodbye in the loop's next rounds
+        for _ in range(3):
+            await asyncio.sleep(0)

@@ -1,0 +1,83 @@
+"""Runs seen from outside: stop one that another process owns, and clear up after processes that died."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from sm_emulate.engine.protocol import LABEL_HOME, LABEL_RUN
+from sm_emulate.errors import RequestError
+from sm_emulate.events import now
+from sm_emulate.spec.training_job import STOP_GRACE_SECONDS
+from sm_emulate.spec.wordings import INTERNAL_SERVER_ERROR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sm_emulate.engine.protocol import Engine, Leftover
+    from sm_emulate.storage.runs import RunFolder, Runs
+
+POLL_SECONDS = 0.05
+
+
+def stop(
+    run: RunFolder, runs: Runs, engine: Callable[[], Engine], *, wait_s: float = STOP_GRACE_SECONDS + 60
+) -> dict[str, Any]:
+    """Stop a run and give its final description.
+
+    Its own process does the work, with its own grace period. A run whose process died is cleared up instead.
+
+    Raises:
+        RequestError: it is over already, or has not stopped after `wait_s` seconds.
+    """
+    if run.result.exists():
+        raise RequestError("this run is over already", value=run.id, hint=f"`sm-emulate describe {run.name}`")
+    run.stop_request.touch()
+    deadline = time.monotonic() + wait_s
+    while run.owner_pid() is not None:
+        if time.monotonic() > deadline:
+            raise RequestError(
+                f"it has not stopped within {wait_s:g} seconds",
+                value=run.id,
+                hint="its process is busy; `sm-emulate logs` shows what it does",
+            )
+        time.sleep(POLL_SECONDS)
+    if not run.result.exists():
+        sweep(runs, engine())
+    return run.description()
+
+
+def sweep(runs: Runs, engine: Engine) -> list[Leftover]:
+    """Remove what runs without a living process left on the engine, and mark those runs as failed.
+
+    Runs that live, of this or any other process, are not touched. Gives what was removed.
+    """
+    removed = []
+    for leftover in engine.leftovers({LABEL_HOME: str(runs.home)}):
+        owner = next((run for run in runs.all() if run.id == leftover.labels.get(LABEL_RUN)), None)
+        if owner is None or owner.owner_pid() is None:
+            engine.remove_leftover(leftover)
+            removed.append(leftover)
+    for run in runs.all():
+        if run.abandoned:
+            mark_abandoned(run)
+    return removed
+
+
+def mark_abandoned(run: RunFolder) -> None:
+    """Write the result that its process could not write: failed, by no fault of the image."""
+    description = run.description()
+    emulator = description.get("Emulator") or {"RunFolder": str(run.path)}
+    named, failed = {
+        "training-jobs": (
+            {"TrainingJobName": run.name},
+            {"TrainingJobStatus": "Failed", "SecondaryStatus": "Failed"},
+        ),
+        "endpoints": ({"EndpointName": run.name}, {"EndpointStatus": "Failed"}),
+    }[run.kind]
+    reason = {
+        "FailureReason": INTERNAL_SERVER_ERROR,
+        "LastModifiedTime": now().isoformat(timespec="milliseconds"),
+        "Emulator": emulator | {"Abandoned": True},
+    }
+    run.write(run.result, named | description | failed | reason)

@@ -1,0 +1,113 @@
+"""What a training job came to: the answer of DescribeTrainingJob, and what only an emulator knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sm_emulate.request.training import to_aws
+from sm_emulate.spec.training_job import SecondaryStatus, TrainingJobStatus, job_arn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from sm_emulate.artifacts.metrics import FinalMetricData
+    from sm_emulate.engine.protocol import Image
+    from sm_emulate.lifecycle.status import Transition
+    from sm_emulate.lifecycle.training import Platform
+    from sm_emulate.request.training import TrainingRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingResult:
+    """How a training job stands, at its end or on the way there. Times are UTC."""
+
+    request: TrainingRequest
+    platform: Platform
+    image: Image
+    run_folder: Path
+    status: TrainingJobStatus
+    secondary_status: SecondaryStatus
+    failure_reason: str | None
+    """In SageMaker's words; None unless it failed."""
+    transitions: tuple[Transition, ...]
+    created: datetime
+    container_exit_codes: Mapping[str, int]
+    """By host; a host whose program could not be started has none."""
+    model_archive: Path | None
+    """`model.tar.gz`; None when /opt/ml/model was empty."""
+    output_archive: Path | None
+    """`output.tar.gz`; None when /opt/ml/output/data was empty."""
+    final_metrics: tuple[FinalMetricData, ...] = ()
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the container is without fault: Completed, or stopped by someone else."""
+        return self.status is not TrainingJobStatus.FAILED
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds in each secondary status, and in all."""
+        phases: dict[str, float] = {}
+        for step in self.transitions:
+            if step.end is None or step.end > step.start:
+                name = step.secondary.value
+                phases[name] = round(phases.get(name, 0.0) + step.seconds, 3)
+        return phases | {"Total": round(sum(phases.values()), 3)}
+
+    def describe(self) -> dict[str, Any]:
+        """Give it as JSON in the shape of DescribeTrainingJob, plus an `Emulator` object; times are ISO 8601."""
+        last = self.transitions[-1]
+        over = last.end is not None
+        training = [step for step in self.transitions if step.secondary is SecondaryStatus.TRAINING]
+        trained = sum(step.seconds for step in training)
+        name = self.request.training_job_name
+        arn = job_arn(region=self.platform.region, account=self.platform.account, job_name=name)
+        described: dict[str, Any] = {
+            "TrainingJobName": name,
+            "TrainingJobArn": arn,
+            "ModelArtifacts": {
+                "S3ModelArtifacts": self.model_archive.as_uri() if self.model_archive else ""
+            },
+            "TrainingJobStatus": self.status.value,
+            "SecondaryStatus": self.secondary_status.value,
+        }
+        if self.failure_reason is not None:
+            described["FailureReason"] = self.failure_reason
+        asked = to_aws(self.request)
+        asked.pop("Tags", None)
+        described |= {key: value for key, value in asked.items() if key not in described}
+        described["CreationTime"] = _iso(self.created)
+        if training:
+            described["TrainingStartTime"] = _iso(training[0].start)
+        if over:
+            described["TrainingEndTime"] = _iso(last.start)
+            described["TrainingTimeInSeconds"] = described["BillableTimeInSeconds"] = max(1, round(trained))
+        described["LastModifiedTime"] = _iso(last.start)
+        described["SecondaryStatusTransitions"] = [
+            {"Status": step.secondary.value, "StartTime": _iso(step.start)}
+            | ({"EndTime": _iso(step.end)} if step.end else {})
+            | {"StatusMessage": step.message}
+            for step in self.transitions
+        ]
+        if self.final_metrics:
+            described["FinalMetricDataList"] = [
+                {**metric, "Timestamp": _iso(metric["Timestamp"])} for metric in self.final_metrics
+            ]
+        described["Emulator"] = {
+            "RunFolder": str(self.run_folder),
+            "Image": self.request.algorithm_specification.training_image,
+            "ImageId": self.image.id,
+            "PlatformProfile": self.platform.profile.name,
+            "Settings": dict(self.platform.settings.given),
+            "ContainerExitCodes": dict(self.container_exit_codes),
+            "OutputArchive": self.output_archive.as_uri() if self.output_archive else "",
+            "Seconds": self.seconds,
+        }
+        return described
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")

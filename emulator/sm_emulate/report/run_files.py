@@ -1,0 +1,52 @@
+"""What a run leaves in its folder while it goes: the logs of each host and every other event."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import datetime
+from typing import IO, TYPE_CHECKING
+
+from sm_emulate.events import LogLines, Progress
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from sm_emulate.events import Event
+    from sm_emulate.storage.runs import RunFolder
+
+
+def as_record(event: Event) -> dict[str, object]:
+    """Give one line of `events.ndjson`: the kind of the event, then its fields by name, times as ISO 8601."""
+    fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+    return {"event": type(event).__name__} | {
+        name: value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value
+        for name, value in fields.items()
+    }
+
+
+class RunFiles:
+    """Listens to one run and writes `logs/<host>.log` and `events.ndjson`."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self._run = run
+        self._logs: dict[str, IO[bytes]] = {}
+        self._events: IO[str] = run.events.open("a", encoding="utf-8", buffering=1)
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, LogLines):
+            if (log := self._logs.get(event.host)) is None:
+                log = self._logs[event.host] = self._run.log(event.host).open("ab", buffering=0)
+            log.write(event.data)
+        elif not isinstance(event, Progress):
+            self._events.write(json.dumps(as_record(event), default=str) + "\n")
+
+    def __enter__(self) -> RunFiles:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._events.close()
+        for log in self._logs.values():
+            log.close()

@@ -1,0 +1,142 @@
+"""What a person sees while a run goes: its statuses, its log lines, and how far long work is."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from sm_emulate.events import (
+    ArtifactPacked,
+    LogLines,
+    Progress,
+    StatusChanged,
+    Warned,
+)
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from sm_emulate.events import Event
+
+GREY, YELLOW, PLAIN = "\x1b[2m", "\x1b[33m", "\x1b[0m"
+
+
+def size(count: int) -> str:
+    """Say a number of bytes in three digits."""
+    if count < 1000:
+        return f"{count} B"
+    value, units = count / 1000, ["kB", "MB", "GB", "TB"]
+    while value >= 999.5 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.3g} {units[0]}"
+
+
+class Terminal:
+    """Listens to one run and tells it on a stream, plainly; in colour and with bars only on a terminal.
+
+    Args:
+        stream: where to write; log lines are passed on byte for byte.
+        mark_hosts: put the host before each log line, for jobs of several hosts.
+        quiet: tell log lines and warnings only.
+        colour: None decides by the stream.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        *,
+        mark_hosts: bool = False,
+        quiet: bool = False,
+        colour: bool | None = None,
+    ) -> None:
+        self._stream = stream or sys.stderr
+        self._mark_hosts = mark_hosts
+        self._quiet = quiet
+        self._live = self._stream.isatty()
+        self._colour = self._live if colour is None else colour
+        self._bar: Bar | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._deaf = False
+
+    def __call__(self, event: Event) -> None:
+        if self._deaf:
+            return
+        try:
+            self._tell(event)
+        except BrokenPipeError:  # the reader has left (`2>&1 | head`); the run goes on
+            self._deaf = True
+
+    def _tell(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self._progress(event)
+            return
+        self._end_bars()
+        if isinstance(event, LogLines):
+            self._log(event)
+        elif isinstance(event, Warned):
+            self._say(f"warning: {event.message}", YELLOW)
+        elif self._quiet:
+            return
+        elif isinstance(event, StatusChanged):
+            label = event.secondary or event.status
+            words = f"{label} - {event.message}" if event.message else label
+            self._say(f"{event.at.astimezone():%Y-%m-%d %H:%M:%S} {words}", GREY)
+        elif isinstance(event, ArtifactPacked):
+            for name, reason in event.skipped.items():
+                self._say(f"warning: {event.name} is without {name}: {reason}", YELLOW)
+            for name in event.clashes:
+                self._say(f"warning: several hosts wrote {name}; {event.name} holds the first one's", YELLOW)
+
+    def _log(self, event: LogLines) -> None:
+        data = event.data
+        if self._mark_hosts:
+            mark = f"{event.host} | ".encode()
+            data = b"".join(mark + line + b"\n" for line in data.split(b"\n")[:-1])
+        self._stream.flush()
+        if (buffer := getattr(self._stream, "buffer", None)) is not None:
+            buffer.write(data)
+            buffer.flush()
+        else:
+            self._stream.write(data.decode("utf-8", "replace"))
+
+    def _say(self, words: str, colour: str) -> None:
+        self._stream.write(f"{colour}{words}{PLAIN}\n" if self._colour else f"{words}\n")
+        self._stream.flush()
+
+    def _progress(self, event: Progress) -> None:
+        if not self._live or self._quiet:
+            return
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                DownloadColumn(),
+                TransferSpeedColumn(),
+                console=Console(file=self._stream),
+                transient=True,
+            )
+            self._bar.start()
+        if event.task not in self._tasks:
+            self._tasks[event.task] = self._bar.add_task(event.task, total=None)
+        self._bar.update(self._tasks[event.task], completed=event.done_bytes, total=event.total_bytes or None)
+
+    def _end_bars(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+            self._tasks = {}
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end_bars()

@@ -1,0 +1,45 @@
+"""A CreateTrainingJob document with what the command line says put over it."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def override(document: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the document with the members of another over it.
+
+    Structures and maps are merged; channels and metric definitions are replaced by name, a channel that has only its
+    data source in common keeps the rest of what the document says of it; everything else is replaced.
+    """
+    merged = deepcopy(dict(document))
+    for name, value in over.items():
+        there = merged.get(name)
+        if isinstance(there, dict) and isinstance(value, dict) and name not in _WHOLE:
+            merged[name] = override(there, value)
+        elif name in _NAMED and isinstance(there, list):
+            merged[name] = _by_name(there, value, _NAMED[name])
+        else:
+            merged[name] = deepcopy(value)
+    resources = merged.get("ResourceConfig")
+    if isinstance(resources, dict) and "InstanceGroups" in resources and "InstanceType" in resources:
+        # one type and count were asked for in place of the groups
+        del resources["InstanceGroups"]
+    return merged
+
+
+_NAMED = {"InputDataConfig": "ChannelName", "MetricDefinitions": "Name"}
+_WHOLE = {"DataSource"}
+"""A structure of which one member is set, never two."""
+
+
+def _by_name(there: list[Any], over: list[dict[str, Any]], key: str) -> list[Any]:
+    given = {item[key]: item for item in over}
+    kept = [
+        override(item, given.pop(item[key])) if isinstance(item, dict) and item.get(key) in given else item
+        for item in there
+    ]
+    return [*kept, *given.values()]

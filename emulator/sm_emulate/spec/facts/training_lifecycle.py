@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from sm_emulate.spec.fact import EMULATED, PARTLY, Area, confirmed, disputed, unsure
+from sm_emulate.spec.facts.sources import (
+    API,
+    EXAMPLES,
+    IMAGE,
+    LISTING_2022,
+    PROCESSING,
+    SDK,
+    SIGNAL,
+    XGBOOST,
+    guide_2023,
+    thread,
+)
+
+AREA = Area(
+    prefix="training.lifecycle",
+    title="Training: stop, limits and statuses",
+    facts=(
+        confirmed(
+            "training.lifecycle.stop",
+            "A stop is SIGTERM to process 1, 120 seconds, then SIGKILL for what is still alive.",
+            IMAGE,
+            API,
+            level=EMULATED,
+        ),
+        confirmed(
+            "training.lifecycle.max-runtime-stop",
+            "MaxRuntimeInSeconds stops a job in the same way.",
+            API,
+            level=EMULATED,
+        ),
+        confirmed(
+            "training.lifecycle.stopped",
+            "A stopped job goes through Stopping to Stopped, which the SDK takes for success.",
+            thread(SDK, 1937),
+            level=EMULATED,
+        ),
+        unsure(
+            "training.lifecycle.stop-nonzero-exit",
+            "Programs that exit 0 after SIGTERM end as Stopped; for a non-zero exit nothing is known.",
+            f"{XGBOOST} training handler",
+            level=EMULATED,
+            setting="stop-nonzero-exit",
+        ),
+        confirmed(
+            "training.lifecycle.upload-after-stop",
+            "After a stop /opt/ml/model is still packed and uploaded.",
+            API,
+            thread(EXAMPLES, 588),
+            level=EMULATED,
+        ),
+        confirmed(
+            "training.lifecycle.grace-is-the-programs",
+            "The 120 seconds are the program's; the upload comes after them.",
+            thread(EXAMPLES, 588),
+            level=EMULATED,
+        ),
+        confirmed(
+            "training.lifecycle.stopping-then-uploading",
+            "A stopping job shows Stopping, then Uploading, before its last status.",
+            thread(SDK, 3062),
+            level=EMULATED,
+        ),
+        confirmed(
+            "training.lifecycle.max-runtime",
+            "MaxRuntimeInSeconds is 86400 by default, at least 1 and at most 28 days.",
+            API,
+            level=EMULATED,
+        ),
+        confirmed(
+            "training.lifecycle.max-wait",
+            "MaxWaitTimeInSeconds is for spot jobs and not below MaxRuntimeInSeconds.",
+            API,
+            planned="checkpoints and spot",
+        ),
+        confirmed(
+            "training.lifecycle.max-pending",
+            "MaxPendingTimeInSeconds is 7200 to 2419200.",
+            API,
+            level=PARTLY,
+            note="checked and without effect: nothing waits for capacity",
+        ),
+        confirmed(
+            "training.lifecycle.spot",
+            "A spot job that is interrupted shows Interrupted and goes through Starting again; past MaxWait it ends Stopped with MaxWaitTimeExceeded.",
+            guide_2023("model-managed-spot-training"),
+            planned="checkpoints and spot",
+        ),
+        unsure(
+            "training.lifecycle.spot-signal",
+            "Whether a spot interruption sends SIGTERM is not documented.",
+            thread("aws-samples/amazon-sagemaker-managed-spot-training", 3),
+            planned="checkpoints and spot",
+        ),
+        confirmed(
+            "training.lifecycle.statuses",
+            "TrainingJobStatus is InProgress, Completed, Failed, Stopping, Stopped or Deleting.",
+            API,
+            level=EMULATED,
+        ),
+        confirmed(
+            "training.lifecycle.secondary-statuses",
+            "SecondaryStatus no longer shows LaunchingMLInstances, PreparingTrainingStack or DownloadingTrainingImage.",
+            API,
+            level=EMULATED,
+        ),
+        confirmed(
+            "training.lifecycle.order",
+            "A job goes Starting, perhaps Pending, Downloading, Training, Uploading, then Completed or Failed.",
+            LISTING_2022,
+            thread(SDK, 835),
+            level=EMULATED,
+        ),
+        confirmed(
+            "training.lifecycle.messages",
+            "Each status has a message, such as Downloading the training image; AWS warns that these texts may change.",
+            API,
+            thread(SDK, 835),
+            thread(EXAMPLES, 842),
+            level=EMULATED,
+        ),
+        unsure(
+            "training.lifecycle.stop-messages",
+            "The messages of Stopped and MaxRuntimeExceeded are in no source that was found.",
+            thread(SDK, 3062),
+            level=EMULATED,
+            note="made like their neighbours; there is no setting for a message",
+        ),
+        confirmed(
+            "training.lifecycle.exit-code",
+            "Exit code 0 completes a job, any other fails it.",
+            SIGNAL,
+            level=EMULATED,
+        ),
+        unsure(
+            "training.lifecycle.any-host-fails",
+            "A non-zero exit on any host is believed to fail the job, as documented for processing.",
+            PROCESSING,
+            level=EMULATED,
+            note="no other rule is imaginable; there is no setting",
+        ),
+        disputed(
+            "training.lifecycle.warm-pool",
+            "A warm pool keeps instances up to 3600 seconds by the guide and 21600 by the API model.",
+            guide_2023("train-warm-pools"),
+            API,
+        ),
+        unsure(
+            "training.lifecycle.warm-pool-filesystem",
+            "In a warm pool the container has a fresh file system but for the cache directory.",
+            guide_2023("train-warm-pools"),
+        ),
+    ),
+)

@@ -1,0 +1,93 @@
+"""What one named setting is, and how its value is read from text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from sm_emulate.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sm_emulate.spec.profiles import PlatformProfile
+
+SettingValue = str | int
+
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_SIZE = re.compile(r"([0-9]+)([bkmg]?)b?", re.IGNORECASE)
+_INTERFACE = re.compile(r"[A-Za-z0-9_.-]{1,15}")  # IFNAMSIZ less its NUL
+_HOST_NAME = re.compile(
+    r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
+)
+_SECONDS = re.compile(r"[0-9]+")
+
+
+class Kind(Enum):
+    """What values a setting takes; its value says it in words."""
+
+    CHOICE = "one of its choices"
+    SIZE = "a number of bytes, or with k, m or g behind it, such as 64m"
+    SECONDS = "a whole number of seconds, at least 1"
+    INTERFACE = "a network interface name, such as eth0"
+    HOST_NAME = "a host name, such as model.aws.local"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One place where the platform's behaviour is not known for certain, and what we do about it.
+
+    Args:
+        name: as `--setting NAME=VALUE` takes it.
+        default: gives the default's text for a platform profile.
+        choices: the allowed values when the kind is CHOICE.
+        about: what it decides, what each value means, and why the default is what it is.
+        facts: ids of the facts that it settles.
+    """
+
+    name: str
+    default: Callable[[PlatformProfile], str]
+    about: str
+    facts: tuple[str, ...]
+    kind: Kind = Kind.CHOICE
+    choices: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> str:
+        """Say which values it takes."""
+        return " or ".join(self.choices) if self.kind is Kind.CHOICE else self.kind.value
+
+    def parse(self, text: str) -> SettingValue:
+        """Read a value: bytes for a size, a number for seconds, the text itself for everything else.
+
+        Raises:
+            RequestError: the setting does not take that value.
+        """
+        value: SettingValue | None = None
+        if self.kind is Kind.CHOICE:
+            value = text if text in self.choices else None
+        elif self.kind is Kind.SIZE:
+            value = _size(text)
+        elif self.kind is Kind.SECONDS:
+            value = int(text) if _SECONDS.fullmatch(text) and int(text) > 0 else None
+        elif self.kind is Kind.INTERFACE:
+            value = text if _INTERFACE.fullmatch(text) else None
+        else:
+            value = text if _HOST_NAME.fullmatch(text) else None
+        if value is None:
+            raise RequestError(
+                f"setting {self.name} does not take this value",
+                value=text,
+                expected=self.expected,
+                hint=self.about,
+            )
+        return value
+
+
+def _size(text: str) -> int | None:
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        return None
+    return int(match[1]) * _UNITS[match[2].lower()] or None

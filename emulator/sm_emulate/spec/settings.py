@@ -1,0 +1,353 @@
+"""Named settings: what the platform is not known to do for certain, each with a default and its reason.
+
+On the command line `--setting NAME=VALUE`. Nothing here is a silent guess: every setting is listed with
+its default in docs/level-of-support.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from sm_emulate.errors import RequestError
+from sm_emulate.spec.setting import Kind, Setting, SettingValue
+
+if TYPE_CHECKING:
+    from sm_emulate.spec.profiles import PlatformProfile
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        name="channel-access",
+        choices=("read-only", "read-write"),
+        default=lambda _: "read-only",
+        about=(
+            "Whether a container may write into a File channel. The platform is believed to allow it to root: the "
+            "data there is a copy. Here it is your own folder, not a copy, so the default departs from the platform "
+            "and is read-only. FastFile channels are read-only whatever is set."
+        ),
+        facts=("training.channels.file-writable",),
+    ),
+    Setting(
+        name="config-directory-mode",
+        choices=("0644", "0755"),
+        default=lambda profile: profile.config_directory_mode,
+        about=(
+            "Mode of /opt/ml/input/config. With 0644 a user other than root cannot enter the directory and so "
+            "cannot read any configuration file, as seen in 2022; with 0755 it can, as seen in 2020."
+        ),
+        facts=("training.config.directory-mode",),
+    ),
+    Setting(
+        name="container-hostname",
+        choices=("ec2", "aws"),
+        default=lambda _: "ec2",
+        about=(
+            "The container's own host name: ec2 is ip-10-0-x-y.ec2.internal as seen in 2020, aws is the single word "
+            "that older hosts had. It is never algo-1."
+        ),
+        facts=("training.environment.hostname",),
+    ),
+    Setting(
+        name="working-directory",
+        choices=("image", "root"),
+        default=lambda _: "image",
+        about=(
+            "Where the program starts: image keeps the image's WORKDIR as Docker does, root is `/`, the only "
+            "directory that was ever seen in a real job."
+        ),
+        facts=("training.invocation.working-directory",),
+    ),
+    Setting(
+        name="dmlc-interface-variable",
+        choices=("set", "unset"),
+        default=lambda _: "set",
+        about=(
+            "Whether DMLC_INTERFACE is set to the network interface. It was in a real job's environment and nothing "
+            "in the image sets it, so the platform is believed to."
+        ),
+        facts=("training.environment.dmlc-interface",),
+    ),
+    Setting(
+        name="empty-model-archive",
+        choices=("none", "empty"),
+        default=lambda _: "none",
+        about=(
+            "What a job leaves that wrote nothing to /opt/ml/model: none is no model.tar.gz at all, empty is an archive "
+            "without members. Users report that nothing usable is there."
+        ),
+        facts=("training.outputs.empty-model",),
+    ),
+    Setting(
+        name="environment-ecs",
+        choices=("set", "unset"),
+        default=lambda profile: profile.environment_ecs,
+        about=(
+            "Whether ECS_CONTAINER_METADATA_URI, ECS_CONTAINER_METADATA_URI_V4 and AWS_EXECUTION_ENV are set. Seen in "
+            "2020 only. Nothing answers at those addresses here."
+        ),
+        facts=("training.environment.ecs-metadata", "training.environment.execution-env"),
+    ),
+    Setting(
+        name="failure-file-on-exit-zero",
+        choices=("ignored", "fails-job"),
+        default=lambda _: "ignored",
+        about=(
+            "What a failure file means when the program exits 0: ignored leaves the job Completed, fails-job makes it "
+            "Failed with the file's text. The documentation ties the file to a non-zero exit."
+        ),
+        facts=("training.outputs.failure-file-exit-zero",),
+    ),
+    Setting(
+        name="failure-host",
+        choices=("first-to-fail", "algo-1"),
+        default=lambda _: "first-to-fail",
+        about=(
+            "With several hosts, whose failure file makes the FailureReason: first-to-fail is the host that exited "
+            "non-zero first; algo-1 is the lowest-numbered host that failed."
+        ),
+        facts=("training.outputs.failure-host",),
+    ),
+    Setting(
+        name="links-in-artifacts",
+        choices=("keep", "follow", "skip"),
+        default=lambda _: "keep",
+        about=(
+            "What packing does with symbolic links: keep stores them as links (hosting later refuses such an archive, "
+            "as on the platform), follow stores what they point to, skip leaves them out. Devices, sockets and FIFOs "
+            "are always left out."
+        ),
+        facts=("training.outputs.links",),
+    ),
+    Setting(
+        name="metric-definitions-file",
+        choices=("definitions", "empty"),
+        default=lambda _: "definitions",
+        about=(
+            "What metric-definition-regex.json holds when the request has metric definitions: definitions is the "
+            "request's own list, empty is `[]`. Only the empty file was ever seen."
+        ),
+        facts=("training.config.metric-definition-regex",),
+    ),
+    Setting(
+        name="metrics-directory-variable",
+        choices=("set", "unset"),
+        default=lambda _: "unset",
+        about=(
+            "Whether SAGEMAKER_METRICS_DIRECTORY names /opt/ml/output/metrics/sagemaker. A library of AWS reads it, "
+            "but a real job's environment did not have it."
+        ),
+        facts=("training.environment.metrics-directory",),
+    ),
+    Setting(
+        name="network-interface-name",
+        kind=Kind.INTERFACE,
+        default=lambda _: "eth0",
+        about=(
+            "network_interface_name in resourceconfig.json. The documentation's example says eth1; every file of a "
+            "real job says eth0, which is also what a container engine calls it."
+        ),
+        facts=("training.config.network-interface-name",),
+    ),
+    Setting(
+        name="nvidia-visible-devices",
+        choices=("void", "image"),
+        default=lambda _: "void",
+        about=(
+            "NVIDIA_VISIBLE_DEVICES where no GPU is given: void sets it to `void` even over the image's own value, "
+            "image leaves the image's value alone."
+        ),
+        facts=("training.environment.nvidia-visible-devices",),
+    ),
+    Setting(
+        name="out-of-memory-reason",
+        choices=("platform", "exit-code"),
+        default=lambda _: "platform",
+        about=(
+            "FailureReason of a job that the kernel killed for memory: platform is the ClientError that asks for an "
+            "instance type with more memory, exit-code is AlgorithmError with exit code 137. Both are seen."
+        ),
+        facts=("training.outputs.reason-out-of-memory",),
+    ),
+    Setting(
+        name="output-other-files",
+        choices=("left", "uploaded"),
+        default=lambda _: "left",
+        about=(
+            "What becomes of files directly in /opt/ml/output, besides `failure`: left keeps them out of output.tar.gz, "
+            "uploaded packs them beside the contents of /opt/ml/output/data."
+        ),
+        facts=("training.outputs.other-files",),
+    ),
+    Setting(
+        name="resource-topology",
+        choices=("null", "absent"),
+        default=lambda profile: profile.resource_topology,
+        about='Whether resourceconfig.json ends in `"topology":null`. Seen in December 2025, not in 2022.',
+        facts=("training.config.topology-null",),
+    ),
+    Setting(
+        name="shm-size",
+        kind=Kind.SIZE,
+        default=lambda _: "64m",
+        about=(
+            "Size of /dev/shm. No number is published; users meet bus errors as they do with the engine's own 64 MB, "
+            "and there is no request parameter to raise it."
+        ),
+        facts=("training.resources.shared-memory", "hosting.start.shared-memory"),
+    ),
+    Setting(
+        name="stop-nonzero-exit",
+        choices=("Stopped", "Failed"),
+        default=lambda _: "Stopped",
+        about=(
+            "Status of a job that was stopped and whose program then exits non-zero. Programs that exit 0 end as "
+            "Stopped; for others nothing is known."
+        ),
+        facts=("training.lifecycle.stop-nonzero-exit",),
+    ),
+    Setting(
+        name="trainingjobconfig",
+        choices=("written", "absent"),
+        default=lambda profile: profile.trainingjobconfig,
+        about=(
+            "Whether trainingjobconfig.json is written. It was in 2020, was not in a listing of 2022, and shows up in "
+            "other listings without a date."
+        ),
+        facts=("training.config.trainingjobconfig-optional",),
+    ),
+    Setting(
+        name="upstreamoutputdataconfig",
+        choices=("written", "absent"),
+        default=lambda profile: profile.upstreamoutputdataconfig,
+        about="Whether upstreamoutputdataconfig.json (`[]`) is written; seen and missing together with trainingjobconfig.json.",
+        facts=("training.config.upstreamoutputdataconfig",),
+    ),
+    Setting(
+        name="default-accept",
+        choices=("absent", "any"),
+        default=lambda _: "absent",
+        about=(
+            "The Accept header that a container sees when the caller gives none: absent sends no header, any sends "
+            "`*/*`. AWS's own servers treat both alike."
+        ),
+        facts=("hosting.headers.accept-absent",),
+    ),
+    Setting(
+        name="endpoint-hostname",
+        kind=Kind.HOST_NAME,
+        default=lambda _: "container-0.local",
+        about=(
+            "Host name of an endpoint's container, and the name in the ping's Host header: container-0.local in a log of "
+            "2024, model.aws.local from 2019 to 2022."
+        ),
+        facts=("hosting.environment.hostname",),
+    ),
+    Setting(
+        name="payload-limit",
+        kind=Kind.SIZE,
+        default=lambda _: "25m",
+        about=(
+            "Largest request body of InvokeEndpoint. The FAQ and the Marketplace guide say 25 MB; the API model "
+            "still says 6291456 bytes."
+        ),
+        facts=("hosting.limits.payload-real-time",),
+    ),
+    Setting(
+        name="ping-interval",
+        kind=Kind.SECONDS,
+        default=lambda _: "5",
+        about="Seconds between two pings of an endpoint in service. Access logs show 5; nothing is published.",
+        facts=("hosting.health.period",),
+    ),
+    Setting(
+        name="safe-port-range-variable",
+        choices=("set", "unset"),
+        default=lambda _: "unset",
+        about=(
+            "Whether a single container also gets SAGEMAKER_SAFE_PORT_RANGE. Documented for pipelines only; a few public "
+            "programs read it without a check."
+        ),
+        facts=("hosting.environment.safe-port-range-single",),
+    ),
+)
+
+_BY_NAME: dict[str, Setting] = {setting.name: setting for setting in SETTINGS}
+
+
+def setting_named(name: str) -> Setting:
+    """Give the setting of that name.
+
+    Raises:
+        RequestError: there is none; the hint names the nearest.
+    """
+    setting = _BY_NAME.get(name)
+    if setting is None:
+        near = get_close_matches(name, _BY_NAME, n=1)
+        raise RequestError(
+            "there is no such setting",
+            value=name,
+            expected=", ".join(sorted(_BY_NAME)),
+            hint=f"did you mean {near[0]}?" if near else "docs/level-of-support.md explains each",
+        )
+    return setting
+
+
+def parse(name: str, text: str) -> SettingValue:
+    """Read a value for a named setting.
+
+    Raises:
+        RequestError: there is no such setting, or it does not take that value.
+    """
+    return setting_named(name).parse(text)
+
+
+class Settings(Mapping[str, SettingValue]):
+    """The value of every setting: what was given, and the profile's default for the rest.
+
+    Args:
+        profile: whose defaults hold.
+        given: name and text, as they came from the command line.
+
+    Raises:
+        RequestError: an unknown name or a value that the setting does not take.
+    """
+
+    __slots__ = ("_values", "given")
+
+    def __init__(self, profile: PlatformProfile, given: Mapping[str, str] | None = None) -> None:
+        self.given: Mapping[str, str] = dict(given or {})
+        chosen = {name: parse(name, text) for name, text in self.given.items()}
+        self._values = {
+            setting.name: chosen.get(setting.name, setting.parse(setting.default(profile)))
+            for setting in SETTINGS
+        }
+
+    def __getitem__(self, name: str) -> SettingValue:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._values.items()))
+
+    def __repr__(self) -> str:
+        return f"Settings({self._values!r})"
+
+    def text(self, name: str) -> str:
+        """Give the value of a setting that holds words."""
+        value = self._values[name]
+        if not isinstance(value, str):
+            raise TypeError(f"setting {name} holds a number")
+        return value
+
+    def number(self, name: str) -> int:
+        """Give the value of a setting that holds bytes or seconds."""
+        value = self._values[name]
+        if not isinstance(value, int):
+            raise TypeError(f"setting {name} holds words")
+        return value

@@ -1,0 +1,383 @@
+"""What the house relies on of any engine: one suite for the in-memory engine and a real one."""
+
+import socket
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from sm_emulate.engine.protocol import LABEL_RUN, ContainerSpec, GpuRequest, Mount
+from sm_emulate.errors import (
+    EngineError,
+    GpuNotFoundError,
+    ImageNotFoundError,
+    MachineError,
+    NotFoundError,
+    StartError,
+)
+
+
+def wait_term(box):
+    box.print("ready")
+    box.print("got", box.next_signal())
+    return 7
+
+
+WAIT_TERM = "trap 'echo got SIGTERM; exit 7' TERM; echo ready; while :; do sleep 0.05; done"
+
+
+def test_bytes_come_in_order_with_the_exit_code(stage):
+    def program(box):
+        for number in range(1, 1001):
+            box.print(number)
+        box.write(b"no newline \xff at the end")
+        return 3
+
+    ran = stage.play(r"seq 1 1000; printf 'no newline \377 at the end'; exit 3", program, network="none")
+    assert ran.out == b"".join(b"%d\n" % n for n in range(1, 1001)) + b"no newline \xff at the end"
+    assert ran.err == b""
+    assert (ran.exit.code, ran.exit.oom_killed) == (3, False)
+
+
+def test_stderr_is_told_from_stdout(stage):
+    def program(box):
+        box.print("fine")
+        box.print("not fine", error=True)
+
+    ran = stage.play("echo fine; echo not fine >&2", program, network="none")
+    assert (ran.out, ran.err, ran.exit.code) == (b"fine\n", b"not fine\n", 0)
+
+
+def test_the_last_lines_of_a_container_that_exits_at_once_are_not_lost(stage):
+    for number in range(15):
+        ran = stage.play(
+            f"echo last words {number}; exit 1",
+            lambda box, number=number: box.print("last words", number) or 1,
+            network="none",
+        )
+        assert (ran.out, ran.exit.code) == (b"last words %d\n" % number, 1)
+
+
+def test_a_hundred_thousand_lines_and_exit_1(stage):
+    def program(box):
+        for number in range(100_000):
+            box.print("line", number)
+        return 1
+
+    shell = "i=0; while [ $i -lt 100000 ]; do echo line $i; i=$((i+1)); done; exit 1"
+    ran = stage.play(shell, program, network="none")
+    assert ran.exit.code == 1
+    assert ran.out == b"".join(b"line %d\n" % n for n in range(100_000))
+
+
+def test_a_slow_reader_gets_everything(stage):
+    data = b"".join(b"%d\n" % n for n in range(1, 300_001))
+    container = stage.create("seq 1 300000", lambda box: box.write(data), network="none")
+    stream = iter(stage.engine.logs(container))
+    stage.engine.start(container)
+    got = next(stream).data
+    time.sleep(0.5)
+    got += b"".join(chunk.data for chunk in stream)
+    assert got == data
+
+
+def test_out_of_memory_is_told(stage):
+    shell = "a=xxxxxxxxxxxxxxxx; while :; do a=$a$a; done"
+    ran = stage.play(shell, lambda box: box.run_out_of_memory(), network="none", memory_bytes=16 << 20)
+    assert (ran.exit.code, ran.exit.oom_killed) == (137, True)
+
+
+def test_sigterm_reaches_the_program_and_sigkill_ends_it(stage):
+    container, reader = stage.started(WAIT_TERM, wait_term, network="none")
+    reader.wait_for(b"ready")
+    stage.engine.signal(container, "SIGTERM")
+    assert stage.engine.wait(container).code == 7
+    reader.join(10)
+    assert reader.text() == b"ready\ngot SIGTERM\n"
+    stage.engine.signal(container, "SIGTERM")  # it has ended: no error
+
+    container, reader = stage.started("echo ready; sleep 60", lambda box: box.print("ready") or box.sleep(60))
+    reader.wait_for(b"ready")
+    stage.engine.signal(container, "SIGKILL")
+    ended = stage.engine.wait(container)
+    assert (ended.code, ended.oom_killed) == (137, False)
+    reader.join(10)
+    assert not reader.is_alive()
+    stage.engine.remove(container)
+    stage.engine.signal(container, "SIGTERM")  # it is gone: no error either
+
+
+def test_two_threads_may_wait_for_one_container(stage):
+    container, reader = stage.started(WAIT_TERM, wait_term, network="none")
+    ended = []
+    waiters = [threading.Thread(target=lambda: ended.append(stage.engine.wait(container))) for _ in range(3)]
+    for waiter in waiters:
+        waiter.start()
+    reader.wait_for(b"ready")
+    assert stage.engine.state(container).status == "running"
+    stage.engine.signal(container, "SIGTERM")
+    for waiter in waiters:
+        waiter.join(10)
+    assert [each.code for each in ended] == [7, 7, 7]
+    assert stage.engine.wait(container).code == 7
+
+
+def test_an_unknown_image(stage):
+    spec = ContainerSpec(image="sm-emulate.invalid/nothing:1", labels=stage.labels)
+    for call in (lambda: stage.engine.image(spec.image), lambda: stage.engine.create(spec)):
+        with pytest.raises(ImageNotFoundError) as caught:
+            call()
+        assert caught.value.value == spec.image
+        assert "No such image" in caught.value.evidence[0]
+
+
+def test_an_image_that_cannot_be_pulled(stage):
+    with pytest.raises(ImageNotFoundError) as caught:
+        stage.engine.pull("127.0.0.1:9/nothing:1")
+    assert caught.value.value == "127.0.0.1:9/nothing:1"
+    assert caught.value.evidence[0]
+
+
+def test_an_image_name_that_is_none(stage):
+    with pytest.raises(ImageNotFoundError):
+        stage.engine.image("No Such:Name")
+
+
+def test_a_program_that_is_not_there(stage):
+    if stage.docker:
+        spec = replace(stage.spec("", None), entrypoint=("train",), command=())
+    else:
+        stage.engine.add_image("strict:1", wait_term, executables=frozenset({"serve"}))
+        spec = ContainerSpec(image="strict:1", command=("train",), labels=stage.labels)
+    container = stage.engine.create(spec)
+    reader = stage.read(container)
+    with pytest.raises(StartError) as caught:
+        stage.engine.start(container)
+    assert 'exec: "train": executable file not found in $PATH' in caught.value.what
+    reader.join(10)
+    assert not reader.is_alive(), "a container that never ran must not keep its reader waiting"
+    assert stage.engine.state(container).exit is None
+    stage.engine.remove(container)
+
+
+def test_a_gpu_that_is_not_there(stage):
+    if "nvidia" in stage.engine.info().runtimes:
+        pytest.skip("this machine has the NVIDIA runtime, so the request would be met")
+    with pytest.raises(GpuNotFoundError) as caught:
+        stage.started("true", lambda box: 0, gpus=GpuRequest())
+    assert caught.value.evidence
+
+
+def test_a_mount_whose_source_is_missing(stage, tmp_path):
+    missing = Mount(source=str(tmp_path / "missing"), target="/data")
+    with pytest.raises(EngineError) as caught:
+        stage.create("true", lambda box: 0, mounts=(missing,))
+    assert str(tmp_path / "missing") in caught.value.evidence[0]
+    assert not (tmp_path / "missing").exists()
+
+
+def test_mounts_show_our_files_and_take_theirs(stage, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a: b,c.txt").write_text("hello")
+    (tmp_path / "out").mkdir()
+
+    def program(box):
+        box.print(box.path("/opt/in/a: b,c.txt").read_text())
+        box.path("/opt/out/made", write=True).write_text("theirs\n")
+        try:
+            box.path("/opt/in/made", write=True)
+        except OSError as error:
+            box.print(error.strerror, error=True)
+
+    ran = stage.play(
+        "cat '/opt/in/a: b,c.txt'; echo; echo theirs > /opt/out/made; echo x > /opt/in/made; true",
+        program,
+        network="none",
+        mounts=(
+            Mount(source=str(tmp_path / "in"), target="/opt/in", read_only=True),
+            Mount(source=str(tmp_path / "out"), target="/opt/out"),
+        ),
+    )
+    assert ran.out == b"hello\n"
+    assert b"Read-only file system" in ran.err
+    assert (tmp_path / "out" / "made").read_text() == "theirs\n"
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["a: b,c.txt"]
+
+
+def test_environment_and_hostname(stage):
+    ran = stage.play(
+        'hostname; echo "$GREETING"',
+        lambda box: box.print(box.hostname) or box.print(box.environment["GREETING"]),
+        network="none",
+        hostname="ip-10-0-1-2.ec2.internal",
+        environment={"GREETING": "a=b 'c'\nd"},
+    )
+    assert ran.out == b"ip-10-0-1-2.ec2.internal\na=b 'c'\nd\n"
+
+
+def test_hosts_of_one_network_find_each_other(stage):
+    name = f"sm-emulate-{stage.session[:8]}"
+    network = stage.engine.create_network(name, internal=True, labels=stage.labels)
+    first, reader = stage.started(WAIT_TERM, wait_term, network=name, aliases=("algo-1",))
+    reader.wait_for(b"ready")
+    address = stage.engine.state(first).address
+    assert address
+    found = stage.play(
+        "nslookup algo-1 2>&1 || getent hosts algo-1; cat /etc/hosts",
+        lambda box: box.print(box.resolve("algo-1"), box.resolve("elsewhere")),
+        network=name,
+        aliases=("algo-2",),
+        extra_hosts=("elsewhere:192.0.2.7",),
+    )
+    assert address.encode() in found.out
+    assert b"192.0.2.7" in found.out
+    with pytest.raises(EngineError):
+        stage.engine.remove_network(network)
+    stage.engine.remove(first)
+    stage.engine.remove_network(network)
+    stage.engine.remove_network(network)  # it is gone: no error
+
+
+def test_a_network_that_is_not_there(stage):
+    with pytest.raises(MachineError) as caught:
+        stage.started("true", lambda box: 0, network="sm-emulate-no-such-network")
+    assert "sm-emulate-no-such-network" in caught.value.evidence[0]
+
+
+def serve_once(box):
+    with box.listen(8080) as listener:
+        box.print("ready")
+        while True:
+            connection, _ = listener.accept()
+            connection.sendall(b"pong\n")
+            connection.close()
+
+
+SERVE_ONCE = """echo ready
+command -v nc >/dev/null && while :; do echo pong | nc -l -p 8080; done
+exec python3 -c '
+import socket
+listener = socket.create_server(("0.0.0.0", 8080))
+while True:
+    connection, _ = listener.accept()
+    connection.sendall(b"pong\\n")
+    connection.close()
+'"""
+
+
+def test_published_ports_are_on_loopback_only_and_listeners_are_seen(stage):
+    container, reader = stage.started(SERVE_ONCE, serve_once, publish=(8080,))
+    reader.wait_for(b"ready")
+    state = stage.engine.state(container)
+    assert set(state.ports) == {8080}
+    for _ in range(200):
+        listeners = stage.engine.listeners(container)
+        if listeners:
+            break
+        time.sleep(0.02)
+    assert {listener.port for listener in listeners} == {8080}
+    assert {listener.address for listener in listeners} <= {"0.0.0.0", "::"}
+    assert ask("127.0.0.1", state.ports[8080]) == b"pong\n"
+    stage.engine.remove(container)
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", state.ports[8080]), 1).close()
+
+
+def ask(host, port):
+    """Connect until somebody answers: a proxy accepts before the program does."""
+    for _ in range(100):
+        try:
+            with socket.create_connection((host, port), 2) as connection:
+                if answer := connection.recv(100):
+                    return answer
+        except OSError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError(f"nobody answers on {host}:{port}")
+
+
+def test_state_follows_the_container(stage):
+    container = stage.create("exit 4", lambda box: 4, network="none")
+    state = stage.engine.state(container)
+    assert (state.status, state.exit, state.pid, state.started_at) == ("created", None, 0, None)
+    stage.engine.start(container)
+    stage.engine.wait(container)
+    state = stage.engine.state(container)
+    assert (state.status, state.exit.code, state.pid) == ("exited", 4, 0)
+    assert state.started_at is not None
+    assert state.started_at.tzinfo is not None
+    stage.engine.remove(container)
+    stage.engine.remove(container)  # it is gone: no error
+    for call in (
+        stage.engine.state,
+        stage.engine.logs,
+        stage.engine.start,
+        stage.engine.wait,
+        stage.engine.listeners,
+    ):
+        with pytest.raises(NotFoundError):
+            call(container)
+
+
+def test_a_running_container_is_removed(stage):
+    container, reader = stage.started("echo ready; sleep 60", lambda box: box.print("ready") or box.sleep(60))
+    reader.wait_for(b"ready")
+    stage.engine.remove(container)
+    reader.join(10)
+    assert not reader.is_alive()
+    with pytest.raises(NotFoundError):
+        stage.engine.state(container)
+
+
+def test_a_closed_log_stream_ends_for_the_thread_that_reads_it(stage):
+    _, reader = stage.started("echo ready; sleep 60", lambda box: box.print("ready") or box.sleep(60))
+    reader.wait_for(b"ready")
+    reader.stream.close()
+    reader.join(10)
+    assert not reader.is_alive()
+
+
+def test_names_are_given_once(stage):
+    name = f"sm-emulate-{stage.session[:8]}"
+    stage.create("true", lambda box: 0, name=name)
+    with pytest.raises(EngineError) as caught:
+        stage.create("true", lambda box: 0, name=name)
+    assert "already in use" in caught.value.evidence[0]
+
+
+def test_leftovers_are_found_by_label(stage):
+    mine = {**stage.labels, LABEL_RUN: "job-1"}
+    idle = stage.create("true", lambda box: 0, labels=mine, name=f"sm-emulate-{stage.session[:8]}")
+    busy, _ = stage.started(WAIT_TERM, wait_term, labels=mine)
+    other = stage.create("true", lambda box: 0, labels={LABEL_RUN: "job-2"})
+    network = stage.engine.create_network(f"sm-emulate-{stage.session[:8]}-net", internal=False, labels=mine)
+    found = {leftover.id: leftover for leftover in stage.engine.leftovers(mine)}
+    assert set(found) == {idle, busy, network}
+    assert (found[idle].kind, found[idle].running) == ("container", False)
+    assert found[idle].name == f"sm-emulate-{stage.session[:8]}"
+    assert found[busy].running
+    assert (found[network].kind, found[network].name) == ("network", f"sm-emulate-{stage.session[:8]}-net")
+    assert found[idle].labels[LABEL_RUN] == "job-1"
+    any_run = {each.id for each in stage.engine.leftovers({**stage.labels, LABEL_RUN: ""})}
+    assert {idle, busy, other, network} <= any_run
+
+
+def test_folders_of_this_machine_are_seen_by_the_engine(stage, tmp_path):
+    assert stage.engine.shares(str(tmp_path)) is True
+    assert stage.engine.shares(str(tmp_path / "not-there")) is False
+
+
+def test_the_image_says_what_it_is(stage):
+    image = stage.engine.image(stage.spec("", lambda box: 0).image)
+    assert image.id.startswith("sha256:")
+    assert image.os == "linux"
+    assert "PATH" in image.environment
+
+
+def test_the_engine_says_what_it_is(stage):
+    info = stage.engine.info()
+    assert info.name.endswith("Engine")
+    assert info.cpus > 0
+    assert info.memory_bytes > 0
+    assert abs(info.server_time.timestamp() - time.time()) < 3600
