@@ -1,7 +1,7 @@
 """Frozen values read from, and written back to, the JSON of the API.
 
-A dataclass names its members in AWS's words with `member`; what the emulator has no use for stays in its `raw`,
-so that writing the document back loses nothing.
+A dataclass names its members in AWS's words with `member`; what the emulator has no use for stays in its
+`raw`, so that writing the document back loses nothing.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_STARTUP_TIMEOUT_S = 480
 """The 8 minutes that a container has to answer its first ping, when CreateEndpointConfig says nothing."""
 DEFAULT_VARIANT_NAME = "AllTraffic"
-_ARCHIVES = (".tar.gz", ".tgz")
+_ARCHIVE = ".tar.gz"
 _MODEL_LOCATIONS = ("PrimaryContainer.ModelDataUrl", "PrimaryContainer.ModelDataSource.S3DataSource.S3Uri")
 
 
@@ -76,7 +76,7 @@ class EndpointRequest:
     @property
     def model_is_archive(self) -> bool:
         """Whether the model data is a packed archive rather than a folder."""
-        return self.model_data is not None and self.model_data.endswith(_ARCHIVES)
+        return self.model_data is not None and self.model_data.endswith(_ARCHIVE)
 
 
 def load_models(*, cache_dir: Path | None = None) -> EndpointModels:
@@ -212,7 +212,7 @@ def check_local(request: EndpointRequest) -> None:
 
 
 def _model_data(uri: str) -> dict[str, Any]:
-    if uri.endswith(_ARCHIVES):
+    if uri.endswith(_ARCHIVE):
         return {"ModelDataUrl": uri}
     # the API wants a prefix to end like a folder
     folder = uri if uri.endswith("/") or location.is_local(uri) else f"{uri}/"
@@ -239,7 +239,7 @@ def _model_problems(document: Mapping[str, Any]) -> list[Problem]:
         what = f"{path} has both ModelDataUrl and ModelDataSource"
         return [Problem(path=path, what=what, expected="one of the two")]
     uri = container.get("ModelDataUrl")
-    if uri is not None and not uri.endswith(_ARCHIVES):
+    if uri is not None and not uri.endswith(_ARCHIVE):
         return [
             Problem(
                 path=f"{path}.ModelDataUrl",

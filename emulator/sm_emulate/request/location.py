@@ -94,12 +94,12 @@ def missing(what: str, path: Path) -> RequestError:
     """Give the error for a file or folder that is not there, with the name that was probably meant."""
     from sm_emulate.request.validate import nearest
 
-    there = path
+    there, wanted = path.parent, path.name
     while not there.exists() and there != there.parent:
         there, wanted = there.parent, there.name
     hint = None
     try:
-        near = nearest(wanted, [entry.name for entry in there.iterdir()]) if there != path else None
+        near = nearest(wanted, [entry.name for entry in there.iterdir()])
     except OSError:
         near = None
     if near is not None:

@@ -1,8 +1,7 @@
 r"""The service's patterns, which are Java's, as Python reads them.
 
-The service matches the whole value. Java and Python differ in what `.`, `\d` and `\p{L}` mean; a pattern that has
-no faithful translation is not checked, since a refusal that SageMaker would not make is worse than one that comes
-late.
+The service matches the whole value. Java and Python differ in what `.` and `\p{L}` mean; a pattern that has
+no faithful translation is not checked: a refusal that SageMaker would not make is worse than one that is late.
 """
 
 from __future__ import annotations

@@ -155,7 +155,10 @@ def _read_source(source: Path) -> Mapping[str, Any]:
     if source.suffix == ".gz":
         import zlib
 
-        content = zlib.decompress(content, wbits=31)
+        try:
+            content = zlib.decompress(content, wbits=31)
+        except zlib.error as error:
+            raise ValueError(str(error)) from error
     whole: Mapping[str, Any] = json.loads(content)
     return whole
 
@@ -207,7 +210,7 @@ def _reached(shape: Shape) -> Iterator[str]:
 
 
 def _cache_name(operation: str, source: Path) -> str:
-    # one file for each botocore of this machine: environments that share a cache do not take turns rewriting it
+    # one file for each botocore of this machine: environments that share a cache do not take turns at it
     from binascii import crc32
 
     return f"{_SERVICE}-{operation}-{crc32(os.fsencode(source)):08x}.json"

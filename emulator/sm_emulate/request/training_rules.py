@@ -170,6 +170,13 @@ def _channels(document: Document) -> Iterator[Problem]:
     default_mode = document.get("AlgorithmSpecification", {}).get("TrainingInputMode", "File")
     for number, channel in enumerate(channels):
         path = f"InputDataConfig[{number}]"
+        if channel["ChannelName"] in (".", ".."):
+            yield Problem(
+                path=f"{path}.ChannelName",
+                what="a channel cannot be named like a folder's own entries",
+                value=channel["ChannelName"],
+                expected="a name of its own: it becomes the folder /opt/ml/input/data/NAME",
+            )
         sources = channel["DataSource"]
         if len(sources) != 1:
             yield Problem(

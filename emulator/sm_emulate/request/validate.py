@@ -220,8 +220,8 @@ class _Walk:
         hint = None
         if value is None:
             hint = "leave the member out to have none"
-        elif expected == "a string" and isinstance(value, (bool, int, float)) and not place.secret:
-            hint = f'write it in quotes: "{json.dumps(value)}"'
+        elif expected == "a string" and isinstance(value, (bool, int, float)):
+            hint = "write it in quotes" + ("" if place.secret else f': "{json.dumps(value)}"')
         elif expected in _NUMBER_WORDS and isinstance(value, str) and value.strip().isdecimal():
             hint = f"write it without quotes: {value.strip()}"
         elif expected == "true or false" and str(value).lower() in ("true", "false"):
@@ -390,7 +390,9 @@ def _kind(value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return "true or false"
-    if isinstance(value, (int, float)):
+    if isinstance(value, float):
+        return "a decimal number" if math.isfinite(value) else "NaN or infinity"
+    if isinstance(value, int):
         return "a number"
     if isinstance(value, str):
         return "a string"
