@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sm_emulate.api.images import find_image
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.engine.protocol import LABEL_HOST, Mount
-from sm_emulate.events import Progress
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.training import TrainingJob, container_spec
 from sm_emulate.report.run_files import RunFiles
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from sm_emulate.engine.protocol import ContainerSpec, Engine, Image
+    from sm_emulate.engine.protocol import ContainerSpec, Engine
     from sm_emulate.events import Listener
     from sm_emulate.lifecycle.training_result import TrainingResult
     from sm_emulate.request.training import TrainingRequest
@@ -83,36 +83,6 @@ def train(
     finally:
         if engine is None:
             used.close()
-
-
-def find_image(engine: Engine, reference: str, listeners: Sequence[Listener] = ()) -> Image:
-    """Look an image up on the engine, and pull it if it is not there.
-
-    Raises:
-        ImageNotFoundError: it can be had nowhere.
-    """
-    from sm_emulate.errors import ImageNotFoundError
-    from sm_emulate.spec.wordings import CANNOT_PULL_IMAGE
-
-    try:
-        return engine.image(reference)
-    except ImageNotFoundError:
-        pass
-
-    def tell(layer: str, done: int, total: int) -> None:
-        for listener in listeners:
-            listener(Progress(task=f"Pulling {reference} {layer}", done_bytes=done, total_bytes=total))
-
-    try:
-        return engine.pull(reference, tell)
-    except ImageNotFoundError as error:
-        raise ImageNotFoundError(
-            "the image is not on this engine and cannot be pulled",
-            value=reference,
-            expected="an image of this engine (`docker images`), or one that its registry gives us",
-            hint=error.hint,
-            evidence=(*error.evidence, f"SageMaker would say: {CANNOT_PULL_IMAGE}"),
-        ) from error
 
 
 def _first_engine() -> Engine:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sm_emulate.cli.options import engine_at, engine_option, home_option, output_option, platform_options
+from sm_emulate.cli.interrupts import Interrupts
+from sm_emulate.cli.options import (
+    engine_at,
+    engine_option,
+    home_option,
+    output_option,
+    platform_of,
+    platform_options,
+)
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from sm_emulate.api.training import HostPlan
     from sm_emulate.lifecycle.platform import Platform
-    from sm_emulate.lifecycle.training import TrainingJob
     from sm_emulate.lifecycle.training_result import TrainingResult
     from sm_emulate.request.training import TrainingRequest
 
@@ -41,7 +45,7 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
               help="CreateTrainingJob's JSON; other flags are put over it.")  # fmt: skip
 @click.option("--job-name", metavar="NAME", help="Name of the job.  [default: image and time]")
 @click.option("--channel", "channels", multiple=True, metavar="NAME=PATH[,OPTION=VALUE...]",
-              help="Input channel: a folder or file, with options such as mode=FastFile, content-type=text/csv.")  # fmt: skip
+              help="Input channel: a folder or file; options such as mode=FastFile, content-type=text/csv.")  # fmt: skip
 @click.option(
     "--hyperparameter", "hyperparameters", multiple=True, metavar="KEY=VALUE", help="One hyperparameter."
 )
@@ -78,8 +82,6 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
 @output_option
 def train(**flags: Any) -> int:
     """Run a training job on IMAGE as SageMaker would, and leave model.tar.gz."""
-    from sm_emulate.cli.options import platform_of
-
     platform = platform_of(flags)
     request = _request(flags)
     if flags["dry_run"]:
@@ -159,43 +161,15 @@ def _run(request: TrainingRequest, platform: Platform, flags: dict[str, Any]) ->
             gpus=flags["gpus"],
             stop_grace_s=flags["stop_grace"],
             listeners=(terminal,),
-            ready=interrupts.stop_on,
+            ready=interrupts.stop,
         )
     if flags["output"] == "json":
         click.echo(json.dumps(result.describe(), indent=2))
     else:
         _print_result(result)
-    if interrupts.seen == signal.SIGINT:
+    if interrupts.by_person:
         return ExitCode.INTERRUPTED
     return ExitCode.OK if result.succeeded else ExitCode.CONTAINER
-
-
-class Interrupts:
-    """Ctrl-C and SIGTERM stop the job instead of us; the second one kills it."""
-
-    def __init__(self) -> None:
-        self.seen: int | None = None
-        self._job: TrainingJob | None = None
-        self._before: dict[int, Any] = {}
-
-    def stop_on(self, job: TrainingJob) -> None:
-        """From now on they stop this job."""
-        self._job = job
-
-    def _heard(self, number: int, _frame: FrameType | None) -> None:
-        if self._job is None:
-            raise KeyboardInterrupt
-        self.seen = self.seen or number
-        self._job.stop()
-
-    def __enter__(self) -> Interrupts:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._heard)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
 
 def _print_result(result: TrainingResult) -> None:

@@ -87,7 +87,7 @@ class Gateway:
             return
         thread.join()
 
-    def __enter__(self) -> Gateway:  # noqa: PYI034 - typing.Self came with 3.11
+    def __enter__(self) -> Gateway:
         self.start()
         return self
 

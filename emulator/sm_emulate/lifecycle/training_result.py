@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from sm_emulate.artifacts.metrics import FinalMetricData
     from sm_emulate.engine.protocol import Image
-    from sm_emulate.lifecycle.status import Transition
     from sm_emulate.lifecycle.platform import Platform
+    from sm_emulate.lifecycle.status import Transition
     from sm_emulate.request.training import TrainingRequest
 
 

@@ -60,7 +60,7 @@ def stage(
         _write(tree.path(LAYOUT.config) / name, content)
     for channel in channels_of(request, host):
         _stage_channel(tree, channel)
-    tree.path(LAYOUT.config).chmod(int(settings.text("config-directory-mode"), 8))
+    tree.path(LAYOUT.config).chmod(settings.number("config-directory-mode"))
     return tree
 
 

@@ -1,0 +1,188 @@
+"""`sm-emulate serve`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from sm_emulate.cli.interrupts import Interrupts
+from sm_emulate.cli.options import (
+    engine_at,
+    engine_option,
+    home_option,
+    output_option,
+    platform_of,
+    platform_options,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sm_emulate.lifecycle.endpoint import Endpoint
+    from sm_emulate.request.endpoint import EndpointRequest
+
+EXAMPLES = """\b
+Examples:
+  sm-emulate serve my-image --model model.tar.gz
+  sm-emulate serve my-image --model ./model --endpoint-name demo --detach
+  sm-emulate invoke demo --data @payload.csv --content-type text/csv
+  sm-emulate stop demo
+\b
+The gateway speaks the container's own paths and AWS's, so boto3 works too:
+  boto3.client("sagemaker-runtime", endpoint_url="http://127.0.0.1:PORT")
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("image")
+@click.option("--model", metavar="PATH", help="Folder or .tar.gz that the container finds at /opt/ml/model.")
+@click.option("--endpoint-name", metavar="NAME", help="Name of the endpoint.  [default: image and time]")
+@click.option(
+    "--variant-name", default="AllTraffic", show_default=True, metavar="NAME", help="Production variant."
+)
+@click.option(
+    "--instance-type", default="ml.m5.large", show_default=True, metavar="TYPE", help="Instance type."
+)
+@click.option("--environment", multiple=True, metavar="KEY=VALUE", help="One variable of the container.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="PORT",
+              help="Port of the gateway on 127.0.0.1.  [default: the kernel's choice]")  # fmt: skip
+@click.option("--startup-timeout", type=int, metavar="SECONDS",
+              help="Until when GET /ping must answer 200, 60 to 3600.  [default: 480]")  # fmt: skip
+@click.option("--stop-grace", type=click.FloatRange(min=0), default=30.0, show_default=True, metavar="SECONDS",
+              help="Between SIGTERM and SIGKILL.")  # fmt: skip
+@click.option(
+    "--gpus", default="auto", show_default=True, metavar="WHICH", help="auto, none, all, N or device=ID,..."
+)
+@click.option("--enable-network-isolation", is_flag=True, help="No way out of the container.")
+@click.option("--detach", is_flag=True, help="Return when the endpoint is in service, and leave it running.")
+@click.option("--quiet", is_flag=True, help="Container logs and warnings only.")
+@platform_options
+@home_option
+@engine_option
+@output_option
+def serve(**flags: Any) -> int:
+    """Run an endpoint on IMAGE as SageMaker would, until Ctrl-C or `sm-emulate stop`."""
+    request = _request(flags)
+    if flags["detach"]:
+        return _detach(request, flags)
+    return _serve(request, flags, in_service=lambda endpoint: _tell(endpoint, flags))
+
+
+def _request(flags: dict[str, Any]) -> EndpointRequest:
+    from sm_emulate.request.endpoint import from_flags, load_models
+    from sm_emulate.request.flags import key_values
+    from sm_emulate.request.naming import default_job_name
+    from sm_emulate.storage.runs import default_cache
+
+    return from_flags(
+        image=flags["image"],
+        endpoint_name=flags["endpoint_name"] or default_job_name(flags["image"], datetime.now(timezone.utc)),
+        instance_type=flags["instance_type"],
+        model_data=flags["model"],
+        environment=key_values(flags["environment"], what="environment variable", secret=True),
+        variant_name=flags["variant_name"],
+        startup_timeout_in_seconds=flags["startup_timeout"],
+        network_isolation=flags["enable_network_isolation"],
+        models=load_models(cache_dir=default_cache(os.environ)),
+    )
+
+
+def _serve(request: EndpointRequest, flags: dict[str, Any], *, in_service: Callable[[Endpoint], None]) -> int:
+    """Start, tell, serve, end."""
+    from sm_emulate.api.hosting import new_endpoint
+    from sm_emulate.errors import ExitCode
+    from sm_emulate.report.terminal import Terminal
+
+    with (
+        Interrupts() as interrupts,
+        Terminal(quiet=flags["quiet"]) as terminal,
+        new_endpoint(
+            request,
+            engine=engine_at(flags["engine"]) if flags["engine"] else None,
+            home=flags["home"],
+            platform=platform_of(flags),
+            port=flags["port"],
+            gpus=flags["gpus"],
+            stop_grace_s=flags["stop_grace"],
+            listeners=(terminal,),
+        ) as endpoint,
+    ):
+        interrupts.stop(endpoint)
+        endpoint.start()
+        in_service(endpoint)
+        result = endpoint.serve()
+    if interrupts.by_person:
+        return ExitCode.INTERRUPTED
+    return ExitCode.OK if result.succeeded else ExitCode.CONTAINER
+
+
+def _tell(endpoint: Endpoint, flags: dict[str, Any]) -> None:
+    if flags["output"] == "json":
+        click.echo(json.dumps(endpoint.result().describe(), indent=2))
+    else:
+        name = endpoint.request.endpoint_name
+        click.echo(f"{endpoint.url}/endpoints/{name}/invocations")
+    sys.stdout.flush()
+
+
+def _detach(request: EndpointRequest, flags: dict[str, Any]) -> int:
+    """Serve in a process of its own; wait until it says that it is in service, or why it never will be.
+
+    The fork comes before any thread and any connection.
+    """
+    told, tell = os.pipe()
+    if os.fork() == 0:
+        os.close(told)
+        _be_the_endpoint(request, flags, tell)
+    os.close(tell)
+    with os.fdopen(told, encoding="utf-8") as answer:
+        outcome = json.loads(answer.read() or "{}")
+    for line in outcome.get("err", ()):
+        click.echo(line, err=True)
+    for line in outcome.get("out", ()):
+        click.echo(line)
+    return int(outcome.get("code", 4))
+
+
+def _be_the_endpoint(request: EndpointRequest, flags: dict[str, Any], tell: int) -> NoReturn:
+    from sm_emulate.errors import ExitCode, SmEmulateError
+
+    os.setsid()
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+
+    def say(code: int, *, out: list[str] | None = None, err: list[str] | None = None) -> None:
+        os.write(tell, json.dumps({"code": code, "out": out or [], "err": err or []}).encode())
+        os.close(tell)
+
+    def in_service(endpoint: Endpoint) -> None:
+        described = endpoint.result().describe()
+        line = f"{endpoint.url}/endpoints/{endpoint.request.endpoint_name}/invocations"
+        say(ExitCode.OK, out=[json.dumps(described, indent=2) if flags["output"] == "json" else line])
+        # from here on nobody listens; the logs are in the run folder
+        sys.stderr.flush()
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+
+    code: int = ExitCode.BUG
+    try:
+        code = _serve(request, flags, in_service=in_service)
+    except SmEmulateError as error:
+        out = [json.dumps(error.as_json(), indent=2)] if flags["output"] == "json" else []
+        _quietly(say, error.exit_code, out=out, err=error.lines())
+    except BaseException as bug:  # noqa: BLE001  # the process ends here; its parent prints it
+        _quietly(say, ExitCode.BUG, err=[f"error: a bug in sm-emulate: {type(bug).__name__}: {bug}"])
+    os._exit(code)
+
+
+def _quietly(say: Callable[..., None], code: int, **words: list[str]) -> None:
+    """Say it if the parent still listens: it does until the endpoint is in service."""
+    try:
+        say(code, **words)
+    except OSError:
+        return
