@@ -45,7 +45,7 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
               help="CreateTrainingJob's JSON; other flags are put over it.")  # fmt: skip
 @click.option("--job-name", metavar="NAME", help="Name of the job.  [default: image and time]")
 @click.option("--channel", "channels", multiple=True, metavar="NAME=PATH[,OPTION=VALUE...]",
-              help="Input channel: a folder or file; options such as mode=FastFile, content-type=text/csv.")  # fmt: skip
+              help="Input channel: a folder or file; options such as mode=FastFile.")  # fmt: skip
 @click.option(
     "--hyperparameter", "hyperparameters", multiple=True, metavar="KEY=VALUE", help="One hyperparameter."
 )
