@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SHOWN_CHARACTERS = 80
 _SHOWN_VALUES = 12
+_SHOWN_PROBLEMS = 20
 _SECRET_MEMBERS = frozenset({"Environment"})
 """Members whose values people put passwords in: messages show how long a value is, never the value."""
 
@@ -57,7 +58,8 @@ def check(value: object, operation: OperationModel, *, exempt: Collection[str] =
     Args:
         value: the request, as the JSON of the API.
         operation: the model to hold it against.
-        exempt: members whose pattern is not checked, as `InputDataConfig[].DataSource.S3DataSource.S3Uri`.
+        exempt: members whose length and pattern are not checked, as `OutputDataConfig.S3OutputPath` or, in a
+            list, `InputDataConfig[].DataSource.S3DataSource.S3Uri`.
     """
     walk = _Walk(shapes=operation.shapes, exempt=frozenset(exempt), problems=[])
     walk.value(value, operation.input_shape, _Place())
@@ -76,7 +78,7 @@ def require(
     Args:
         value: the request, as the JSON of the API.
         operation: the model to hold it against.
-        exempt: members whose pattern is not checked.
+        exempt: members whose length and pattern are not checked.
         rules: rules across members, asked only when every member by itself is sound.
     """
     problems: Sequence[Problem] = check(value, operation, exempt=exempt)
@@ -90,13 +92,15 @@ def refuse(problems: Sequence[Problem], *, link: str | None = None) -> None:
     if not problems:
         return
     first, *others = problems
+    hidden = len(others) - _SHOWN_PROBLEMS
+    more = (f"and {hidden} more",) if hidden > 0 else ()
     raise RequestError(
         first.what,
         value=first.value,
         expected=first.expected,
         hint=first.hint,
         link=link,
-        evidence=tuple(f"also: {other.line()}" for other in others),
+        evidence=(*(f"also: {other.line()}" for other in others[:_SHOWN_PROBLEMS]), *more),
     )
 
 
@@ -231,7 +235,7 @@ class _Walk:
         self._say(
             place,
             f"{place} must be {expected}, not {_kind(value)}",
-            value=None if value is None else value,
+            value=value,
             expected=expected,
             hint=hint,
         )
@@ -300,6 +304,8 @@ class _Walk:
         if not isinstance(value, str):
             self._wrong_type(value, "a string", place)
             return
+        if place.pattern_path in self.exempt:
+            return
         if "enum" in shape:
             if value not in shape["enum"]:
                 near = nearest(value, shape["enum"])
@@ -314,11 +320,7 @@ class _Walk:
         # a value of the wrong length is not held against its pattern too: one remedy at a time
         if not self._length(value, "character", shape, place):
             return
-        if (
-            "pattern" in shape
-            and place.pattern_path not in self.exempt
-            and not pattern.matches(shape["pattern"], value)
-        ):
+        if "pattern" in shape and not pattern.matches(shape["pattern"], value):
             self._say(
                 place,
                 f"{place} does not have the form that the API requires",
