@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request import pattern
-from sm_emulate.request.validate import Problem, shown
+from sm_emulate.request.validate import Problem
+from sm_emulate.request.wording import shown
 
 if TYPE_CHECKING:
     from sm_emulate.request.service_model import Limit, OperationModel
@@ -100,7 +101,7 @@ def _problem(uri: str, path: str, limit: Limit) -> Problem | None:
 
 def missing(what: str, path: Path) -> RequestError:
     """Give the error for a file or folder that is not there, with the name that was probably meant."""
-    from sm_emulate.request.validate import nearest
+    from sm_emulate.request.wording import nearest
 
     there, wanted = path.parent, path.name
     while not there.exists() and there != there.parent:

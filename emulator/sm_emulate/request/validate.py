@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request import pattern
+from sm_emulate.request.wording import listed, nearest, shorten, shown
 
 if TYPE_CHECKING:
     from sm_emulate.request.service_model import OperationModel, Shape
 
-_SHOWN_CHARACTERS = 80
-_SHOWN_VALUES = 12
 _SHOWN_PROBLEMS = 20
 _SECRET_MEMBERS = frozenset({"Environment"})
 """Members whose values people put passwords in: messages show how long a value is, never the value."""
@@ -104,50 +103,6 @@ def refuse(problems: Sequence[Problem], *, link: str | None = None) -> None:
     )
 
 
-def shown(value: object, *, secret: bool = False) -> str:
-    """Give a value as a message may show it: short, on one line, and not at all if it could be a secret."""
-    if isinstance(value, Mapping):
-        return f"an object with {_count(len(value), 'member')}"
-    if isinstance(value, (list, tuple)):
-        return f"a list of {_count(len(value), 'item')}"
-    if secret:
-        return f"({_count(len(value if isinstance(value, str) else str(value)), 'character')}, not shown)"
-    if isinstance(value, str):
-        return shorten(value if value and value.isprintable() else json.dumps(value, ensure_ascii=False))
-    if value is None or isinstance(value, (bool, int, float)):
-        return shorten(json.dumps(value))
-    return shorten(repr(value))
-
-
-def shorten(text: str, limit: int = _SHOWN_CHARACTERS) -> str:
-    """Give the beginning of a long text and how long it was."""
-    return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
-
-
-def nearest(word: str, known: Collection[str]) -> str | None:
-    """Give the known word that was probably meant."""
-    by_lower = {name.lower(): name for name in known}
-    if word.lower() in by_lower:
-        return by_lower[word.lower()]
-    from difflib import get_close_matches
-
-    near = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[near[0]] if near else None
-
-
-def listed(values: Sequence[str], *, near: str | None = None) -> str:
-    """Give the values to choose from, the nearest first where there are many."""
-    if len(values) <= _SHOWN_VALUES:
-        return ", ".join(values)
-    head = [near] if near else []
-    head += [value for value in values if value != near][: _SHOWN_VALUES - len(head)]
-    return f"{', '.join(head)} ... ({len(values)} values)"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Place:
     path: str = ""
@@ -169,7 +124,7 @@ class _Place:
         )
 
     def entry(self, key: str) -> _Place:
-        plain = key.replace("-", "_").isidentifier() and len(key) <= _SHOWN_CHARACTERS
+        plain = key.replace("-", "_").isidentifier() and len(key) <= 80
         step = f".{key}" if plain else f"[{json.dumps(shorten(key, 40), ensure_ascii=False)}]"
         return _Place(path=self.path + step, pattern_path=f"{self.pattern_path}.value", secret=self.secret)
 
