@@ -38,12 +38,11 @@ WHOLE = {
 @pytest.fixture
 def botocore(tmp_path, monkeypatch) -> Path:
     """A package folder that stands in for botocore; gives its data folder for one version."""
-    package = tmp_path / "botocore"
+    package = tmp_path / "site" / "botocore"
     version = package / "data" / "sagemaker" / "2017-07-24"
     version.mkdir(parents=True)
-    spec = ModuleSpec("botocore", None, is_package=True)
-    spec.submodule_search_locations = [str(package)]
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
+    (package / "__init__.py").write_text("raise RuntimeError('imported')")
+    monkeypatch.setattr(sys, "path", [str(package.parent)])
     (version / "service-2.json.gz").write_bytes(gzip.compress(json.dumps(WHOLE).encode()))
     return version
 
@@ -121,7 +120,17 @@ def test_a_cache_that_cannot_be_replaced_leaves_nothing_half_written(botocore, t
     assert list((tmp_path / "c").iterdir()) == []
 
 
+def test_a_botocore_that_only_another_finder_knows_is_found(botocore, monkeypatch):
+    spec = ModuleSpec("botocore", None, is_package=True)
+    spec.submodule_search_locations = [str(botocore.parents[2])]
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
+
+    assert service_model.load("CreateThing").operation == "CreateThing"
+
+
 def test_no_botocore_is_said_with_the_remedy(monkeypatch):
+    monkeypatch.setattr(sys, "path", [])
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
 
     with pytest.raises(MachineError) as raised:

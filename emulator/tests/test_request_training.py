@@ -257,6 +257,9 @@ def test_the_model_is_loaded_when_the_caller_has_none():
         ("with space/é%20", "/base/with space/é%20"),
         ("a:b", "/base/a:b"),
         ("~/data", "/home/somebody/data"),
+        ("~nobody-of-this-name/data", "/base/~nobody-of-this-name/data"),
+        ("not-utf-8-\udcff", "/base/not-utf-8-\udcff"),
+        ("/" + "文" * 200, "/" + "文" * 200),
     ],
 )
 def test_a_local_path_stands_for_s3_and_means_the_same_from_everywhere(uri, path, model, monkeypatch):
@@ -299,6 +302,13 @@ def test_what_is_neither_s3_nor_a_path_is_refused(uri, model):
 
     assert raised.value.what == f"InputDataConfig[0].DataSource.S3DataSource.S3Uri {NOT_A_PLACE}"
     assert raised.value.expected == S3_FORM
+
+
+def test_a_location_in_s3_keeps_the_services_length(model):
+    with pytest.raises(RequestError) as raised:
+        from_aws(document(OutputDataConfig={"S3OutputPath": "s3://b/" + "k" * 1018}), model=model)
+    assert raised.value.what == "OutputDataConfig.S3OutputPath is too long: 1025 characters"
+    assert raised.value.expected == "Member must have length less than or equal to 1024"
 
 
 def spot(**condition):

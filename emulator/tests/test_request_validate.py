@@ -355,10 +355,11 @@ def test_a_key_that_is_no_plain_word_is_quoted_in_the_path():
     assert (key.path, value.path) == ("Map key", 'Map["a b"]')
 
 
-def test_an_exempt_member_keeps_its_length_but_loses_its_pattern():
+def test_an_exempt_member_is_only_held_against_its_type():
     document = {"Names": ["1b", "1" * 6], "Text": "1b"}
     assert [one.path for one in check(document, MODEL)] == ["Names[0]", "Names[1]", "Text"]
-    assert [one.path for one in check(document, MODEL, exempt=["Names[]"])] == ["Names[1]", "Text"]
+    assert [one.path for one in check(document, MODEL, exempt=["Names[]"])] == ["Text"]
+    assert [one.path for one in check({"Names": [1]}, MODEL, exempt=["Names[]"])] == ["Names[0]"]
 
 
 def test_the_first_problem_is_raised_and_the_others_are_its_evidence():
@@ -373,6 +374,13 @@ def test_the_first_problem_is_raised_and_the_others_are_its_evidence():
         "  | also: Flag must be true or false, not a string (expected: true or false)",
         "  | also: Choice does not have a value that the API knows (expected: one of File, Pipe, FastFile)",
     ]
+
+
+def test_a_flood_of_problems_is_cut_short():
+    with pytest.raises(RequestError) as raised:
+        require({"Nested": {f"{number}": 1 for number in range(30)} | {"Must": "File"}}, MODEL)
+    assert len(raised.value.evidence) == 21
+    assert raised.value.evidence[-1] == "and 9 more"
 
 
 def test_rules_across_members_are_asked_only_about_sound_members():

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sm_emulate.errors import RequestError
 from sm_emulate.request import location
 from sm_emulate.request.service_model import OperationModel, load
-from sm_emulate.request.validate import Problem, require, shown
+from sm_emulate.request.validate import Problem, require
+from sm_emulate.request.wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request.json_file import read_object
-from sm_emulate.request.validate import nearest, shorten, shown
+from sm_emulate.request.wording import nearest, shorten, shown
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request import pattern
-from sm_emulate.request.validate import Problem, shown
+from sm_emulate.request.validate import Problem
+from sm_emulate.request.wording import shown
 
 if TYPE_CHECKING:
-    from sm_emulate.request.service_model import OperationModel
+    from sm_emulate.request.service_model import Limit, OperationModel
 
 _SCHEME = re.compile(r"(s3):|([A-Za-z][A-Za-z0-9+.-]*):/", re.IGNORECASE)
 
@@ -39,11 +40,12 @@ def local_path(uri: str, *, base_dir: Path | None = None) -> Path | None:
     if uri[:5].lower() == "file:":
         from urllib.parse import unquote
 
-        text = unquote(uri[5:].removeprefix("//"))
+        # a file's name need not be UTF-8: what Path.as_uri wrote is read back as it was
+        text = unquote(uri[5:].removeprefix("//"), errors="surrogateescape")
         if text.startswith("localhost/"):
             text = text.removeprefix("localhost")
     path = Path(text)
-    if text.startswith("~"):
+    if text == "~" or text.startswith("~/"):
         path = path.expanduser()
     if base_dir is not None:
         path = base_dir / path
@@ -72,27 +74,34 @@ def problems(
     for place in members:
         limit = operation.limit(place)
         for holder, name, path in _found(document, place):
-            uri = holder[name]
-            if (
-                uri.strip()
-                and "\0" not in uri
-                and (is_local(uri) or limit.pattern is None or pattern.matches(limit.pattern, uri))
-            ):
-                continue
-            wrong.append(
-                Problem(
-                    path=path,
-                    what=f"{path} is no place that the emulator can read or write",
-                    value=shown(uri),
-                    expected="s3://BUCKET/KEY, file:///FOLDER or a path",
-                )
-            )
+            problem = _problem(holder[name], path, limit)
+            if problem is not None:
+                wrong.append(problem)
     return wrong
+
+
+def _problem(uri: str, path: str, limit: Limit) -> Problem | None:
+    form = limit.pattern is None or pattern.matches(limit.pattern, uri)
+    if not uri.strip() or "\0" in uri or not (is_local(uri) or form):
+        return Problem(
+            path=path,
+            what=f"{path} is no place that the emulator can read or write",
+            value=shown(uri),
+            expected="s3://BUCKET/KEY, file:///FOLDER or a path",
+        )
+    if not is_local(uri) and limit.maximum is not None and len(uri) > limit.maximum:
+        return Problem(
+            path=path,
+            what=f"{path} is too long: {len(uri)} characters",
+            value=shown(uri),
+            expected=f"Member must have length less than or equal to {limit.maximum}",
+        )
+    return None
 
 
 def missing(what: str, path: Path) -> RequestError:
     """Give the error for a file or folder that is not there, with the name that was probably meant."""
-    from sm_emulate.request.validate import nearest
+    from sm_emulate.request.wording import nearest
 
     there, wanted = path.parent, path.name
     while not there.exists() and there != there.parent:

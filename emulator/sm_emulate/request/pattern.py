@@ -1,7 +1,7 @@
 r"""The service's patterns, which are Java's, as Python reads them.
 
 The service matches the whole value. Java and Python differ in what `.` and `\p{L}` mean; a pattern that has
-no faithful translation is not checked: a refusal that SageMaker would not make is worse than one that is late.
+no faithful translation is not checked: a refusal that SageMaker would not make is worse than a late one.
 """
 
 from __future__ import annotations

@@ -129,11 +129,20 @@ def _steps(shape: Shape) -> str:
     return by_kind.get(shape["type"]) or ", ".join(shape.get("members", ())) or "nothing below a plain value"
 
 
-def _find_source() -> Path:
-    from importlib.util import find_spec
+def _packages() -> list[str]:
+    # the plain path finder saves the import of importlib.util, which few installations of botocore need
+    from importlib.machinery import PathFinder
 
-    spec = find_spec("botocore")
-    for package in (spec.submodule_search_locations if spec else None) or ():
+    spec = PathFinder.find_spec("botocore")
+    if spec is None:
+        from importlib.util import find_spec
+
+        spec = find_spec("botocore")
+    return list(spec.submodule_search_locations or ()) if spec else []
+
+
+def _find_source() -> Path:
+    for package in _packages():
         folder = Path(package, "data", _SERVICE)
         try:
             versions = sorted(folder.iterdir(), reverse=True)

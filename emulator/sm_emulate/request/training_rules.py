@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sm_emulate.request.validate import Problem, listed, shown
+from sm_emulate.request.validate import Problem
+from sm_emulate.request.wording import listed, shown
 
 DEFAULT_MAX_RUNTIME_S = 24 * 60 * 60
 MAX_RUNTIME_LIMIT_S = 28 * 24 * 60 * 60

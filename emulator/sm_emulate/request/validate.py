@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request import pattern
+from sm_emulate.request.wording import listed, nearest, shorten, shown
 
 if TYPE_CHECKING:
     from sm_emulate.request.service_model import OperationModel, Shape
 
-_SHOWN_CHARACTERS = 80
-_SHOWN_VALUES = 12
+_SHOWN_PROBLEMS = 20
 _SECRET_MEMBERS = frozenset({"Environment"})
 """Members whose values people put passwords in: messages show how long a value is, never the value."""
 
@@ -57,7 +57,8 @@ def check(value: object, operation: OperationModel, *, exempt: Collection[str] =
     Args:
         value: the request, as the JSON of the API.
         operation: the model to hold it against.
-        exempt: members whose pattern is not checked, as `InputDataConfig[].DataSource.S3DataSource.S3Uri`.
+        exempt: members whose length and pattern are not checked, as `OutputDataConfig.S3OutputPath` or, in a
+            list, `InputDataConfig[].DataSource.S3DataSource.S3Uri`.
     """
     walk = _Walk(shapes=operation.shapes, exempt=frozenset(exempt), problems=[])
     walk.value(value, operation.input_shape, _Place())
@@ -76,7 +77,7 @@ def require(
     Args:
         value: the request, as the JSON of the API.
         operation: the model to hold it against.
-        exempt: members whose pattern is not checked.
+        exempt: members whose length and pattern are not checked.
         rules: rules across members, asked only when every member by itself is sound.
     """
     problems: Sequence[Problem] = check(value, operation, exempt=exempt)
@@ -90,58 +91,16 @@ def refuse(problems: Sequence[Problem], *, link: str | None = None) -> None:
     if not problems:
         return
     first, *others = problems
+    hidden = len(others) - _SHOWN_PROBLEMS
+    more = (f"and {hidden} more",) if hidden > 0 else ()
     raise RequestError(
         first.what,
         value=first.value,
         expected=first.expected,
         hint=first.hint,
         link=link,
-        evidence=tuple(f"also: {other.line()}" for other in others),
+        evidence=(*(f"also: {other.line()}" for other in others[:_SHOWN_PROBLEMS]), *more),
     )
-
-
-def shown(value: object, *, secret: bool = False) -> str:
-    """Give a value as a message may show it: short, on one line, and not at all if it could be a secret."""
-    if isinstance(value, Mapping):
-        return f"an object with {_count(len(value), 'member')}"
-    if isinstance(value, (list, tuple)):
-        return f"a list of {_count(len(value), 'item')}"
-    if secret:
-        return f"({_count(len(value if isinstance(value, str) else str(value)), 'character')}, not shown)"
-    if isinstance(value, str):
-        return shorten(value if value and value.isprintable() else json.dumps(value, ensure_ascii=False))
-    if value is None or isinstance(value, (bool, int, float)):
-        return shorten(json.dumps(value))
-    return shorten(repr(value))
-
-
-def shorten(text: str, limit: int = _SHOWN_CHARACTERS) -> str:
-    """Give the beginning of a long text and how long it was."""
-    return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
-
-
-def nearest(word: str, known: Collection[str]) -> str | None:
-    """Give the known word that was probably meant."""
-    by_lower = {name.lower(): name for name in known}
-    if word.lower() in by_lower:
-        return by_lower[word.lower()]
-    from difflib import get_close_matches
-
-    near = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[near[0]] if near else None
-
-
-def listed(values: Sequence[str], *, near: str | None = None) -> str:
-    """Give the values to choose from, the nearest first where there are many."""
-    if len(values) <= _SHOWN_VALUES:
-        return ", ".join(values)
-    head = [near] if near else []
-    head += [value for value in values if value != near][: _SHOWN_VALUES - len(head)]
-    return f"{', '.join(head)} ... ({len(values)} values)"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +124,7 @@ class _Place:
         )
 
     def entry(self, key: str) -> _Place:
-        plain = key.replace("-", "_").isidentifier() and len(key) <= _SHOWN_CHARACTERS
+        plain = key.replace("-", "_").isidentifier() and len(key) <= 80
         step = f".{key}" if plain else f"[{json.dumps(shorten(key, 40), ensure_ascii=False)}]"
         return _Place(path=self.path + step, pattern_path=f"{self.pattern_path}.value", secret=self.secret)
 
@@ -231,7 +190,7 @@ class _Walk:
         self._say(
             place,
             f"{place} must be {expected}, not {_kind(value)}",
-            value=None if value is None else value,
+            value=value,
             expected=expected,
             hint=hint,
         )
@@ -300,6 +259,8 @@ class _Walk:
         if not isinstance(value, str):
             self._wrong_type(value, "a string", place)
             return
+        if place.pattern_path in self.exempt:
+            return
         if "enum" in shape:
             if value not in shape["enum"]:
                 near = nearest(value, shape["enum"])
@@ -314,11 +275,7 @@ class _Walk:
         # a value of the wrong length is not held against its pattern too: one remedy at a time
         if not self._length(value, "character", shape, place):
             return
-        if (
-            "pattern" in shape
-            and place.pattern_path not in self.exempt
-            and not pattern.matches(shape["pattern"], value)
-        ):
+        if "pattern" in shape and not pattern.matches(shape["pattern"], value):
             self._say(
                 place,
                 f"{place} does not have the form that the API requires",
