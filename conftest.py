@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import subprocess
 import time
 from contextlib import contextmanager
@@ -156,7 +157,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     endpoint = session.config.stash.get(engine_here, None)
     if endpoint is None:
         return
-    # Somebody else may use this engine just now: what goes by itself within a few seconds was not left behind.
+    # Others may use this engine just now: what goes by itself within a few seconds was not left behind.
     for pause in (0, 1, 2, 4):
         time.sleep(pause)
         leaks = [
@@ -172,7 +173,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def belongs_elsewhere(session: pytest.Session, line: str) -> bool:
-    """Tell whether somebody else made it meanwhile: it names a state folder, and that is not one of ours."""
+    """Tell whether somebody else made it meanwhile: by hand, or with a state folder that is not one of ours."""
+    if not re.search(rf"'{LABEL_SESSION}': '[0-9a-f]{{8}}-", line):
+        return True  # the emulator's own sessions are UUIDs
     factory = getattr(session.config, "_tmp_path_factory", None)
     return LABEL_HOME in line and factory is not None and str(factory.getbasetemp()) not in line
 
