@@ -254,6 +254,7 @@ class ClientConnection(asyncio.Protocol):
         elif not request.head_done:
             self._waiting.append(request)
         request.refused = error
+        request.broken = True
         request.keep_alive = False
         if self._current is not None and self._current_request is request:
             self._current.refuse(error)

@@ -91,7 +91,7 @@ class Exchange:
         """Refuse, wait for the body, or go to the container."""
         request = self._request
         long = request.length is None or request.length > self._front.hold_bytes
-        if request.refused is not None and (request.complete or request.expects or long):
+        if request.refused is not None and (request.complete or request.expects or request.broken or long):
             self._give_error(request.refused)
             return
         if request.complete:
