@@ -66,13 +66,15 @@ class DockerEngine:
 
     def create(self, spec: ContainerSpec) -> str:
         devices = [self._device_request(spec.gpus)] if spec.gpus is not None else []
+        # twice as fast as Docker's default for a program that prints much, and it never fills the disk
+        log_driver = "local" if self._client.server.startswith("Docker/") else None
         label_disable = self._client.endpoint.local and _SELINUX.exists()
         try:
             answer = self._client.call(
                 "POST",
                 "/containers/create",
                 query={"name": spec.name} if spec.name else None,
-                body=render.creation(spec, devices, label_disable=label_disable),
+                body=render.creation(spec, devices, label_disable=label_disable, log_driver=log_driver),
             )
         except NotFoundError as error:
             raise _no_image(spec.image, error) from error

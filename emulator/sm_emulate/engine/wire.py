@@ -54,9 +54,11 @@ class Pending:
 class Client:
     """Calls of the Docker API on one endpoint; any thread may call, each call has a connection to itself."""
 
-    def __init__(self, endpoint: Endpoint, version: tuple[int, int]) -> None:
+    def __init__(self, endpoint: Endpoint, version: tuple[int, int], server: str = "") -> None:
         self.endpoint = endpoint
         self.version = version
+        self.server = server
+        """How it names itself: `Docker/28.0.0 (linux)`, `Libpod/5.2.0 (linux)`."""
         self._idle: deque[Connection] = deque()
 
     @classmethod
@@ -66,7 +68,8 @@ class Client:
         try:
             connection.send("GET", "/_ping", {}, b"")
             head = connection.head()
-            client = cls(endpoint, _agree(head, b"".join(connection.body(head)), endpoint))
+            version = _agree(head, b"".join(connection.body(head)), endpoint)
+            client = cls(endpoint, version, head.headers.get("server", ""))
             client._keep(connection, head)
         except BaseException:
             connection.close()
