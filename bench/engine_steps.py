@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import uuid
+from itertools import pairwise
 from statistics import median
 
 from sm_emulate.engine.discover import connect
@@ -37,7 +38,7 @@ def steps(engine, image, network):
     reader.join()
     engine.remove(container)
     at.append(time.perf_counter())
-    return [1000 * (later - earlier) for earlier, later in [*zip(at, at[1:], strict=False), (at[0], at[-1])]]
+    return [1000 * (later - earlier) for earlier, later in [*pairwise(at), (at[0], at[-1])]]
 
 
 def once(image, network):
