@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -365,6 +366,22 @@ def test_the_standard_library_packs_and_unpacks_where_isal_is_missing(tmp_path, 
     assert content(tmp_path / "out") == content(made)
 
 
+def test_a_slow_core_holds_the_reader_back(tmp_path, monkeypatch):
+    compress, blocks = GzipWriter._compress, set()
+
+    def slowly(self: GzipWriter, block: bytearray, fill: int, tail: bytes) -> bytes:
+        blocks.add(id(block))
+        time.sleep(0.005)
+        return compress(self, block, fill, tail)
+
+    monkeypatch.setattr(GzipWriter, "_compress", slowly)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "sparse").touch()
+    os.truncate(tmp_path / "model" / "sparse", 40 * BLOCK)
+    pack([tmp_path / "model"], tmp_path / "model.tar.gz", threads=1)
+    assert len(blocks) <= 4
+
+
 MEMORY = """
 import resource, sys
 from pathlib import Path
@@ -381,7 +398,7 @@ print(once("large") - first)
 
 
 def test_memory_does_not_grow_with_the_data(tmp_path):
-    for name, count in (("small", 1), ("large", 12)):
+    for name, count in (("small", 1), ("large", 6)):
         (tmp_path / name).mkdir()
         # noise is the slowest to compress, so blocks would pile up; each name of it is packed as a file
         (tmp_path / name / "0").write_bytes(random.Random(0).randbytes(20 << 20))
@@ -390,6 +407,6 @@ def test_memory_does_not_grow_with_the_data(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", MEMORY, tmp_path], check=True, capture_output=True, text=True
     )
-    assert sum(path.stat().st_size for path in (tmp_path / "large-out").iterdir()) == 240 << 20
+    assert sum(path.stat().st_size for path in (tmp_path / "large-out").iterdir()) == 120 << 20
     unit = 1 if sys.platform == "darwin" else 1024
     assert int(done.stdout) * unit < 16 << 20
