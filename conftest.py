@@ -173,7 +173,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def belongs_elsewhere(session: pytest.Session, line: str) -> bool:
-    """Tell whether somebody else made it meanwhile: by hand, or with a state folder that is not one of ours."""
+    """Tell whether somebody else made it meanwhile: by hand, or with a state folder of their own."""
     if not re.search(rf"'{LABEL_SESSION}': '[0-9a-f]{{8}}-", line):
         return True  # the emulator's own sessions are UUIDs
     factory = getattr(session.config, "_tmp_path_factory", None)
