@@ -54,7 +54,7 @@ class Ran:
         return json.loads(self.out)
 
     def __str__(self):
-        return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+        return f"exit {self.code}\n--- stdout\n{self.out[-4000:]}\n--- stderr\n{self.err[-4000:]}"
 
 
 @dataclass(frozen=True)
