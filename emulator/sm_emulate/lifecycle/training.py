@@ -104,6 +104,7 @@ class TrainingJob:
         self._lives: dict[str, ContainerLife] = {}
         self._stop: Stop | None = None
         self._kill_at: float | None = None
+        self._killing = False
         self._turning = threading.Lock()
         """Held while a status follows from news: containers tell their start from threads of their own."""
         self._metrics = _watcher(request)
@@ -246,8 +247,9 @@ class TrainingJob:
             if self._stop is None and moment >= limit:
                 self._begin_stop(Stop.MAX_RUNTIME)
             if self._kill_at is not None and moment >= self._kill_at:
-                self._kill_at = None
-                self._signal_all("SIGKILL")
+                with self._turning:
+                    self._kill_at, self._killing = None, True
+                    self._signal_all("SIGKILL")
             try:
                 self._hear(self._news.get(timeout=POLL_SECONDS))
             except queue.Empty:
@@ -288,7 +290,8 @@ class TrainingJob:
     def _hear_start(self, news: Started) -> None:
         self._publish(ContainerStarted(host=news.host, container=news.container))
         if self._stop is not None:
-            self._lives[news.host].signal("SIGTERM")
+            # it came too late for the signal that the others got
+            self._lives[news.host].signal("SIGKILL" if self._killing else "SIGTERM")
         elif self._status.transitions[-1].message != wordings.TRAINING:
             self._status.enter(SecondaryStatus.TRAINING, wordings.TRAINING)
 
