@@ -148,11 +148,8 @@ def _run(request: TrainingRequest, platform: Platform, flags: dict[str, Any]) ->
     from sm_emulate.api.training import train as run_job
     from sm_emulate.errors import ExitCode
 
-    interrupts = Interrupts()
-    with (
-        Terminal(mark_hosts=request.resource_config.total_instances > 1, quiet=flags["quiet"]) as terminal,
-        interrupts,
-    ):
+    several = request.resource_config.total_instances > 1
+    with Interrupts() as interrupts, terminal(mark_hosts=several, quiet=flags["quiet"]) as told:
         result = run_job(
             request,
             engine=engine_at(flags["engine"]) if flags["engine"] else None,
