@@ -158,6 +158,11 @@ class Endpoint:
         self._stop_asked.set()
         self._news.put(None)
 
+    @property
+    def began(self) -> bool:
+        """Whether it came as far as its container."""
+        return self._life is not None
+
     def result(self) -> EndpointResult:
         """Say how it stands."""
         return EndpointResult(
