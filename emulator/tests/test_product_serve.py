@@ -18,7 +18,9 @@ from product import PYTHON, SERVER, Ran, golden
 
 pytestmark = pytest.mark.engine
 
-STUBBORN = SERVER.replace("signal.signal(signal.SIGTERM, bye)", "signal.signal(signal.SIGTERM, signal.SIG_IGN)")
+STUBBORN = SERVER.replace(
+    "signal.signal(signal.SIGTERM, bye)", "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +100,9 @@ def test_the_entrypoint_of_the_image_gets_serve_as_its_argument(product, images)
 
 def test_two_endpoints_run_detached_and_are_invoked_by_name(product, server):
     first = product.serve(server, "--endpoint-name", "first", "--environment", "ME=first")
-    second = product.run("serve", server, "--endpoint-name", "second", "--environment", "ME=second", "--detach")
+    second = product.run(
+        "serve", server, "--endpoint-name", "second", "--environment", "ME=second", "--detach"
+    )
     assert (second.code, second.err.count("error")) == (0, 0)
     assert product.plain(second.out) == "http://127.0.0.1:PORT/endpoints/second/invocations\n"
     assert first["EndpointStatus"] == "InService"
@@ -176,7 +180,9 @@ def test_boto3_speaks_to_the_gateway(product, server):
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 424
     assert response["OriginalStatusCode"] == 418
     assert response["OriginalMessage"] == "answered 418"
-    assert response["LogStreamArn"].startswith("arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/")
+    assert response["LogStreamArn"].startswith(
+        "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/"
+    )
     with pytest.raises(botocore.exceptions.ClientError) as unknown:
         runtime.invoke_endpoint(EndpointName="other", Body=b"x")
     assert unknown.value.response["Error"]["Code"] == "ValidationError"
@@ -193,13 +199,17 @@ def test_a_container_that_dies_in_service_ends_the_endpoint_with_its_code(produc
     assert ended.code == 1, str(ended)
     result = product.describe("demo")
     assert result["EndpointStatus"] == "Failed"
-    assert result["FailureReason"].startswith("The primary container for production variant AllTraffic did not pass")
+    assert result["FailureReason"].startswith(
+        "The primary container for production variant AllTraffic did not pass"
+    )
     assert result["Emulator"]["ContainerExitCodes"] == {"AllTraffic": 9}
 
 
 def test_a_container_that_ignores_sigterm_is_killed_after_the_grace(product, images):
     product.serve(images.make(serve=STUBBORN), "--endpoint-name", "demo", "--stop-grace", "0.5")
-    assert product.run("stop", "demo", "--output", "json").json["Emulator"]["ContainerExitCodes"] == {"AllTraffic": 137}
+    assert product.run("stop", "demo", "--output", "json").json["Emulator"]["ContainerExitCodes"] == {
+        "AllTraffic": 137
+    }
     assert product.left_on_engine() == []
 
 
@@ -260,7 +270,9 @@ def test_an_endpoint_that_does_not_become_healthy_says_what_was_seen(product, im
     from sm_emulate.errors import EndpointFailedError
     from sm_emulate.request.endpoint import from_flags
 
-    request = from_flags(image=images.serve(FAILING[cause]), endpoint_name="demo", instance_type="ml.m5.large")
+    request = from_flags(
+        image=images.serve(FAILING[cause]), endpoint_name="demo", instance_type="ml.m5.large"
+    )
     window = {"exited": 60, "too-slow": 5}.get(cause, 2)
     short = replace(request, container_startup_health_check_timeout_in_seconds=window)
     engine = connect(product.endpoint, environ={})
@@ -285,7 +297,9 @@ def test_a_failed_start_is_told_on_the_command_line_with_the_last_log_lines(prod
     golden("serve-exited-cli", product.plain(done.err))
     detached = product.run(*words, "--detach", "--output", "json")
     assert detached.code == 1
-    assert detached.json["error"]["what"].startswith("The primary container for production variant AllTraffic")
+    assert detached.json["error"]["what"].startswith(
+        "The primary container for production variant AllTraffic"
+    )
 
 
 def test_an_image_without_serve_is_told_at_once(product, images):
@@ -304,7 +318,9 @@ def member(name, kind, link=""):
 BAD = {
     "not-gzip": lambda path: path.write_bytes(b"no archive at all" * 100),
     "empty": lambda path: path.write_bytes(b""),
-    "cut-short": lambda path: path.write_bytes(archive(path, {"a": os.urandom(100_000)}).read_bytes()[:50_000]),
+    "cut-short": lambda path: path.write_bytes(
+        archive(path, {"a": os.urandom(100_000)}).read_bytes()[:50_000]
+    ),
     "upwards": lambda path: archive(path, {"ok": b"1", "../out": b"2"}),
     "absolute": lambda path: archive(path, {"/etc/out": b"2"}),
     "symlink": lambda path: archive(path, {}, member("link", tarfile.SYMTYPE, "ok")),
@@ -350,7 +366,12 @@ def test_the_result_has_the_shape_of_describe_endpoint(product, server):
     from botocore.validate import ParamValidator
 
     document = product.serve(server, "--endpoint-name", "Demo")
-    shape = botocore.session.get_session().get_service_model("sagemaker").operation_model("DescribeEndpoint").output_shape
+    shape = (
+        botocore.session.get_session()
+        .get_service_model("sagemaker")
+        .operation_model("DescribeEndpoint")
+        .output_shape
+    )
     answer = {key: value for key, value in document.items() if key != "Emulator"}
     assert set(answer) <= set(shape.members)
     assert ParamValidator().validate(answer, shape).generate_report() == ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sm_emulate.api.images import find_image
 from sm_emulate.engine.gpus import gpu_request
-from sm_emulate.errors import RequestError
+from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.gateway.client import Answer
 from sm_emulate.gateway.client import invoke as invoke_at
 from sm_emulate.lifecycle.endpoint import Endpoint
@@ -85,9 +85,9 @@ def new_endpoint(
             )
             try:
                 yield endpoint
-            except RequestError:
+            except (RequestError, MachineError):
                 if not endpoint.began:
-                    run.delete()  # nothing was started: there is no run to look at
+                    run.delete()  # there is no run to look at; the error says it all
                 raise
     finally:
         if engine is None:

@@ -160,8 +160,8 @@ class Endpoint:
 
     @property
     def began(self) -> bool:
-        """Whether it came as far as its container."""
-        return self._life is not None
+        """Whether its container was ever started."""
+        return self._started is not None
 
     def result(self) -> EndpointResult:
         """Say how it stands."""
