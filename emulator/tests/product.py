@@ -319,7 +319,7 @@ class Product:
 
     def runs(self):
         """The run folders, as `training-jobs/NAME` and `endpoints/NAME`."""
-        return sorted(str(path.relative_to(self.home)) for path in self.home.glob("*/*"))
+        return sorted(str(path.relative_to(self.home)) for path in self.home.glob("*/*") if path.is_dir())
 
     def strike(self):
         """End what a test left running; give what it left behind on the engine."""
