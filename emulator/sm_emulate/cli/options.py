@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -97,6 +97,11 @@ def engine_at(address: str | None) -> Engine:
     from sm_emulate.engine.discover import connect
 
     return connect(address, environ=os.environ)
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether to write colours there: only on a terminal, and never with NO_COLOR."""
+    return stream.isatty() and not os.environ.get("NO_COLOR")
 
 
 def complete_runs(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:

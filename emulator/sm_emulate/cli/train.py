@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import click
 
 from sm_emulate.cli.interrupts import Interrupts
 from sm_emulate.cli.options import (
+    coloured,
     engine_at,
     engine_option,
     home_option,
@@ -150,7 +152,11 @@ def _run(request: TrainingRequest, platform: Platform, flags: dict[str, Any]) ->
 
     interrupts = Interrupts()
     with (
-        Terminal(mark_hosts=request.resource_config.total_instances > 1, quiet=flags["quiet"]) as terminal,
+        Terminal(
+            mark_hosts=request.resource_config.total_instances > 1,
+            quiet=flags["quiet"],
+            colour=coloured(sys.stderr),
+        ) as terminal,
         interrupts,
     ):
         result = run_job(
