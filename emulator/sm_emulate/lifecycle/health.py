@@ -28,6 +28,7 @@ def wait_until_healthy(
     window_s: float,
     give_up: Callable[[], bool],
     heard: Callable[[PingOutcome], None],
+    host_header: str,
 ) -> PingOutcome | None:
     """Ping until a 200 comes; give the last outcome, which is no 200 when the window closed.
 
@@ -36,12 +37,15 @@ def wait_until_healthy(
         window_s: seconds from now that the container has.
         give_up: asked before each ping; true ends the wait (the container has exited, a stop was asked for).
         heard: told each outcome other than a refused connection.
+        host_header: as the container sees it.
     """
     deadline = time.monotonic() + window_s
     outcome: PingOutcome | None = None
     pause, longest = UNHEALTHY_PAUSE_S
     while not give_up() and (left := deadline - time.monotonic()) > 0:
-        outcome = ping(upstream.host, upstream.port, timeout_s=min(PING_TIMEOUT_S, left))
+        outcome = ping(
+            upstream.host, upstream.port, timeout_s=min(PING_TIMEOUT_S, left), host_header=host_header
+        )
         if outcome.failure == "refused":
             time.sleep(REFUSED_PAUSE_S)
             continue
