@@ -1,4 +1,4 @@
-"""Engines to test with: `stage` is either of two, the in-memory one and a real one."""
+"""Engines to test with: `stage` is either of two, the in-memory one and a real one; `engine` is for runs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from sm_emulate.engine.discover import connect
 from sm_emulate.engine.memory import MemoryEngine
 from sm_emulate.engine.protocol import LABEL_SESSION, ContainerSpec
 from sm_emulate.errors import ImageNotFoundError
+from sm_emulate.events import LogLines
 
 BASE = "sm-emulate/base:bookworm"
 BUSYBOX = "sm-emulate/engine-suite:1"
@@ -167,3 +168,105 @@ def shell_image(engine):
             capture_output=True,
         )
     return BUSYBOX
+
+
+class Heard(list):
+    """A listener that remembers."""
+
+    def __init__(self):
+        super().__init__()
+        self.then = []
+
+    def __call__(self, event):
+        self.append(event)
+        for reaction in self.then:
+            reaction(event)
+
+    def of(self, kind):
+        return [event for event in self if isinstance(event, kind)]
+
+    def log(self, host="algo-1"):
+        return b"".join(event.data for event in self.of(LogLines) if event.host == host).decode()
+
+    def react(self, kind, action, **fields):
+        """Do something once, at the first event of a kind (and with these field values)."""
+
+        def reaction(event):
+            if isinstance(event, kind) and all(getattr(event, name) == fields[name] for name in fields):
+                self.then.remove(reaction)
+                action()
+
+        self.then.append(reaction)
+
+
+@pytest.fixture
+def heard():
+    return Heard()
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def home(tmp_path, cache, monkeypatch):
+    """The folder of all runs, as the environment names it."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("SM_EMULATE_HOME", str(folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    return folder
+
+
+@pytest.fixture
+def engine():
+    """An engine on which nothing may be left of any run."""
+    engine = MemoryEngine()
+    yield engine
+    left = engine.leftovers({LABEL_SESSION: ""})
+    engine.close()
+    assert left == []
+
+
+@dataclass
+class Jobs:
+    """Runs training jobs on the in-memory engine."""
+
+    engine: object
+    home: Path
+    heard: Heard
+    job: object = None
+    result: object = None
+
+    def run(self, program, *, request=None, after=lambda request: request, **more):
+        """Run a job whose program is a Python function; `more` goes to `training_request` or to `train`."""
+        from sm_emulate import api
+
+        self.engine.add_image("img:1", program)
+        to_train = {name: more.pop(name) for name in ("platform", "stop_grace_s", "gpus") if name in more}
+        if request is None:
+            request = api.training_request("img:1", **{"job_name": "job", **more})
+        self.result = api.train(
+            after(request),
+            engine=self.engine,
+            listeners=(self.heard,),
+            ready=lambda job: setattr(self, "job", job),
+            **to_train,
+        )
+        return self.result
+
+    def stop(self):
+        self.job.stop()
+
+    def folder(self, name="job"):
+        from sm_emulate.storage.runs import Runs
+
+        return Runs(self.home).folder("training-jobs", name)
+
+    def described(self, name="job"):
+        return self.folder(name).read(self.folder(name).result)
+
+
+@pytest.fixture
+def jobs(engine, home, heard):
+    return Jobs(engine, home, heard)

@@ -224,7 +224,7 @@ class TrainingJob:
         else:
             self._begin(trees, network)
         while not self._containers.over:
-            moment = time.monotonic()
+            moment, pause = time.monotonic(), POLL_SECONDS
             if self._stop is None:
                 if self._containers.failed:
                     self._begin_stop(Stop.HOST_FAILED)
@@ -232,12 +232,16 @@ class TrainingJob:
                     self._begin_stop(Stop.ASKED)
                 elif moment >= limit:
                     self._begin_stop(Stop.MAX_RUNTIME)
+                else:
+                    pause = min(pause, limit - moment)
             elif self._kill_at is not None and (
                 moment >= self._kill_at or self._asked.times > self._asked_by_then
             ):
                 self._kill_at = None
                 self._containers.signal("SIGKILL")
-            self._containers.hear(POLL_SECONDS)
+            if self._kill_at is not None:
+                pause = min(pause, max(0.0, self._kill_at - moment))
+            self._containers.hear(pause)
 
     def _begin_stop(self, reason: Stop) -> None:
         self._stop = reason

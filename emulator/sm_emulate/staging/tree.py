@@ -62,7 +62,7 @@ class StagedTree:
         """
         with told("the job's /opt/ml cannot be made", self.folder):
             for directory in self.directories:
-                _make(self.path(directory))
+                self._make(directory)
             for file, content in self.files.items():
                 self.path(file).write_bytes(content)
                 self.path(file).chmod(0o644)
@@ -76,19 +76,23 @@ class StagedTree:
     def _mount_point(self, placed: Placed) -> None:
         """Make what is mounted, and what it is mounted on, so that the engine makes neither as root."""
         if placed.made_if_missing:
-            _make(placed.source)
+            placed.source.mkdir(parents=True, exist_ok=True)
         if not any(PurePosixPath(placed.target).is_relative_to(mount) for mount in LAYOUT.mounts):
             return
-        point = self.path(placed.target)
         if placed.source.is_dir():
-            _make(point)
+            self._make(placed.target)
         else:
-            _make(point.parent)
-            point.touch()
+            self._make(str(PurePosixPath(placed.target).parent))
+            self.path(placed.target).touch()
 
-
-def _make(directory: Path) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
+    def _make(self, inside: str) -> None:
+        directory = self.path(inside)
+        if directory.is_dir():
+            return
+        if directory != self.folder:
+            self._make(str(PurePosixPath(inside).parent))
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o755)  # whatever the caller's umask is
 
 
 def staged_tree(
