@@ -201,7 +201,7 @@ def test_tensorboard_has_its_directory_when_it_is_configured(tmp_path, data):
 def test_a_folder_that_cannot_be_made_is_this_machine_s_fault(tmp_path):
     tree = tree_of(tmp_path, api.training_request("img"))
     tree.folder.write_text("in the way")
-    with pytest.raises(MachineError, match="/opt/ml cannot be made: (Not a directory|File exists)"):
+    with pytest.raises(MachineError, match=r"/opt/ml cannot be made: (Not a directory|File exists)"):
         tree.make()
 
 
