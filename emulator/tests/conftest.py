@@ -9,7 +9,7 @@ import subprocess
 import tarfile
 import threading
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -270,3 +270,112 @@ class Jobs:
 @pytest.fixture
 def jobs(engine, home, heard):
     return Jobs(engine, home, heard)
+
+
+class Model:
+    """A program that serves HTTP: its answers and its end are up to the test."""
+
+    def __init__(self, *, ping=200, port=8080, address="0.0.0.0", exits=0, deaf=False):
+        self.ping, self.port, self.address, self.exits, self.deaf = ping, port, address, exits, deaf
+        self.requests, self.signals, self.box = [], [], None
+        self.crash = threading.Event()
+
+    def __call__(self, box):
+        self.box = box
+        box.print("loading")
+        server = _server(self, box.listen(self.port, self.address))
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            while not self.crash.is_set():
+                signal = box.next_signal(0.01)
+                if signal is not None:
+                    self.signals.append(signal)
+                    if not self.deaf:
+                        return self.exits
+            box.print("crashed")
+            return self.exits
+        finally:
+            server.shutdown()
+
+
+def _server(model, listening):
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            model.requests.append(("GET", self.path, dict(self.headers)))
+            self.answer(model.ping, b"")
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            model.requests.append(("POST", self.path, dict(self.headers)))
+            self.answer(200, body[::-1])
+
+        def answer(self, status, body):
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Type", "text/plain")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+    server.socket.close()
+    server.socket = listening
+    server.daemon_threads = True
+    return server
+
+
+@dataclass
+class Endpoints:
+    """Serves endpoints on the in-memory engine."""
+
+    engine: object
+    home: Path
+    heard: Heard
+    images: int = 0
+
+    def request(self, program, *, window=None, **more):
+        from sm_emulate import api
+
+        self.images += 1
+        image = f"img:{self.images}"
+        self.engine.add_image(image, program)
+        request = api.endpoint_request(image, **{"endpoint_name": "demo", **more})
+        if window is not None:
+            request = replace(request, container_startup_health_check_timeout_in_seconds=window)
+        return request
+
+    def new(self, program, *, window=None, platform=None, stop_grace_s=30, port=0, **more):
+        from sm_emulate import api
+
+        return api.new_endpoint(
+            self.request(program, window=window, **more),
+            engine=self.engine,
+            platform=platform,
+            stop_grace_s=stop_grace_s,
+            port=port,
+            listeners=(self.heard,),
+        )
+
+    def folder(self, name="demo"):
+        from sm_emulate.storage.runs import Runs
+
+        return Runs(self.home).folder("endpoints", name)
+
+    def described(self, name="demo"):
+        return self.folder(name).read(self.folder(name).result)
+
+
+@pytest.fixture
+def endpoints(engine, home, heard):
+    return Endpoints(engine, home, heard)
+
+
+@pytest.fixture
+def model():
+    return Model

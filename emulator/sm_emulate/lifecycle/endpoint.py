@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sm_emulate.engine.protocol import LABEL_HOST
-from sm_emulate.errors import SmEmulateError
+from sm_emulate.errors import NotFoundError, SmEmulateError
 from sm_emulate.events import Invoked, LogLines, Pinged, Progress, StatusChanged, Warned, now
 from sm_emulate.gateway import EndpointFront, Gateway, warm_up
 from sm_emulate.gateway.ping import ping
@@ -279,7 +279,7 @@ class Endpoint:
         container = self._containers.running(self._host)
         if container is None:
             return None
-        with suppress(SmEmulateError):  # it may end, and be gone, at any moment
+        with suppress(NotFoundError):  # it may end, and be gone, at any moment
             return self._engine.state(container)
         return None
 

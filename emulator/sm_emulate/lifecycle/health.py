@@ -113,6 +113,12 @@ def _reachable(listeners: Sequence[Listener] | None, port: int) -> bool:
 
 
 def _nobody_there(listeners: Sequence[Listener] | None, port: int, window_s: float) -> Diagnosis:
+    if listeners is not None and _reachable(listeners, port):
+        return Diagnosis(
+            cause="too-slow",
+            seen=f"the server listens on port {port}, but not within {window_s:g} seconds",
+            hint="give it longer with --startup-timeout, or listen first and load the model in the background",
+        )
     here = [each for each in listeners or () if each.port == port]
     if here:
         where = ", ".join(sorted({each.address for each in here}))
