@@ -21,7 +21,7 @@ def main() -> None:
 
     debug = "--debug" in sys.argv[1:]
     try:
-        code = sm_emulate.main(standalone_mode=False)
+        code = sm_emulate.main(prog_name="sm-emulate", standalone_mode=False)
     except click.exceptions.Exit as leave:
         code = leave.exit_code
     except click.ClickException as wrong_usage:

@@ -115,12 +115,18 @@ class Terminal:
             from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
             from rich.progress import Progress as Bar
 
+            class Quiet(Console):
+                """Falls silent when its reader has left; rich's own would close our stdout and exit."""
+
+                def on_broken_pipe(self) -> None:
+                    self.quiet = True
+
             self._bar = Bar(
                 TextColumn("{task.description}"),
                 BarColumn(),
                 DownloadColumn(),
                 TransferSpeedColumn(),
-                console=Console(file=self._stream),
+                console=Quiet(file=self._stream),
                 transient=True,
             )
             self._bar.start()
