@@ -193,6 +193,31 @@ def test_diagnosis_out_of_memory(endpoints):
     assert "after the kernel killed it for memory" in error.value
 
 
+def test_a_container_that_ended_is_not_looked_for_at_port_8080_of_this_machine(endpoints, monkeypatch):
+    from sm_emulate.lifecycle import endpoint
+
+    asked = []
+    monkeypatch.setattr(endpoint, "wait_until_healthy", lambda upstream, **_: asked.append(upstream))
+    wait, ended = endpoints.engine.wait, threading.Event()
+
+    def late(container):
+        exit_ = wait(container)
+        ended.wait(30)
+        return exit_
+
+    def state(container):
+        wait(container)
+        found = type(endpoints.engine).state(endpoints.engine, container)
+        ended.set()
+        return found
+
+    monkeypatch.setattr(endpoints.engine, "wait", late)
+    monkeypatch.setattr(endpoints.engine, "state", state)
+    error = unhealthy(endpoints, lambda box: 3, window=480)
+    assert asked == []
+    assert error.value.startswith("the container exited with code 3")
+
+
 def test_diagnosis_nothing_listens(endpoints):
     error = unhealthy(endpoints, silent)
     assert error.value == "nothing listened on port 8080 within 0.3 seconds"

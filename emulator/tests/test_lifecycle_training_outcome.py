@@ -191,12 +191,18 @@ def test_a_program_that_does_not_hear_sigterm_is_killed_after_the_grace_period(j
 
 
 def test_a_second_stop_kills_at_once(jobs):
+    jobs.heard.react(StatusChanged, jobs.stop, secondary="Stopping")
+    jobs.heard.react(ContainerStarted, jobs.stop)
+    result = jobs.run(deaf, stop_grace_s=3600)
+    assert (result.status.value, result.container_exit_codes) == ("Stopped", {"algo-1": 137})
+
+
+def test_two_stops_in_one_moment_kill_too(jobs):
     def twice():
         jobs.stop()
         jobs.stop()
 
-    jobs.heard.react(StatusChanged, jobs.stop, secondary="Stopping")
-    jobs.heard.react(ContainerStarted, jobs.stop)
+    jobs.heard.react(ContainerStarted, twice)
     result = jobs.run(deaf, stop_grace_s=3600)
     assert (result.status.value, result.container_exit_codes) == ("Stopped", {"algo-1": 137})
 

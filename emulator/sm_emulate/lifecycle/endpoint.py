@@ -213,23 +213,36 @@ class Endpoint:
                 raise self._blamed(could_not_start(self._host, error))
             self._heed_stop()
         with self._timed("Health"):
-            self._upstream = reach(
-                self._engine, self._state(), host_header=container_host(self.platform.settings)
-            )
-            window = self.request.container_startup_health_check_timeout_in_seconds
+            upstream = self._upstream = self._healthy()
+        warming.join()
+        self._open(upstream)
+        self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
+
+    def _healthy(self) -> Upstream:
+        """Wait for the first ping that is answered with 200, and say where that was."""
+        window = self.request.container_startup_health_check_timeout_in_seconds
+        host_header = container_host(self.platform.settings)
+        upstream = reach(self._engine, self._state(), host_header=host_header)
+        last = None
+        if upstream is None:  # it has ended, or is about to
+            self._wait_for_end(window)
+        else:
             last = wait_until_healthy(
-                self._upstream,
+                upstream,
                 window_s=window,
                 give_up=self._give_up,
                 heard=self._heard_ping,
-                host_header=container_host(self.platform.settings),
+                host_header=host_header,
             )
-            self._heed_stop()
-            if last is None or last.status != 200:
-                raise self._blamed(self._unhealthy(last, window))
-        warming.join()
-        self._open(self._upstream)
-        self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
+        self._heed_stop()
+        if upstream is None or last is None or last.status != 200:
+            raise self._blamed(self._unhealthy(last, window))
+        return upstream
+
+    def _wait_for_end(self, window_s: float) -> None:
+        deadline = time.monotonic() + window_s
+        while not self._over and (left := deadline - time.monotonic()) > 0:
+            self._containers.hear(min(POLL_SECONDS, left))
 
     def _heed_stop(self) -> None:
         if self._asked.times:

@@ -245,7 +245,7 @@ class TrainingJob:
 
     def _begin_stop(self, reason: Stop) -> None:
         self._stop = reason
-        self._asked_by_then = self._asked.times
+        self._asked_by_then = 1 if reason is Stop.ASKED else self._asked.times
         self._kill_at = time.monotonic() + self._grace
         if reason is not Stop.HOST_FAILED:
             self._status.enter(SecondaryStatus.STOPPING, wordings.STOPPING)
