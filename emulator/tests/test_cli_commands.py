@@ -416,9 +416,8 @@ def test_the_home_can_be_chosen_by_flag(run, engine, tmp_path, home):
 def test_no_color_is_honoured_on_a_terminal(monkeypatch, value, coloured):
     from sm_emulate.cli import options
 
-    class Terminal:
-        def isatty(self):
-            return True
-
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("NO_COLOR", value)
-    assert options.coloured(Terminal()) is coloured
+    assert options.colours_allowed() is coloured
+    monkeypatch.setenv("TERM", "dumb")
+    assert options.colours_allowed() is False

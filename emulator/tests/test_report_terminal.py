@@ -55,12 +55,12 @@ def test_an_endpoint_has_no_secondary_status_and_a_status_may_be_without_message
     assert shown(StatusChanged(at=AT, status="InService")) == f"{MOMENT} InService\n"
 
 
-def test_colours_only_on_a_terminal_or_where_they_are_asked_for():
+def test_colours_only_on_a_terminal_and_where_they_are_allowed():
     event = Warned(message="careful")
     assert shown(event) == "warning: careful\n"
     assert shown(event, tty=True) == "\x1b[33mwarning: careful\x1b[0m\n"
     assert shown(event, tty=True, colour=False) == "warning: careful\n"
-    assert shown(event, colour=True) == "\x1b[33mwarning: careful\x1b[0m\n"
+    assert shown(event, colour=True) == "warning: careful\n"
 
 
 def test_log_lines_are_passed_on_byte_for_byte():

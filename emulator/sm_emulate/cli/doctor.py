@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sm_emulate.cli.options import coloured, engine_at, engine_option, home_option, output_option, runs_of
+from sm_emulate.cli.options import (
+    colours_allowed,
+    engine_at,
+    engine_option,
+    home_option,
+    output_option,
+    runs_of,
+)
 from sm_emulate.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -29,7 +36,7 @@ def doctor(home: Path | None, engine: str | None, output: str) -> int:
     if output == "json":
         click.echo(json.dumps(examination.as_json(), indent=2))
     else:
-        with_colours = coloured(sys.stdout)
+        with_colours = sys.stdout.isatty() and colours_allowed()
         width = max(len(finding.name) for finding in examination.findings)
         for finding in examination.findings:
             mark, colour = MARKS[finding.status]

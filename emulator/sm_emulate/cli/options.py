@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from sm_emulate.engine.protocol import Engine
     from sm_emulate.lifecycle.platform import Platform
+    from sm_emulate.report.terminal import Terminal
     from sm_emulate.storage.runs import Runs
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
@@ -85,6 +86,23 @@ def platform_of(flags: Mapping[str, Any]) -> Platform:
     return Platform(profile=profile, settings=settings, region=flags["region"])
 
 
+def terminal(*, mark_hosts: bool = False, quiet: bool = False) -> Terminal:
+    """The listener that tells a run on stderr, as far as NO_COLOR and TERM allow."""
+    from sm_emulate.report.terminal import Terminal
+
+    return Terminal(
+        mark_hosts=mark_hosts,
+        quiet=quiet,
+        colour=colours_allowed(),
+        bars=os.environ.get("TERM") != "dumb",
+    )
+
+
+def colours_allowed() -> bool:
+    """Whether a terminal may be given colours."""
+    return os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+
+
 def runs_of(home: Path | None) -> Runs:
     """The runs of the chosen home folder."""
     from sm_emulate.storage.runs import Runs, default_home
@@ -97,11 +115,6 @@ def engine_at(address: str | None) -> Engine:
     from sm_emulate.engine.discover import connect
 
     return connect(address, environ=os.environ)
-
-
-def coloured(stream: TextIO) -> bool:
-    """Whether to write colours there: only on a terminal, and never with NO_COLOR."""
-    return stream.isatty() and not os.environ.get("NO_COLOR")
 
 
 def complete_runs(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:

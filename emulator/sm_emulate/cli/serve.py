@@ -13,13 +13,13 @@ import click
 
 from sm_emulate.cli.interrupts import Interrupts
 from sm_emulate.cli.options import (
-    coloured,
     engine_at,
     engine_option,
     home_option,
     output_option,
     platform_of,
     platform_options,
+    terminal,
 )
 
 if TYPE_CHECKING:
@@ -98,11 +98,10 @@ def _serve(request: EndpointRequest, flags: dict[str, Any], *, in_service: Calla
     """Start, tell, serve, end."""
     from sm_emulate.api.hosting import new_endpoint
     from sm_emulate.errors import ExitCode
-    from sm_emulate.report.terminal import Terminal
 
     with (
         Interrupts() as interrupts,
-        Terminal(quiet=flags["quiet"], colour=coloured(sys.stderr)) as terminal,
+        terminal(quiet=flags["quiet"]) as told,
         new_endpoint(
             request,
             engine=engine_at(flags["engine"]) if flags["engine"] else None,
@@ -111,7 +110,7 @@ def _serve(request: EndpointRequest, flags: dict[str, Any], *, in_service: Calla
             port=flags["port"],
             gpus=flags["gpus"],
             stop_grace_s=flags["stop_grace"],
-            listeners=(terminal,),
+            listeners=(told,),
         ) as endpoint,
     ):
         interrupts.stop(endpoint)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +12,13 @@ import click
 
 from sm_emulate.cli.interrupts import Interrupts
 from sm_emulate.cli.options import (
-    coloured,
     engine_at,
     engine_option,
     home_option,
     output_option,
     platform_of,
     platform_options,
+    terminal,
 )
 
 if TYPE_CHECKING:
@@ -148,17 +147,9 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
 def _run(request: TrainingRequest, platform: Platform, flags: dict[str, Any]) -> int:
     from sm_emulate.api.training import train as run_job
     from sm_emulate.errors import ExitCode
-    from sm_emulate.report.terminal import Terminal
 
-    interrupts = Interrupts()
-    with (
-        Terminal(
-            mark_hosts=request.resource_config.total_instances > 1,
-            quiet=flags["quiet"],
-            colour=coloured(sys.stderr),
-        ) as terminal,
-        interrupts,
-    ):
+    several = request.resource_config.total_instances > 1
+    with Interrupts() as interrupts, terminal(mark_hosts=several, quiet=flags["quiet"]) as told:
         result = run_job(
             request,
             engine=engine_at(flags["engine"]) if flags["engine"] else None,
@@ -166,7 +157,7 @@ def _run(request: TrainingRequest, platform: Platform, flags: dict[str, Any]) ->
             platform=platform,
             gpus=flags["gpus"],
             stop_grace_s=flags["stop_grace"],
-            listeners=(terminal,),
+            listeners=(told,),
             ready=interrupts.stop,
         )
     if flags["output"] == "json":

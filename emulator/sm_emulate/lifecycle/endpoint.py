@@ -29,10 +29,10 @@ from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from sm_emulate.engine.protocol import ContainerState, Engine, GpuRequest, Image
+    from sm_emulate.engine.protocol import ContainerSpec, ContainerState, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
     from sm_emulate.gateway import Invocation, Upstream
     from sm_emulate.gateway.ping import PingOutcome
@@ -63,6 +63,7 @@ class Endpoint:
         gpus: the GPUs of the container.
         stop_grace_s: between SIGTERM and SIGKILL.
         listeners: hear what happens.
+        vary: changes the container before it is made; the contract's probes ask this way what would happen if.
     """
 
     def __init__(
@@ -77,7 +78,9 @@ class Endpoint:
         gpus: GpuRequest | None = None,
         stop_grace_s: float = STOP_GRACE_SECONDS,
         listeners: Sequence[Listener] = (),
+        vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
     ) -> None:
+        self._vary = vary
         self.request, self.image, self.run_folder = request, image, run
         self.platform = platform or Platform()
         self.created = now()
@@ -137,6 +140,16 @@ class Endpoint:
             self._fail(error)
             raise
         return self.result()
+
+    @property
+    def upstream(self) -> Upstream | None:
+        """Where the container itself listens; None before it runs."""
+        return self._upstream
+
+    @property
+    def container(self) -> str | None:
+        """The engine's id of the container; None when it does not run."""
+        return self._containers.running(self._host)
 
     def stop(self) -> None:
         """Ask it to stop as DeleteEndpoint does; a second time, kill at once. Signal handlers may call it."""
@@ -213,7 +226,7 @@ class Endpoint:
                 raise self._blamed(could_not_start(self._host, error))
             self._heed_stop()
         with self._timed("Health"):
-            upstream = self._upstream = self._healthy()
+            upstream = self._healthy()
         warming.join()
         self._open(upstream)
         self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
@@ -222,7 +235,7 @@ class Endpoint:
         """Wait for the first ping that is answered with 200, and say where that was."""
         window = self.request.container_startup_health_check_timeout_in_seconds
         host_header = container_host(self.platform.settings)
-        upstream = reach(self._engine, self._state(), host_header=host_header)
+        upstream = self._upstream = reach(self._engine, self._state(), host_header=host_header)
         last = None
         if upstream is None:  # it has ended, or is about to
             self._wait_for_end(window)
@@ -286,7 +299,7 @@ class Endpoint:
             labels=labels,
             name=name,
         )
-        self._containers.begin(self._host, spec)
+        self._containers.begin(self._host, spec if self._vary is None else self._vary(spec))
 
     def _state(self) -> ContainerState | None:
         container = self._containers.running(self._host)

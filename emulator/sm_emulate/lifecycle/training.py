@@ -29,9 +29,9 @@ from sm_emulate.staging.tree import staged_tree
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from sm_emulate.engine.protocol import Engine, GpuRequest, Image
+    from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
     from sm_emulate.lifecycle.log_metrics import LogMetrics
     from sm_emulate.request.training import TrainingRequest
@@ -59,6 +59,8 @@ class TrainingJob:
         gpus: the GPUs of each host.
         stop_grace_s: between SIGTERM and SIGKILL.
         listeners: hear what happens.
+        vary: changes each container before it is made; the contract's probes ask this way what would happen if.
+        vary_files: likewise for the config files of each host, by name.
 
     Raises:
         RequestError: the regex of a metric cannot be read.
@@ -75,7 +77,10 @@ class TrainingJob:
         gpus: GpuRequest | None = None,
         stop_grace_s: float = STOP_GRACE_SECONDS,
         listeners: Sequence[Listener] = (),
+        vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
+        vary_files: Callable[[dict[str, bytes]], dict[str, bytes]] | None = None,
     ) -> None:
+        self._vary, self._vary_files = vary, vary_files
         self.request, self.image, self.run_folder = request, image, run
         self.platform = platform or Platform()
         self.cluster = cluster_of(request.resource_config)
@@ -170,7 +175,7 @@ class TrainingJob:
 
     def _tree(self, host: str) -> StagedTree:
         platform = self.platform
-        return staged_tree(
+        tree = staged_tree(
             self.run_folder.opt_ml(host),
             self.request,
             cluster=self.cluster,
@@ -180,6 +185,7 @@ class TrainingJob:
             region=platform.region,
             account=platform.account,
         )
+        return tree if self._vary_files is None else tree.with_files(self._vary_files)
 
     def _network(self, resources: ExitStack) -> str | None:
         """Give the network of the containers: one of their own where they have to meet.
@@ -214,7 +220,7 @@ class TrainingJob:
                 labels=self._labels,
                 name=f"sm-emulate-{host.name}-{self.session[:12]}",
             )
-            self._containers.begin(host.name, spec)
+            self._containers.begin(host.name, spec if self._vary is None else self._vary(spec))
 
     def _follow(self, trees: dict[str, StagedTree], network: str | None) -> None:
         """Start the containers and wait until all have ended; stop them when there is a reason to."""

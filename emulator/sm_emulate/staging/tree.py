@@ -6,7 +6,7 @@ under /opt/ml survives. Channels are mounted where they lie, never copied.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from sm_emulate.staging.manifest import manifest_lines
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from sm_emulate.request.training import TrainingRequest
     from sm_emulate.spec.profiles import PlatformProfile
@@ -53,6 +53,11 @@ class StagedTree:
     def path(self, inside: str) -> Path:
         """Where a path under /opt/ml lies on this machine; channels lie elsewhere."""
         return self.folder / PurePosixPath(inside).relative_to(LAYOUT.root)
+
+    def with_files(self, vary: Callable[[dict[str, bytes]], dict[str, bytes]]) -> StagedTree:
+        """Give the same tree with other config files; `vary` has them by name."""
+        varied = vary({name.rpartition("/")[2]: content for name, content in self.files.items()})
+        return replace(self, files={f"{LAYOUT.config}/{name}": content for name, content in varied.items()})
 
     def make(self) -> None:
         """Make the folder. Directories are 0755 and files 0644, as on the platform.
