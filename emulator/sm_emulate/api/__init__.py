@@ -1,0 +1,68 @@
+"""The public Python door of the emulator. Names are imported when they are first asked for.
+
+    from sm_emulate import api
+
+    request = api.training_request("my-image", channels={"train": "./data"})
+    result = api.train(request)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sm_emulate.api.hosting import invoke, new_endpoint, serve
+    from sm_emulate.api.images import find_image
+    from sm_emulate.api.training import plan, train
+    from sm_emulate.engine.discover import connect
+    from sm_emulate.engine.protocol import ContainerSpec, Engine, Exit, GpuRequest, Image, Listener, Mount
+    from sm_emulate.gateway.ping import PingOutcome, ping
+    from sm_emulate.lifecycle.endpoint import Endpoint
+    from sm_emulate.lifecycle.endpoint_result import EndpointResult
+    from sm_emulate.lifecycle.platform import Platform
+    from sm_emulate.lifecycle.training import TrainingJob
+    from sm_emulate.lifecycle.training_result import TrainingResult
+    from sm_emulate.request.endpoint import EndpointRequest
+    from sm_emulate.request.training import TrainingRequest
+    from sm_emulate.spec.profiles import PlatformProfile, profile_named
+    from sm_emulate.spec.settings import Settings
+
+_WHERE = {
+    "invoke": "sm_emulate.api.hosting",
+    "new_endpoint": "sm_emulate.api.hosting",
+    "serve": "sm_emulate.api.hosting",
+    "find_image": "sm_emulate.api.images",
+    "plan": "sm_emulate.api.training",
+    "train": "sm_emulate.api.training",
+    "connect": "sm_emulate.engine.discover",
+    "ContainerSpec": "sm_emulate.engine.protocol",
+    "Engine": "sm_emulate.engine.protocol",
+    "Exit": "sm_emulate.engine.protocol",
+    "GpuRequest": "sm_emulate.engine.protocol",
+    "Image": "sm_emulate.engine.protocol",
+    "Listener": "sm_emulate.engine.protocol",
+    "Mount": "sm_emulate.engine.protocol",
+    "PingOutcome": "sm_emulate.gateway.ping",
+    "ping": "sm_emulate.gateway.ping",
+    "Endpoint": "sm_emulate.lifecycle.endpoint",
+    "EndpointResult": "sm_emulate.lifecycle.endpoint_result",
+    "Platform": "sm_emulate.lifecycle.platform",
+    "TrainingJob": "sm_emulate.lifecycle.training",
+    "TrainingResult": "sm_emulate.lifecycle.training_result",
+    "EndpointRequest": "sm_emulate.request.endpoint",
+    "TrainingRequest": "sm_emulate.request.training",
+    "PlatformProfile": "sm_emulate.spec.profiles",
+    "profile_named": "sm_emulate.spec.profiles",
+    "Settings": "sm_emulate.spec.settings",
+}
+
+__all__ = [  # noqa: PLE0604  # the names above, in one place
+    *_WHERE
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_WHERE[name]), name)
