@@ -1,9 +1,6 @@
 """The public Python door of the emulator. Names are imported when they are first asked for.
 
-    from sm_emulate import api
-
-    request = api.training_request("my-image", channels={"train": "./data"})
-    result = api.train(request)
+docs/python-api.md shows how it is used.
 """
 
 from __future__ import annotations
@@ -57,8 +54,33 @@ _WHERE = {
     "Settings": "sm_emulate.spec.settings",
 }
 
-__all__ = [  # noqa: PLE0604  # the names above, in one place
-    *_WHERE
+__all__ = [
+    "ContainerSpec",
+    "Endpoint",
+    "EndpointRequest",
+    "EndpointResult",
+    "Engine",
+    "Exit",
+    "GpuRequest",
+    "Image",
+    "Listener",
+    "Mount",
+    "PingOutcome",
+    "Platform",
+    "PlatformProfile",
+    "Settings",
+    "TrainingJob",
+    "TrainingRequest",
+    "TrainingResult",
+    "connect",
+    "find_image",
+    "invoke",
+    "new_endpoint",
+    "ping",
+    "plan",
+    "profile_named",
+    "serve",
+    "train",
 ]
 
 

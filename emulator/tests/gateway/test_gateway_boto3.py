@@ -127,7 +127,7 @@ def test_a_timeout_is_a_model_error(containers, gateways, runtime):
     ],
     ids=["unknown endpoint", "body too long"],
 )
-def test_validation_error(serve, gateways, say, runtime, name, size, message):  # noqa: PLR0917 - fixtures and a row
+def test_validation_error(serve, gateways, say, runtime, name, size, message):
     client = runtime(gateways(serve(lambda seen: say())))
     with pytest.raises(client.exceptions.ValidationError) as caught:
         client.invoke_endpoint(EndpointName=name, Body=b"x" * size)
