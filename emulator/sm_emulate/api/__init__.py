@@ -10,10 +10,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sm_emulate.api.hosting import invoke, new_endpoint, serve
-    from sm_emulate.api.images import find_image
+    from sm_emulate.api.images import ImageFiles, find_image, open_image
     from sm_emulate.api.training import plan, train
     from sm_emulate.engine.discover import connect
-    from sm_emulate.engine.protocol import ContainerSpec, Engine, Exit, GpuRequest, Image, Listener, Mount
+    from sm_emulate.engine.protocol import (
+        ContainerSpec,
+        Engine,
+        Exit,
+        FileStat,
+        GpuRequest,
+        HistoryStep,
+        Image,
+        Listener,
+        Mount,
+        RegistryManifest,
+    )
     from sm_emulate.gateway.ping import PingOutcome, ping
     from sm_emulate.lifecycle.endpoint import Endpoint
     from sm_emulate.lifecycle.endpoint_result import EndpointResult
@@ -29,17 +40,22 @@ _WHERE = {
     "invoke": "sm_emulate.api.hosting",
     "new_endpoint": "sm_emulate.api.hosting",
     "serve": "sm_emulate.api.hosting",
+    "ImageFiles": "sm_emulate.api.images",
     "find_image": "sm_emulate.api.images",
+    "open_image": "sm_emulate.api.images",
     "plan": "sm_emulate.api.training",
     "train": "sm_emulate.api.training",
     "connect": "sm_emulate.engine.discover",
     "ContainerSpec": "sm_emulate.engine.protocol",
     "Engine": "sm_emulate.engine.protocol",
     "Exit": "sm_emulate.engine.protocol",
+    "FileStat": "sm_emulate.engine.protocol",
     "GpuRequest": "sm_emulate.engine.protocol",
+    "HistoryStep": "sm_emulate.engine.protocol",
     "Image": "sm_emulate.engine.protocol",
     "Listener": "sm_emulate.engine.protocol",
     "Mount": "sm_emulate.engine.protocol",
+    "RegistryManifest": "sm_emulate.engine.protocol",
     "PingOutcome": "sm_emulate.gateway.ping",
     "ping": "sm_emulate.gateway.ping",
     "Endpoint": "sm_emulate.lifecycle.endpoint",
@@ -61,13 +77,17 @@ __all__ = [
     "EndpointResult",
     "Engine",
     "Exit",
+    "FileStat",
     "GpuRequest",
+    "HistoryStep",
     "Image",
+    "ImageFiles",
     "Listener",
     "Mount",
     "PingOutcome",
     "Platform",
     "PlatformProfile",
+    "RegistryManifest",
     "Settings",
     "TrainingJob",
     "TrainingRequest",
@@ -76,6 +96,7 @@ __all__ = [
     "find_image",
     "invoke",
     "new_endpoint",
+    "open_image",
     "ping",
     "plan",
     "profile_named",
