@@ -101,7 +101,7 @@ def program_not_executable(launches: Launches) -> Iterator[Outcome]:
     source="https://github.com/aws/amazon-sagemaker-examples/issues/571",
 )
 def bad_interpreter_line(launches: Launches) -> Iterator[Outcome]:
-    """The kernel cannot make anything of the program's first line.
+    r"""The kernel cannot make anything of the program's first line.
 
     What:
         Reads the first line of `train`, `serve` or the ENTRYPOINT's program. It fails if the `#!` line ends in a
@@ -110,7 +110,7 @@ def bad_interpreter_line(launches: Launches) -> Iterator[Outcome]:
 
     Why:
         The kernel takes the carriage return of a Windows line ending for a part of the name: `/usr/bin/env:
-        'python\\r': No such file or directory`. A text file without `#!` is an `exec format error`: a shell would
+        'python\r': No such file or directory`. A text file without `#!` is an `exec format error`: a shell would
         run it, the engine does not.
 
     Fix:
