@@ -273,6 +273,8 @@ ROLES = [
         {Role.TRAIN},
         "/opt/ml/input in /code/main.py",
     ),
+    ({}, {"entrypoint": ("uvicorn", "app:app", "--port", "8080")}, {Role.SERVE}, "uvicorn in the ENTRYPOINT"),
+    ({}, {"entrypoint": ("/bin/sh", "-c", "python -m mine.serve")}, {Role.SERVE}, "mine.serve"),
     ({}, {"entrypoint": ("/app",), "exposed_ports": ("8080/tcp",)}, {Role.SERVE}, "EXPOSE 8080"),
     ({}, {"entrypoint": ("/app",)}, {Role.TRAIN, Role.SERVE}, "--role"),
 ]

@@ -92,18 +92,19 @@ class ImageProbe:
             found[Manifest] = _manifest(engine, subject, image)
         if wanted & _OF_FILES:
             bench.say("image: its files")
-            found.update(_look_inside(engine, subject, image, wanted))
+            found.update(_look_inside(bench, image, wanted))
         return {kind: found[kind] for kind in wanted}
 
 
 PROBES = (ImageProbe(),)
 
 
-def _look_inside(engine: Engine, subject: Subject, image: Image, wanted: frozenset[type]) -> dict[type, Any]:
+def _look_inside(bench: Workbench, image: Image, wanted: frozenset[type]) -> dict[type, Any]:
     from sm_emulate.api import open_image
 
     found: dict[type, Any] = {}
-    with open_image(engine, subject.image) as files:
+    subject = bench.subject
+    with open_image(bench.engine, subject.image) as files:
         launches: tuple[Launch, ...] = ()
         if wanted & {Launches, JavaRuntime}:
             launches = tuple(programs.launch(files, image, word) for word in subject_words(subject))
@@ -113,7 +114,7 @@ def _look_inside(engine: Engine, subject: Subject, image: Image, wanted: frozens
         if HiddenFiles in wanted:
             found[HiddenFiles] = _hidden(files)
         if wanted & _OF_TREE:
-            found.update(_look_at_tree(files, image, launches, wanted))
+            found.update(_look_at_tree(bench, files, image, launches, wanted))
     return found
 
 
@@ -184,7 +185,7 @@ def _hidden(files: ImageFiles) -> HiddenFiles:
 
 
 def _look_at_tree(
-    files: ImageFiles, image: Image, launches: Iterable[Launch], wanted: frozenset[type]
+    bench: Workbench, files: ImageFiles, image: Image, launches: Iterable[Launch], wanted: frozenset[type]
 ) -> dict[type, Any]:
     """Go through all files once; only a few of them are opened afterwards."""
     drivers: dict[str, int] = {}
@@ -193,6 +194,8 @@ def _look_at_tree(
     settings: list[str] = []
     for entry in files.walk():
         path = entry.path
+        if entry.kind == "directory" and bench.stopping():
+            return dict.fromkeys(_OF_TREE, Missing("the check was interrupted"))
         if entry.kind != "file":
             continue
         if _DRIVER.search(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import threading
 from contextlib import contextmanager, suppress
@@ -188,11 +189,15 @@ class DockerEngine:
             head = self._client.ask_head(f"/containers/{quote(container)}/archive", query={"path": path})
         except NotFoundError:
             return None
-        except RefusedError as error:
-            # a file where the path has a folder: "not a directory"
-            if error.status in (400, 500):
-                return None
-            raise
+        except RefusedError:
+            # 500 without a word (a HEAD has no body) where the path goes through a file as if it were a folder
+            parent = posixpath.dirname(path.rstrip("/"))
+            above = self.stat(container, parent) if parent not in ("", "/") else None
+            if above is not None and above.kind == "link":
+                above = self.stat(container, above.target)
+            if above is None or above.kind == "directory":
+                raise
+            return None
         return render.file_stat(head.headers["x-docker-container-path-stat"], path)
 
     def read(self, container: str, path: str, limit: int) -> bytes | None:
