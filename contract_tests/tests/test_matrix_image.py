@@ -28,3 +28,15 @@ def test_a_conforming_image_breaks_nothing(name, sample_image, expectation):
     assert verdict.judgement == "pass"
     assert set(verdict.roles) == set(expected["roles"]), verdict.roles_found_by
     assert [result for result in verdict.rules if result.status is Status.INCONCLUSIVE] == []
+
+
+def test_a_saved_image_is_checked_from_its_archive(docker, sample_image, tmp_path):
+    sample_image("static_c")
+    archive = tmp_path / "image.tar"
+    docker("save", "--output", str(archive), "sm-emulate/static-c")
+    verdict = check(str(archive), select=[BAND])
+    assert failed(verdict) == {}
+    assert verdict.image == "sm-emulate/static-c:latest"
+    skipped = {result.id: result.message for result in verdict.rules if result.status is Status.SKIP}
+    assert {"SM101", "SM102", "SM116"} <= set(skipped)
+    assert "archive" in skipped["SM116"]
