@@ -28,7 +28,7 @@ def engine():
 
 
 def add(engine, files, reference="mine:1", **more):
-    extra = {key: more.pop(key) for key in ("history", "manifest") if key in more}
+    extra = {key: more.pop(key) for key in ("history", "manifest", "stored") if key in more}
     made = Image(
         **{
             "id": "sha256:" + "1" * 64, "os": "linux", "architecture": "amd64", "entrypoint": (), "command": (),
@@ -249,6 +249,16 @@ def test_a_registry_that_does_not_tell_makes_the_rule_inconclusive(engine):
     verdict = check(f"{name}:1", roles=["train"], select=["SM101"], engine=engine)
     assert verdict.rules[0].status is Status.INCONCLUSIVE
     assert "registry" in verdict.rules[0].message
+
+
+def test_a_store_that_keeps_what_is_pushed_is_known_before_the_push(engine):
+    index = RegistryManifest(
+        media_type="application/vnd.oci.image.index.v1+json",
+        digest="",
+        platforms=("linux/amd64", "unknown/unknown"),
+    )
+    add(engine, {**SHELL, "/usr/bin/train": SCRIPT}, stored=index)
+    assert failed(engine) == {"SM101", "SM102"}
 
 
 LABEL = "com.amazonaws.sagemaker.capabilities."

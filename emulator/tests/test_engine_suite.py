@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from sm_emulate.engine import layers
+from sm_emulate.engine import layers, render
 from sm_emulate.engine.files import MemoryFile
 from sm_emulate.engine.protocol import LABEL_RUN, ContainerSpec, GpuRequest, HistoryStep, Mount
 from sm_emulate.errors import (
@@ -490,6 +490,28 @@ def test_the_history_is_told(stage):
     assert all(isinstance(step.created_by, str) for step in history)
     with pytest.raises(ImageNotFoundError):
         stage.engine.history("sm-emulate.invalid/nothing:1")
+
+
+def test_what_a_push_would_send_is_known_to_some_stores_only(stage):
+    found = stage.engine.stored_manifest(stage.spec("", lambda box: 0).image)
+    assert found is None or found.media_type
+
+
+def entry(kind, media_type, platform):
+    descriptor = {"mediaType": media_type, "digest": "sha256:0", "size": 1}
+    return {"Kind": kind, "Descriptor": descriptor, "ImageData": {"Platform": platform}}
+
+
+def test_the_list_of_containerds_store_is_read():
+    manifest = "application/vnd.oci.image.manifest.v1+json"
+    image = entry("image", manifest, {"os": "linux", "architecture": "amd64"})
+    alone = render.stored_manifest({"Id": "sha256:1", "Manifests": [image]})
+    assert (alone.media_type, alone.platforms) == (manifest, ("linux/amd64",))
+    both = render.stored_manifest(
+        {"Id": "sha256:1", "Manifests": [image, entry("attestation", manifest, None)]}
+    )
+    assert both.media_type == "application/vnd.oci.image.index.v1+json"
+    assert both.platforms == ("linux/amd64", "unknown/unknown")
 
 
 def test_a_registry_that_does_not_answer(stage):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sm_contracts.evidence.image import Launch
     from sm_contracts.probes import Evidences, Workbench
     from sm_contracts.subject import Subject
-    from sm_emulate.api import Engine, FileStat, Image, ImageFiles
+    from sm_emulate.api import Engine, FileStat, Image, ImageFiles, RegistryManifest
 
 _MOUNTED = ("/opt/ml/input", "/opt/ml/output", "/opt/ml/model")
 _ENOUGH = 5
@@ -140,6 +140,9 @@ def _manifest(engine: Engine, subject: Subject, image: Image) -> Manifest | Miss
     repository = references.repository(subject.image)
     known = any(digest.partition("@")[0] == repository for digest in image.digests)
     if not references.names_registry(subject.image) or not known:
+        stored = engine.stored_manifest(subject.image)
+        if stored is not None:
+            return _as_evidence("the engine's image store, which is what a push sends,", stored)
         return Missing(
             "the image is on this engine only: its manifest is made when it is pushed",
             "check the pushed reference, or the archive that is pushed",
@@ -150,11 +153,13 @@ def _manifest(engine: Engine, subject: Subject, image: Image) -> Manifest | Miss
     except MachineError as error:
         words = error.evidence[0] if error.evidence else error.what
         return Missing(f"the registry does not tell its manifest: {words}", "`docker login` there first")
-    # the engine lists the platform of a single manifest too
+    return _as_evidence("the registry", told)
+
+
+def _as_evidence(where: str, told: RegistryManifest) -> Manifest:
+    # the platform of a single manifest is listed, too
     index = "index" in told.media_type or "list" in told.media_type
-    return Manifest(
-        where="the registry", media_types=(told.media_type,), platforms=told.platforms if index else ()
-    )
+    return Manifest(where=where, media_types=(told.media_type,), platforms=told.platforms if index else ())
 
 
 def _user(files: ImageFiles, configured: str) -> ImageUser:

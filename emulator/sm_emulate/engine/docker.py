@@ -90,6 +90,17 @@ class DockerEngine:
 
         return registry.manifest(self._client, reference, timeout)
 
+    def stored_manifest(self, reference: str) -> RegistryManifest | None:
+        import json
+
+        if self._client.version < render.TELLS_MANIFESTS:
+            return None
+        wanted = {"filters": json.dumps({"reference": [reference]}), "manifests": 1}
+        for found in self._client.call("GET", "/images/json", query=wanted) or ():
+            if found.get("Manifests"):
+                return render.stored_manifest(found)
+        return None
+
     def create(self, spec: ContainerSpec) -> str:
         devices = [self._device_request(spec.gpus)] if spec.gpus is not None else []
         # twice as fast as Docker's default for a program that prints much, and it never fills the disk

@@ -42,6 +42,7 @@ class _Kept:
     files: Files
     history: tuple[HistoryStep, ...] = ()
     manifest: RegistryManifest | None = None
+    stored: RegistryManifest | None = None
 
 
 @dataclass(kw_only=True)
@@ -91,6 +92,7 @@ class MemoryEngine:
         files: Mapping[str, MemoryFile] | None = None,
         history: tuple[HistoryStep, ...] = (),
         manifest: RegistryManifest | None = None,
+        stored: RegistryManifest | None = None,
     ) -> Image:
         """Put an image on the engine, or only in the registry from which it can be pulled.
 
@@ -103,6 +105,7 @@ class MemoryEngine:
             files: what lies in it, by absolute path.
             history: what made it.
             manifest: what its registry holds under the reference.
+            stored: what a push would send, as if the engine kept images in containerd's store.
         """
         identity = f"sha256:{next(self._numbers):064x}"
         if image is None:
@@ -125,6 +128,7 @@ class MemoryEngine:
             files=Files(files or {}),
             history=history,
             manifest=manifest,
+            stored=stored,
         )
         (self._registry if only_in_registry else self._images)[reference] = kept
         return kept.image
@@ -188,6 +192,10 @@ class MemoryEngine:
         if found is None or found.manifest is None:
             raise EngineError("no such manifest", value=reference, evidence=("no such manifest",))
         return found.manifest
+
+    def stored_manifest(self, reference: str) -> RegistryManifest | None:
+        self._trouble("stored_manifest")
+        return self._kept(reference).stored
 
     def create(self, spec: ContainerSpec) -> str:
         self._trouble("create")

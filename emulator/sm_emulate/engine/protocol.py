@@ -167,7 +167,7 @@ class FileStat:
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryManifest:
-    """What a registry holds under a reference."""
+    """What a registry holds under a reference, or would be given."""
 
     media_type: str
     digest: str
@@ -287,6 +287,12 @@ class Engine(Protocol):
 
     def registry_manifest(self, reference: str, timeout: float) -> RegistryManifest:
         """Ask the image's registry what it holds. Raises `EngineError` when it does not tell in time."""
+
+    def stored_manifest(self, reference: str) -> RegistryManifest | None:
+        """Tell what a push would send, where the engine keeps images as they are pushed (containerd's store).
+
+        None from every other store: there the push decides.
+        """
 
     def create(self, spec: ContainerSpec) -> str:
         """Make a container, not yet running; give its id."""
