@@ -64,13 +64,13 @@ class LiveEndpoint:
             payload, implied = body.encode(), None
         else:
             payload, implied = json.dumps(body).encode(), "application/json"
-        return api.invoke_at(
-            self.url,
+        return api.invoke(
             self.name,
             payload,
             content_type=content_type or implied,
             accept=accept,
             headers=headers,
+            home=self.endpoint.run_folder.home,
         )
 
 

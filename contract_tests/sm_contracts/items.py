@@ -70,9 +70,7 @@ class RuleItem(pytest.Item):
                 return
             raise BrokenRuleError(_told(result))
 
-    def repr_failure(
-        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
-    ) -> Any:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Show a broken rule, or an error of ours, without a traceback."""
         if isinstance(excinfo.value, BrokenRuleError):
             return str(excinfo.value)
@@ -115,7 +113,7 @@ def _shared(config: pytest.Config, run: str) -> dict[str, dict[str, Any]]:
 
 
 def _check(config: pytest.Config) -> dict[str, dict[str, Any]]:
-    from sm_contracts.check import check
+    from sm_contracts.checking import check
 
     option = config.getoption
     defaults = Limits()

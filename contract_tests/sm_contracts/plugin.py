@@ -17,17 +17,35 @@ if TYPE_CHECKING:
 
 _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--sm-image", {"metavar": "IMAGE", "help": "Check this image: one test for each rule of the contract."}),
-    ("--sm-role", {"action": "append", "default": [], "metavar": "ROLE", "help": "train, serve ... (repeatable)."}),
-    ("--sm-channel", {"action": "append", "default": [], "metavar": "NAME=PATH", "help": "Sample training data."}),
-    ("--sm-hyperparameter", {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "For training."}),
-    ("--sm-environment", {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "For containers."}),
+    (
+        "--sm-role",
+        {"action": "append", "default": [], "metavar": "ROLE", "help": "train, serve ... (repeatable)."},
+    ),
+    (
+        "--sm-channel",
+        {"action": "append", "default": [], "metavar": "NAME=PATH", "help": "Sample training data."},
+    ),
+    (
+        "--sm-hyperparameter",
+        {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "For training."},
+    ),
+    (
+        "--sm-environment",
+        {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "For containers."},
+    ),
     ("--sm-model", {"metavar": "PATH", "help": "Folder or .tar.gz for /opt/ml/model."}),
     ("--sm-data", {"metavar": "TEXT|@FILE", "help": "A payload that the image understands."}),
     ("--sm-content-type", {"metavar": "TYPE", "help": "MIME type of the payload."}),
     ("--sm-accept", {"metavar": "TYPE", "help": "MIME type that is wanted back."}),
-    ("--sm-select", {"action": "append", "default": [], "metavar": "ID", "help": "Only these rules, such as SM3."}),
+    (
+        "--sm-select",
+        {"action": "append", "default": [], "metavar": "ID", "help": "Only these rules, such as SM3."},
+    ),
     ("--sm-ignore", {"action": "append", "default": [], "metavar": "ID", "help": "Not these rules."}),
-    ("--sm-fail-on", {"default": "error", "choices": ["error", "warning", "info"], "help": "What fails a test."}),
+    (
+        "--sm-fail-on",
+        {"default": "error", "choices": ["error", "warning", "info"], "help": "What fails a test."},
+    ),
     ("--sm-startup-timeout", {"type": float, "metavar": "SECONDS", "help": "For the first healthy ping."}),
     ("--sm-stop-grace", {"type": float, "metavar": "SECONDS", "help": "Between SIGTERM and SIGKILL."}),
 )

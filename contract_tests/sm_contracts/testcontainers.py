@@ -1,13 +1,6 @@
 """SageMaker containers for people who compose their tests with testcontainers.
 
-    with ServingContainer("my-image", model="model.tar.gz") as endpoint:
-        assert endpoint.invoke(b"1,2,3", content_type="text/csv").status_code == 200
-
-    with TrainingContainer("my-image", channels={"train": "data"}) as job:
-        assert job.wait_for_exit() == 0
-        assert (job.model_folder / "model.json").exists()
-
-They are testcontainers' own `DockerContainer`s: `with_env`, `with_network` and the rest work as always. What they do not
+docs/pytest.md shows how they are used. They are testcontainers' own `DockerContainer`s: `with_env`, `with_network` and the rest work as always. What they do not
 have is the gateway, the statuses and the artifacts of `sm_emulate.api`. Needs the extra `sm-emulate[testcontainers]`.
 """
 
@@ -71,7 +64,9 @@ class ServingContainer(_Staged):
         for name, value in (environment or {}).items():
             self.with_env(name, value)
         if model is not None:
-            self.with_kwargs(mounts=[_mount(self._unpacked(Path(model).absolute()), "/opt/ml/model", ro=True)])
+            self.with_kwargs(
+                mounts=[_mount(self._unpacked(Path(model).absolute()), "/opt/ml/model", ro=True)]
+            )
         self.waiting_for(HttpWaitStrategy(PORT, "/ping").with_startup_timeout(startup_timeout_s))
 
     @property
@@ -108,7 +103,9 @@ class TrainingContainer(_Staged):
         wanted: what else `sm_emulate.api.training_request` takes: hyperparameters, entrypoint ...
     """
 
-    def __init__(self, image: str, *, channels: Mapping[str, str | Path] | None = None, **wanted: Any) -> None:
+    def __init__(
+        self, image: str, *, channels: Mapping[str, str | Path] | None = None, **wanted: Any
+    ) -> None:
         super().__init__(image)
         request = api.training_request(image, channels=channels or {}, **wanted)
         host = api.plan(request, home=self._folder)[0]

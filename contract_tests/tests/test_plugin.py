@@ -45,7 +45,9 @@ def test_collects_one_item_for_each_rule_with_nothing_else_in_the_project(projec
 
 
 def test_select_and_ignore_choose(project):
-    result = run(project, "--sm-image", "any", "--sm-select", "SM0", "--sm-ignore", "SM001", "--collect-only", "-q")
+    result = run(
+        project, "--sm-image", "any", "--sm-select", "SM0", "--sm-ignore", "SM001", "--collect-only", "-q"
+    )
     assert [line for line in result.outlines if "SM0" in line] == ["any::SM002-probe-crashed"]
 
 
@@ -58,7 +60,18 @@ def test_an_unknown_rule_is_a_usage_error_with_a_suggestion(project):
 @pytest.mark.engine
 def test_an_image_is_checked_once_and_each_rule_has_its_outcome(project, sample_image):
     image = sample_image("basic_training")
-    result = run(project, "--sm-image", image, "--sm-role", "train", "--sm-select", "SM104", "--sm-select", "SM304", "-rs")
+    result = run(
+        project,
+        "--sm-image",
+        image,
+        "--sm-role",
+        "train",
+        "--sm-select",
+        "SM104",
+        "--sm-select",
+        "SM304",
+        "-rs",
+    )
     result.assert_outcomes(passed=1, skipped=1)
     result.stdout.fnmatch_lines(["*not checked for the role*"])
 
@@ -75,7 +88,17 @@ def test_a_broken_rule_fails_with_evidence_fix_and_page(project, base_image):
 def test_the_check_is_made_once_under_xdist(project, sample_image):
     image = sample_image("basic_training")
     result = run(
-        project, "--sm-image", image, "--sm-role", "train", "--sm-select", "SM103", "--sm-select", "SM104", "-n", "2"
+        project,
+        "--sm-image",
+        image,
+        "--sm-role",
+        "train",
+        "--sm-select",
+        "SM103",
+        "--sm-select",
+        "SM104",
+        "-n",
+        "2",
     )
     result.assert_outcomes(passed=2)
 

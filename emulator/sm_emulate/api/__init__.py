@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         training_request_from_aws,
     )
     from sm_emulate.api.training import HostPlan, plan, train
+    from sm_emulate.artifacts.unpack import unpack_model
     from sm_emulate.engine.discover import connect
     from sm_emulate.engine.protocol import (
         ContainerSpec,
@@ -86,6 +87,7 @@ __all__ = [
     "train",
     "training_request",
     "training_request_from_aws",
+    "unpack_model",
 ]
 
 _HOME = {
@@ -129,6 +131,7 @@ _HOME = {
     "train": "api.training",
     "training_request": "api.requests",
     "training_request_from_aws": "api.requests",
+    "unpack_model": "artifacts.unpack",
 }
 """Where each name lives; a test holds it to `__all__` and to the imports above."""
 
