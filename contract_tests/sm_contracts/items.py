@@ -93,8 +93,9 @@ def contract_items(session: pytest.Session) -> list[pytest.Item]:
 def results_of(config: pytest.Config) -> dict[str, dict[str, Any]]:
     """Give the results by rule id: the check is made once, however many workers ask."""
     if _results not in config.stash:
-        run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
-        config.stash[_results] = _check(config) if run is None else _shared(config, run)
+        # set by pytest-xdist in its workers
+        worker = getattr(config, "workerinput", None)
+        config.stash[_results] = _check(config) if worker is None else _shared(config, worker["testrunuid"])
     return config.stash[_results]
 
 

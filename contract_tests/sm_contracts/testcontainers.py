@@ -1,7 +1,7 @@
-"""SageMaker containers for people who compose their tests with testcontainers.
+"""SageMaker containers for people who compose their tests with testcontainers; docs/pytest.md shows how.
 
-docs/pytest.md shows how they are used. They are testcontainers' own `DockerContainer`s: `with_env`, `with_network` and the rest work as always. What they do not
-have is the gateway, the statuses and the artifacts of `sm_emulate.api`. Needs the extra `sm-emulate[testcontainers]`.
+They are testcontainers' own `DockerContainer`s: `with_env`, `with_network` and the rest work as always. What they do
+not have is the gateway, the statuses and the artifacts of `sm_emulate.api`. Needs the extra `testcontainers`.
 """
 
 from __future__ import annotations

@@ -78,9 +78,9 @@ def test_an_image_is_checked_once_and_each_rule_has_its_outcome(project, sample_
 
 @pytest.mark.engine
 def test_a_broken_rule_fails_with_evidence_fix_and_page(project, base_image):
-    result = run(project, "--sm-image", base_image, "--sm-role", "train", "--sm-select", "SM115")
+    result = run(project, "--sm-image", base_image, "--sm-role", "train", "--sm-select", "SM104")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*SM115 cmd-only (error)*", "*fix:*", "*see: https://*"])
+    result.stdout.fnmatch_lines(["*SM104 program-not-found (error)*", "*fix:*", "*see: https://*"])
     assert "Traceback" not in result.stdout.str()
 
 
