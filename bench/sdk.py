@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 REQUIREMENT = "sagemaker[local]>=2,<3"
 VERSION = "SageMaker SDK v2, the whole Python process"
+_NO_TELEMETRY = """\
+SchemaVersion: "1.0"
+SageMaker:
+  PythonSDK:
+    Modules:
+      TelemetryOptOut: true
+"""
 _PROGRAM = Path(__file__).with_name("sdk_program.py")
 
 
@@ -39,11 +46,14 @@ def command(ground: Ground, verb: str, *words: str, timeout_s: float = 120) -> p
         "AWS_ACCESS_KEY_ID": "none",
         "AWS_SECRET_ACCESS_KEY": "none",
         "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(work / "config.yaml"),
         # the SDK writes its settings and telemetry into the home folder
         "HOME": str(work),
         "TMPDIR": str(work),
     }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    (work / "config.yaml").write_text(_NO_TELEMETRY)
     line = [str(python), str(_PROGRAM), verb, *words]
 
     def run() -> None:
