@@ -28,7 +28,7 @@ def main():
             rows += [row for row in csv.reader(lines) if row]
     labels = np.array([row[0] for row in rows])
     features = np.array([row[1:] for row in rows], dtype=float)
-    print(f"hosts {os.environ['SM_HOSTS']}, this is {os.environ['SM_CURRENT_HOST']}, {len(rows)} rows")
+    print(f"host {os.environ.get('SM_CURRENT_HOST', 'of my own')}, {len(rows)} rows")
 
     # Nearest centre of a class; shrinkage pulls the centres towards the middle of everything.
     names = sorted(set(labels))

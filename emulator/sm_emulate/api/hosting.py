@@ -18,11 +18,11 @@ from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS
 from sm_emulate.storage.runs import Runs, default_home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
-    from sm_emulate.engine.protocol import Engine
+    from sm_emulate.engine.protocol import ContainerSpec, Engine
     from sm_emulate.events import Listener
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.endpoint import EndpointRequest
@@ -39,6 +39,7 @@ def new_endpoint(
     gpus: str = "auto",
     stop_grace_s: float = STOP_GRACE_SECONDS,
     listeners: Sequence[Listener] = (),
+    vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
 ) -> Iterator[Endpoint]:
     """Give an endpoint that is not started yet, for callers who `start`, `serve` and `stop` it themselves.
 
@@ -51,6 +52,7 @@ def new_endpoint(
         gpus: `auto`, `none`, `all`, a number, or `device=ID[,ID...]`.
         stop_grace_s: seconds between SIGTERM and SIGKILL.
         listeners: hear every event, one at a time.
+        vary: changes the container before it is made.
 
     Raises:
         RequestError: something asked for is wrong or not emulated; nothing was started.
@@ -75,6 +77,7 @@ def new_endpoint(
                 gpus=wanted,
                 stop_grace_s=stop_grace_s,
                 listeners=(files, *listeners),
+                vary=vary,
             )
     finally:
         if engine is None:
@@ -92,6 +95,7 @@ def serve(
     gpus: str = "auto",
     stop_grace_s: float = STOP_GRACE_SECONDS,
     listeners: Sequence[Listener] = (),
+    vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
 ) -> Iterator[Endpoint]:
     """Give an endpoint in service, and stop it at the end; its `url` is the gateway's. Arguments as `new_endpoint`.
 
@@ -108,6 +112,7 @@ def serve(
             gpus=gpus,
             stop_grace_s=stop_grace_s,
             listeners=listeners,
+            vary=vary,
         ) as endpoint,
         endpoint,
     ):

@@ -40,6 +40,8 @@ def train(
     stop_grace_s: float = STOP_GRACE_SECONDS,
     listeners: Sequence[Listener] = (),
     ready: Callable[[TrainingJob], None] | None = None,
+    vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
+    vary_files: Callable[[dict[str, bytes]], dict[str, bytes]] | None = None,
 ) -> TrainingResult:
     """Run a training job to its end and give its result; a job that fails is a result, too.
 
@@ -52,6 +54,8 @@ def train(
         stop_grace_s: seconds between SIGTERM and SIGKILL.
         listeners: hear every event, one at a time.
         ready: given the job just before it runs, so that another thread or a signal handler can `stop()` it.
+        vary: changes each container before it is made.
+        vary_files: changes the config files of each host before they are written.
 
     Raises:
         RequestError: something asked for is wrong or not emulated; nothing was started.
@@ -76,6 +80,8 @@ def train(
                 gpus=wanted,
                 stop_grace_s=stop_grace_s,
                 listeners=(files, *listeners),
+                vary=vary,
+                vary_files=vary_files,
             )
             if ready is not None:
                 ready(job)

@@ -18,6 +18,7 @@ from sm_emulate.cli.options import (
     output_option,
     platform_of,
     platform_options,
+    terminal,
 )
 
 if TYPE_CHECKING:
@@ -96,11 +97,10 @@ def _serve(request: EndpointRequest, flags: dict[str, Any], *, in_service: Calla
     """Start, tell, serve, end."""
     from sm_emulate.api.hosting import new_endpoint
     from sm_emulate.errors import ExitCode
-    from sm_emulate.report.terminal import Terminal
 
     with (
         Interrupts() as interrupts,
-        Terminal(quiet=flags["quiet"]) as terminal,
+        terminal(quiet=flags["quiet"]) as told,
         new_endpoint(
             request,
             engine=engine_at(flags["engine"]) if flags["engine"] else None,
@@ -109,7 +109,7 @@ def _serve(request: EndpointRequest, flags: dict[str, Any], *, in_service: Calla
             port=flags["port"],
             gpus=flags["gpus"],
             stop_grace_s=flags["stop_grace"],
-            listeners=(terminal,),
+            listeners=(told,),
         ) as endpoint,
     ):
         interrupts.stop(endpoint)

@@ -18,6 +18,7 @@ from sm_emulate.cli.options import (
     output_option,
     platform_of,
     platform_options,
+    terminal,
 )
 
 if TYPE_CHECKING:
@@ -146,13 +147,9 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
 def _run(request: TrainingRequest, platform: Platform, flags: dict[str, Any]) -> int:
     from sm_emulate.api.training import train as run_job
     from sm_emulate.errors import ExitCode
-    from sm_emulate.report.terminal import Terminal
 
-    interrupts = Interrupts()
-    with (
-        Terminal(mark_hosts=request.resource_config.total_instances > 1, quiet=flags["quiet"]) as terminal,
-        interrupts,
-    ):
+    several = request.resource_config.total_instances > 1
+    with Interrupts() as interrupts, terminal(mark_hosts=several, quiet=flags["quiet"]) as told:
         result = run_job(
             request,
             engine=engine_at(flags["engine"]) if flags["engine"] else None,
@@ -160,7 +157,7 @@ def _run(request: TrainingRequest, platform: Platform, flags: dict[str, Any]) ->
             platform=platform,
             gpus=flags["gpus"],
             stop_grace_s=flags["stop_grace"],
-            listeners=(terminal,),
+            listeners=(told,),
             ready=interrupts.stop,
         )
     if flags["output"] == "json":

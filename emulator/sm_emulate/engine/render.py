@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def creation(
-    spec: ContainerSpec, gpu_devices: list[dict[str, object]], *, label_disable: bool
+    spec: ContainerSpec,
+    gpu_devices: list[dict[str, object]],
+    *,
+    label_disable: bool,
+    log_driver: str | None,
 ) -> dict[str, object]:
     """Give the body of `POST /containers/create`."""
     asked: dict[str, object] = {
@@ -31,6 +35,7 @@ def creation(
         "UsernsMode": "host" if spec.host_user_namespace else None,
         "SecurityOpt": ["label=disable"] if label_disable else None,
         "DeviceRequests": gpu_devices,
+        "LogConfig": {"Type": log_driver} if log_driver else None,
         "PortBindings": {f"{port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}] for port in spec.publish},
         "Mounts": [
             {"Type": "bind", "Source": mount.source, "Target": mount.target, "ReadOnly": mount.read_only}

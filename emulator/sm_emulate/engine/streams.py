@@ -13,7 +13,7 @@ from sm_emulate.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sm_emulate.engine.wire import Connection
+    from sm_emulate.engine.connection import Connection
 
 _HEADER = Struct(">BxxxL")
 """Stream number, three zero bytes, length of the payload."""

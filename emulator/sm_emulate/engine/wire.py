@@ -6,23 +6,19 @@ pulls in the email package (25 ms), and attaching needs the bare socket with wha
 
 from __future__ import annotations
 
-import errno
 import json
-import select
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from sm_emulate.engine.connection import Connection, Head
 from sm_emulate.errors import EngineError, EngineNotFoundError, NotFoundError
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator, Mapping
 
     from sm_emulate.engine.endpoint import Endpoint
 
-_READ = 1 << 18
 _USUAL_TIMEOUT = 300.0
 """Seconds that an engine has for an ordinary answer; a start on a loaded machine can take a minute."""
 _OURS = (1, 47)
@@ -39,115 +35,30 @@ class RefusedError(EngineError):
         self.words = words
 
 
-@dataclass(frozen=True, kw_only=True)
-class Head:
-    """Status line and headers of an answer; header names in lower case."""
+class Pending:
+    """A call that is on its way."""
 
-    status: int
-    headers: Mapping[str, str]
+    def __init__(self, client: Client, connection: Connection, call: str) -> None:
+        self._client = client
+        self._call = call
+        self.connection = connection
 
+    def answer(self) -> Any:
+        """Wait for the answer and give its JSON (None if it has no body)."""
+        return self._client._finish(self.connection, self._call)  # noqa: SLF001 - one thing in two classes
 
-class Connection:
-    """One connection with whatever of it has been read ahead."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.socket = sock
-        self._ahead = b""
-
-    def close(self) -> None:
-        self.socket.close()
-
-    def usable(self) -> bool:
-        """Tell whether an idle connection is still open: an idle one has nothing to say but its end."""
-        try:
-            return not self._ahead and not select.select([self.socket], [], [], 0)[0]
-        except (OSError, ValueError):
-            return False
-
-    def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> None:
-        lines = [f"{method} {path} HTTP/1.1", "Host: docker", "User-Agent: sm-emulate"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        if body or method in ("POST", "PUT"):
-            lines.append(f"Content-Length: {len(body)}")
-        self.socket.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
-
-    def head(self) -> Head:
-        status_line = self._line()
-        version, _, rest = status_line.partition(b" ")
-        if not version.startswith(b"HTTP/1.") or not rest[:3].isdigit():
-            raise ConnectionError(f"this is not HTTP: {status_line[:80]!r}")
-        headers: dict[str, str] = {}
-        while line := self._line():
-            name, _, value = line.partition(b":")
-            headers[name.decode("latin-1").strip().lower()] = value.decode("latin-1").strip()
-        return Head(status=int(rest[:3]), headers=headers)
-
-    def body(self, head: Head) -> Iterator[bytes]:
-        """Yield the body's pieces; the connection can be used again once they are all read, if `framed`."""
-        if head.status in (204, 304):
-            return
-        if "chunked" in head.headers.get("transfer-encoding", "").lower():
-            while size := int(self._line().split(b";")[0], 16):
-                yield self._exactly(size)
-                self._line()
-            while self._line():
-                pass
-        elif "content-length" in head.headers:
-            yield self._exactly(int(head.headers["content-length"]))
-        else:
-            yield from self.rest()
-
-    def framed(self, head: Head) -> bool:
-        """Whether the connection outlives this answer."""
-        known_end = (
-            head.status in (204, 304)
-            or "content-length" in head.headers
-            or "transfer-encoding" in head.headers
-        )
-        return known_end and head.headers.get("connection", "").lower() != "close"
-
-    def rest(self) -> Iterator[bytes]:
-        """Yield all that comes until the other side closes."""
-        if self._ahead:
-            ahead, self._ahead = self._ahead, b""
-            yield ahead
-        while data := self.socket.recv(_READ):
-            yield data
-
-    def _more(self) -> None:
-        data = self.socket.recv(_READ)
-        if not data:
-            raise ConnectionResetError(errno.ECONNRESET, "the engine closed the connection")
-        self._ahead += data
-
-    def _line(self) -> bytes:
-        while (end := self._ahead.find(b"\n")) < 0:
-            self._more()
-        line, self._ahead = self._ahead[:end], self._ahead[end + 1 :]
-        return line.rstrip(b"\r")
-
-    def _exactly(self, size: int) -> bytes:
-        if len(self._ahead) < size:
-            pieces = [self._ahead]
-            missing = size - len(self._ahead)
-            self._ahead = b""
-            while missing > 0:
-                data = self.socket.recv(min(missing, _READ))
-                if not data:
-                    raise ConnectionResetError(errno.ECONNRESET, "the engine closed the connection")
-                pieces.append(data)
-                missing -= len(data)
-            return b"".join(pieces)
-        data, self._ahead = self._ahead[:size], self._ahead[size:]
-        return data
+    def abandon(self) -> None:
+        self.connection.close()
 
 
 class Client:
     """Calls of the Docker API on one endpoint; any thread may call, each call has a connection to itself."""
 
-    def __init__(self, endpoint: Endpoint, version: tuple[int, int]) -> None:
+    def __init__(self, endpoint: Endpoint, version: tuple[int, int], server: str = "") -> None:
         self.endpoint = endpoint
         self.version = version
+        self.server = server
+        """How it names itself: `Docker/28.0.0 (linux)`, `Libpod/5.2.0 (linux)`."""
         self._idle: deque[Connection] = deque()
 
     @classmethod
@@ -157,7 +68,8 @@ class Client:
         try:
             connection.send("GET", "/_ping", {}, b"")
             head = connection.head()
-            client = cls(endpoint, _agree(head, b"".join(connection.body(head)), endpoint))
+            version = _agree(head, b"".join(connection.body(head)), endpoint)
+            client = cls(endpoint, version, head.headers.get("server", ""))
             client._keep(connection, head)
         except BaseException:
             connection.close()
@@ -175,22 +87,27 @@ class Client:
         timeout: float | None = _USUAL_TIMEOUT,
     ) -> Any:
         """Make a call and give its JSON (None if it has no body). `timeout` None waits for ever."""
-        connection, head = self._ask(method, path, query=query, body=body, headers=headers, timeout=timeout)
-        with _closing_on_error(connection):
-            answer = b"".join(connection.body(head))
-        self._keep(connection, head)
-        if not answer.strip():
-            return None
-        if "json" not in head.headers.get("content-type", "json"):
-            return answer
-        try:
-            return json.loads(answer)
-        except ValueError as error:
-            raise EngineError(
-                "the container engine answered with something that is not JSON",
-                value=f"{method} {path}",
-                evidence=(answer[:200].decode(errors="replace"),),
-            ) from error
+        return self.begin(method, path, query=query, body=body, headers=headers, timeout=timeout).answer()
+
+    def begin(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, object] | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = _USUAL_TIMEOUT,
+    ) -> Pending:
+        """Make a call without waiting for its answer."""
+        connection = self._send(method, path, query=query, body=body, headers=headers, timeout=timeout)
+        return Pending(self, connection, f"{method} {path}")
+
+    def stream(self, path: str, *, query: Mapping[str, object], timeout: float) -> tuple[Connection, Head]:
+        """Make a GET whose answer goes on for as long as the caller reads and keeps the connection."""
+        connection, head = self._ask("GET", path, query=query, timeout=timeout)
+        connection.socket.settimeout(None)
+        return connection, head
 
     def messages(
         self, method: str, path: str, *, query: Mapping[str, object], headers: Mapping[str, str]
@@ -223,6 +140,24 @@ class Client:
         while self._idle:
             self._idle.pop().close()
 
+    def _finish(self, connection: Connection, call: str) -> Any:
+        head = self._head(connection, call)
+        with _closing_on_error(connection):
+            answer = b"".join(connection.body(head))
+        self._keep(connection, head)
+        if not answer.strip():
+            return None
+        if "json" not in head.headers.get("content-type", "json"):
+            return answer
+        try:
+            return json.loads(answer)
+        except ValueError as error:
+            raise EngineError(
+                "the container engine answered with something that is not JSON",
+                value=call,
+                evidence=(answer[:200].decode(errors="replace"),),
+            ) from error
+
     def _ask(
         self,
         method: str,
@@ -233,6 +168,19 @@ class Client:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> tuple[Connection, Head]:
+        connection = self._send(method, path, query=query, body=body, headers=headers, timeout=timeout)
+        return connection, self._head(connection, f"{method} {path}")
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, object] | None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Connection:
         target = f"/v{self.version[0]}.{self.version[1]}{path}"
         if query:
             target += "?" + "&".join(f"{name}={quote(str(value), safe='')}" for name, value in query.items())
@@ -246,21 +194,29 @@ class Client:
             try:
                 connection.socket.settimeout(timeout)
                 connection.send(method, target, given, sent)
+            except OSError as error:
+                raise _gone(self.endpoint, error) from error
+        return connection
+
+    def _head(self, connection: Connection, call: str) -> Head:
+        """Read the answer's head; an error answer is read whole and raised."""
+        with _closing_on_error(connection):
+            try:
                 head = connection.head()
             except TimeoutError as error:
                 raise EngineError(
-                    f"the container engine did not answer within {timeout:g} s",
-                    value=f"{method} {path} at {self.endpoint.url}",
+                    f"the container engine did not answer within {connection.socket.gettimeout():g} s",
+                    value=f"{call} at {self.endpoint.url}",
                     hint="see whether `docker ps` answers; restart the engine if it does not",
                 ) from error
             except OSError as error:
                 raise _gone(self.endpoint, error) from error
             if head.status < 400:
-                return connection, head
+                return head
             words = _words(b"".join(connection.body(head)))
         self._keep(connection, head)
         if head.status == 404:
-            raise NotFoundError(words, value=f"{method} {path}", evidence=(words,))
+            raise NotFoundError(words, value=call, evidence=(words,))
         raise RefusedError(f"the container engine refused: {words}", status=head.status, words=words)
 
     def _connection(self) -> Connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -71,11 +72,15 @@ def invoke(
         timeout_s: seconds without a byte before giving up.
 
     Raises:
-        RequestError: `url` is not one.
+        RequestError: `url` is not one, or a header has a line break.
         MachineError: nothing answers there, or the connection broke.
     """
     parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname:
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None  # a port that is no number, or too high a one
+    if parts.scheme != "http" or not host:
         raise RequestError("this is not the address of a gateway", value=url, expected="http://HOST:PORT")
     path = parts.path.rstrip("/") + spec.RUNTIME_PATH.format(endpoint_name=quote(endpoint_name, safe=""))
     sent = dict(headers or {})
@@ -85,11 +90,11 @@ def invoke(
         sent["Accept"] = accept
     size = len(body) if isinstance(body, bytes) else _bytes_left(body)
     sent.update({"Transfer-Encoding": "chunked"} if size is None else {"Content-Length": str(size)})
-    connection = http.client.HTTPConnection(
-        parts.hostname, parts.port, timeout=timeout_s, blocksize=256 * 1024
-    )
+    connection = http.client.HTTPConnection(host, port, timeout=timeout_s, blocksize=256 * 1024)
     try:
-        connection.request("POST", path, body=body, headers=sent, encode_chunked=size is None)
+        # refused while it was being sent: the answer says why, or its absence does
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.request("POST", path, body=body, headers=sent, encode_chunked=size is None)
         response = connection.getresponse()
         content = response.read()
     except ConnectionRefusedError as error:
@@ -98,6 +103,10 @@ def invoke(
             value=url,
             expected="a gateway that `sm-emulate serve` has started",
             hint="`sm-emulate ps` shows the endpoints that run and their addresses",
+        ) from error
+    except ValueError as error:
+        raise RequestError(
+            "a header cannot be sent", value=str(error), expected="ASCII on one line"
         ) from error
     except TimeoutError as error:
         raise MachineError(f"the endpoint sent nothing for {timeout_s:g} s", value=url) from error

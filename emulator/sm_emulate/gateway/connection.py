@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
@@ -49,6 +51,7 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
+        unfinished = self._parsing if self._parsing is not None and not self._parsing.head_done else None
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -57,7 +60,8 @@ class ClientConnection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._misheard(refusal("ValidationError", f"The request is not HTTP/1.1: {error}"))
         else:
-            if self._parsing is not None and not self._parsing.head_done:
+            # a head that goes on: what came before its first packet's end is not known to be its own
+            if unfinished is not None and self._parsing is unfinished and not unfinished.head_done:
                 self._head_bytes += len(data)
                 if self._head_bytes > MAX_HEAD_BYTES:
                     self._misheard(_head_too_long())
@@ -65,9 +69,9 @@ class ClientConnection(asyncio.Protocol):
         self.update_reading()
 
     def eof_received(self) -> bool:
-        if self._deaf or (self._current is None and not self._waiting):
+        if self._current is None and not self._waiting:
             return False
-        if self._parsing is not None and not self._parsing.complete:
+        if not self._deaf and self._parsing is not None and not self._parsing.complete:
             return False
         # a client may close its sending half and still read
         self._hear_no_more()
@@ -156,8 +160,13 @@ class ClientConnection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once, so that the client cannot take what it has for the whole."""
         self._deaf = True
-        if self._transport is not None:
-            self._transport.abort()
+        if self._transport is None:
+            return
+        connection = self._transport.get_extra_info("socket")
+        if connection is not None:
+            # a reset: a plain end would look like the end of an answer that has no stated length
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
 
     def arm(self, seconds: float) -> float:
         """Give the time by which the current exchange must have moved on, and watch it."""
@@ -231,9 +240,9 @@ class ClientConnection(asyncio.Protocol):
 
     def _hear_no_more(self) -> None:
         self._deaf = True
-        for request in (self._current_request, *self._waiting):
-            if request is not None:
-                request.keep_alive = False
+        last = self._waiting[-1] if self._waiting else self._current_request
+        if last is not None:
+            last.keep_alive = False
 
     def _misheard(self, error: ErrorAnswer) -> None:
         """Refuse what could not be parsed, after the answers that are owed for what came before it."""
@@ -245,6 +254,7 @@ class ClientConnection(asyncio.Protocol):
         elif not request.head_done:
             self._waiting.append(request)
         request.refused = error
+        request.broken = True
         request.keep_alive = False
         if self._current is not None and self._current_request is request:
             self._current.refuse(error)

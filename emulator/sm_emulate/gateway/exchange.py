@@ -90,16 +90,20 @@ class Exchange:
     def begin(self) -> None:
         """Refuse, wait for the body, or go to the container."""
         request = self._request
-        if request.refused is not None:
+        long = request.length is None or request.length > self._front.hold_bytes
+        if request.refused is not None and (request.complete or request.expects or request.broken or long):
             self._give_error(request.refused)
             return
         if request.complete:
             self._dispatch()
             return
         self._extend(self._front.client_timeout_s)
+        if request.refused is not None:
+            # a short body is worth waiting for: the connection can be kept
+            return
         if request.expects and not request.version_10:
             self._client.write(wire.CONTINUE)
-        if request.length is not None and request.length > self._front.hold_bytes:
+        if long and not request.chunked:
             self.streams_request = True
             self._dispatch()
 
@@ -123,6 +127,9 @@ class Exchange:
         if self._done:
             return
         self._complete_at = perf_counter()
+        if self._request.refused is not None:
+            self._give_error(self._request.refused)
+            return
         if not self.streams_request:
             self._dispatch()
             return

@@ -25,6 +25,7 @@ class Incoming:
 
     __slots__ = (
         "body",
+        "broken",
         "chunked",
         "complete",
         "container_path",
@@ -59,6 +60,7 @@ class Incoming:
         self.head_bytes = 0
         self.head_done = False
         self.complete = False
+        self.broken = False
         self.variant: bytes | None = None
         self.host_name: bytes | None = None
         self.too_long: ErrorAnswer | None = None

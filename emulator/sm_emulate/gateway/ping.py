@@ -61,9 +61,11 @@ def ping(
         with socket.create_connection((host, port), timeout=timeout_s) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.sendall(
-                f"GET {path} HTTP/1.1\r\nHost: {spec.CONTAINER_HOST}\r\nUser-Agent: {spec.CONTAINER_USER_AGENT}"
+                f"GET {path} HTTP/1.1\r\nHost: {spec.CONTAINER_HOST}\r\n"
                 # a server with one thread must not be held up by a ping's idle connection
-                "\r\nAccept: */*\r\nConnection: close\r\n\r\n".encode("latin-1")
+                f"User-Agent: {spec.CONTAINER_USER_AGENT}\r\nAccept: */*\r\nConnection: close\r\n\r\n".encode(
+                    "latin-1"
+                )
             )
             status = _Answer(connection, deadline).read()
     except TimeoutError:

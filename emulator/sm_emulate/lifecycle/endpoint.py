@@ -35,10 +35,10 @@ from sm_emulate.spec import wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from sm_emulate.engine.protocol import ContainerState, Engine, GpuRequest, Image
+    from sm_emulate.engine.protocol import ContainerSpec, ContainerState, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
     from sm_emulate.gateway import Invocation, Upstream
     from sm_emulate.gateway.ping import PingOutcome
@@ -67,6 +67,7 @@ class Endpoint:
         gpus: the GPUs of the container.
         stop_grace_s: between SIGTERM and SIGKILL.
         listeners: hear what happens.
+        vary: changes the container before it is made; the contract's probes ask this way what would happen if.
     """
 
     def __init__(
@@ -81,7 +82,9 @@ class Endpoint:
         gpus: GpuRequest | None = None,
         stop_grace_s: float = STOP_GRACE_SECONDS,
         listeners: Sequence[Listener] = (),
+        vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
     ) -> None:
+        self._vary = vary
         self.request, self.image, self.run_folder = request, image, run
         self.platform = platform or Platform()
         self.created = now()
@@ -137,6 +140,16 @@ class Endpoint:
             self._fail(error)
             raise
         return self._end()
+
+    @property
+    def upstream(self) -> Upstream | None:
+        """Where the container itself listens; None before it runs."""
+        return self._upstream
+
+    @property
+    def container(self) -> str | None:
+        """The engine's id of the container; None when it does not run."""
+        return self._life.container if self._life else None
 
     def stop(self) -> None:
         """Ask it to stop as DeleteEndpoint does; a second time, kill at once. Signal handlers may call it."""
@@ -239,7 +252,7 @@ class Endpoint:
         )
         self._life = ContainerLife(
             self._engine,
-            spec,
+            spec if self._vary is None else self._vary(spec),
             host=self.request.variant_name,
             lines=self._lines,
             post=self._news.put,

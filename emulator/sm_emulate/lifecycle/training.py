@@ -34,7 +34,7 @@ from sm_emulate.staging.config_files import config_files
 from sm_emulate.staging.tree import local_checkpoints, stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from sm_emulate.artifacts.metrics import MetricWatcher
@@ -70,6 +70,8 @@ class TrainingJob:
         gpus: the GPUs of each host.
         stop_grace_s: between SIGTERM and SIGKILL.
         listeners: hear what happens.
+        vary: changes each container before it is made; the contract's probes ask this way what would happen if.
+        vary_files: likewise for the config files of each host, by name.
     """
 
     def __init__(
@@ -83,7 +85,10 @@ class TrainingJob:
         gpus: GpuRequest | None = None,
         stop_grace_s: float = STOP_GRACE_SECONDS,
         listeners: Sequence[Listener] = (),
+        vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
+        vary_files: Callable[[dict[str, bytes]], dict[str, bytes]] | None = None,
     ) -> None:
+        self._vary, self._vary_files = vary, vary_files
         self.request, self.image, self.run_folder = request, image, run
         self.platform = platform or Platform()
         self.cluster = cluster_of(request.resource_config)
@@ -163,6 +168,8 @@ class TrainingJob:
         )
         if (checkpoints := local_checkpoints(self.request)) is not None:
             checkpoints.mkdir(parents=True, exist_ok=True)
+        if self._vary_files is not None:
+            files = self._vary_files(files)
         folder = self.run_folder.opt_ml(host.name)
         return stage(folder, self.request, host=host, files=files, settings=platform.settings)
 
@@ -203,7 +210,12 @@ class TrainingJob:
             name=f"sm-emulate-{host.name}-{self.session[:12]}",
         )
         life = ContainerLife(
-            self._engine, spec, host=host.name, lines=self._lines, post=self._news.put, warn=self._publish
+            self._engine,
+            spec if self._vary is None else self._vary(spec),
+            host=host.name,
+            lines=self._lines,
+            post=self._news.put,
+            warn=self._publish,
         )
         self._lives[host.name] = life
         life.begin()
