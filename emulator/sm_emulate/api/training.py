@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sm_emulate.api.images import find_image
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.engine.protocol import LABEL_HOST, Mount
+from sm_emulate.frozen import frozen
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.training import TrainingJob, container_spec
 from sm_emulate.report.run_files import RunFiles
@@ -97,7 +97,7 @@ def _first_engine() -> Engine:
     return connect(environ=os.environ)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class HostPlan:
     """What one host of a job would be: its files and its container."""
 

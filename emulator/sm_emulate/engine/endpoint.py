@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import socket
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from sm_emulate.frozen import frozen
 
-@dataclass(frozen=True, kw_only=True)
+
+@frozen
 class Tls:
     """The files of a TLS client. Without `ca` the system's authorities count."""
 
@@ -19,7 +20,7 @@ class Tls:
     verify: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Endpoint:
     """Where an engine listens."""
 

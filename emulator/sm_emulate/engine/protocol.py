@@ -7,8 +7,10 @@ Two implementations stand behind it: `sm_emulate.engine.docker` for any engine t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from sm_emulate.frozen import frozen
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,7 +27,7 @@ LABEL_OWNER = "dev.sm-emulate.owner"
 """The process that looks after it, as `sm_emulate.engine.owner.owner_label` writes it."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Mount:
     """A file or folder of this machine, shown inside the container. Both paths are absolute."""
 
@@ -34,7 +36,7 @@ class Mount:
     read_only: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class GpuRequest:
     """What is asked of the NVIDIA runtime: every GPU, the first `count`, or the devices named."""
 
@@ -49,7 +51,7 @@ class GpuRequest:
         return "all" if self.count is None else str(self.count)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ContainerSpec:
     """One container, in Docker's words. No TTY, no stdin, never restarted, removed by us."""
 
@@ -121,7 +123,7 @@ class ContainerSpec:
         return [*argv, self.image, *words]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Image:
     """What an image says of itself."""
 
@@ -137,7 +139,7 @@ class Image:
     size_bytes: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class LogChunk:
     """Bytes as the container wrote them; a chunk may end in mid-line."""
 
@@ -145,7 +147,7 @@ class LogChunk:
     data: bytes
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Exit:
     """How a container ended."""
 
@@ -156,7 +158,7 @@ class Exit:
     """The engine's own complaint, if it has one."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ContainerState:
     """What the engine knows of a container now."""
 
@@ -173,7 +175,7 @@ class ContainerState:
     started_at: datetime | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class EngineInfo:
     """The engine as `doctor` and error messages show it."""
 
@@ -197,7 +199,7 @@ class EngineInfo:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Leftover:
     """Something of ours that is on the engine."""
 
@@ -208,7 +210,7 @@ class Leftover:
     running: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Listener:
     """A TCP socket that waits for connections inside a container."""
 

@@ -6,9 +6,11 @@ listeners that care.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol
+
+from sm_emulate.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,12 +21,12 @@ def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Event:
     at: datetime = field(default_factory=now)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class StatusChanged(Event):
     """A job or endpoint entered a new status; for jobs, one of its SecondaryStatusTransitions."""
 
@@ -35,7 +37,7 @@ class StatusChanged(Event):
     message: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class LogLines(Event):
     """Whole lines as a container wrote them, in order: bytes that end with a newline.
 
@@ -46,13 +48,13 @@ class LogLines(Event):
     data: bytes
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ContainerStarted(Event):
     host: str
     container: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ContainerExited(Event):
     host: str
     container: str
@@ -60,7 +62,7 @@ class ContainerExited(Event):
     oom_killed: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Progress(Event):
     """How far a long piece of our own work is: an image pulled, a model unpacked, an archive packed."""
 
@@ -70,7 +72,7 @@ class Progress(Event):
     """0 while unknown."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class MetricRecorded(Event):
     """A metric regex met a log line."""
 
@@ -78,7 +80,7 @@ class MetricRecorded(Event):
     value: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ArtifactPacked(Event):
     """`model.tar.gz` or `output.tar.gz` is complete."""
 
@@ -92,7 +94,7 @@ class ArtifactPacked(Event):
     """Names that several hosts wrote; the first host's file is kept."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Pinged(Event):
     """One health check of an endpoint's container."""
 
@@ -101,7 +103,7 @@ class Pinged(Event):
     failure: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Invoked(Event):
     """One finished invocation."""
 
@@ -115,7 +117,7 @@ class Invoked(Event):
     failure: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Warned(Event):
     """Something that the user should know, though the run goes on."""
 

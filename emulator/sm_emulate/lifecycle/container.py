@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import Warned
+from sm_emulate.frozen import frozen
 from sm_emulate.lifecycle.lines import LineCutter
 
 if TYPE_CHECKING:
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from sm_emulate.engine.protocol import ContainerSpec, Engine, Exit
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Started:
     host: str
     container: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Ended:
     host: str
     container: str
     exit: Exit
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Broken:
     """The engine could not start or follow it."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import BugError
 from sm_emulate.events import StatusChanged, now
+from sm_emulate.frozen import frozen, replace
 from sm_emulate.spec.training_job import (
     TERMINAL,
     SecondaryStatus,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sm_emulate.events import Event
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Transition:
     """One item of SecondaryStatusTransitions."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sm_emulate.artifacts.pack import pack
 from sm_emulate.artifacts.tree import LinkRule
 from sm_emulate.engine.ownership import hand_back
 from sm_emulate.events import ArtifactPacked, Progress, Warned
+from sm_emulate.frozen import frozen
 from sm_emulate.spec.training_job import LAYOUT
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ SHOWN_AFTER_BYTES = 64 << 20
 """Smaller archives are packed before anybody could read how far they are."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Archives:
     """Where the archives lie; None where there was nothing to pack."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
+from sm_emulate.frozen import frozen
 from sm_emulate.request import location
 from sm_emulate.request.service_model import OperationModel, load
 from sm_emulate.request.validate import Problem, require
@@ -22,7 +23,7 @@ _ARCHIVE = ".tar.gz"
 _MODEL_LOCATIONS = ("PrimaryContainer.ModelDataUrl", "PrimaryContainer.ModelDataSource.S3DataSource.S3Uri")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class EndpointModels:
     """What the three operations of an endpoint may hold."""
 
@@ -31,7 +32,7 @@ class EndpointModels:
     create_endpoint: OperationModel
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class EndpointDocuments:
     """The three documents of the API that make one endpoint."""
 
@@ -40,7 +41,7 @@ class EndpointDocuments:
     create_endpoint: Mapping[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class EndpointRequest:
     """One endpoint with one variant and one model. Made, and checked, by `from_flags` or `from_aws`."""
 

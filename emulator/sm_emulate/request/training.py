@@ -1,12 +1,12 @@
 """A training job as it was asked for, in the words of CreateTrainingJob."""
 
-# ruff: noqa: RUF009  # `member` is a field specifier: it gives a dataclasses.field
+# `member` is a field specifier: it gives a dataclasses.field
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
+from sm_emulate.frozen import frozen
 from sm_emulate.request import location, training_rules
 from sm_emulate.request.channel import Channel, DataSource, FileSystemDataSource, S3DataSource
 from sm_emulate.request.document import build, member, raw, write
@@ -55,13 +55,13 @@ _LOCATIONS = (
 """Where the API wants an S3 URI and the emulator also takes a local path."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class MetricDefinition:
     name: str = member("Name")
     regex: str = member("Regex")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class AlgorithmSpecification:
     training_image: str = member("TrainingImage")
     training_input_mode: str = member("TrainingInputMode")
@@ -74,14 +74,14 @@ class AlgorithmSpecification:
     raw: Mapping[str, Any] = raw()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class InstanceGroup:
     instance_group_name: str = member("InstanceGroupName")
     instance_type: str = member("InstanceType")
     instance_count: int = member("InstanceCount")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ResourceConfig:
     """Either one instance type and count, or the groups of a heterogeneous cluster."""
 
@@ -102,7 +102,7 @@ class ResourceConfig:
         return self.instance_count or sum(group.instance_count for group in self.instance_groups)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class OutputDataConfig:
     s3_output_path: str = member("S3OutputPath")
     """`s3://...`, or an absolute `file:///...`."""
@@ -115,28 +115,28 @@ class OutputDataConfig:
         return location.local_path(self.s3_output_path)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class StoppingCondition:
     max_runtime_in_seconds: int = member("MaxRuntimeInSeconds", default=training_rules.DEFAULT_MAX_RUNTIME_S)
     max_wait_time_in_seconds: int | None = member("MaxWaitTimeInSeconds", default=None)
     raw: Mapping[str, Any] = raw()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class CheckpointConfig:
     s3_uri: str = member("S3Uri")
     local_path: str = member("LocalPath", default="/opt/ml/checkpoints")
     """The folder inside the container."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class TensorBoardOutputConfig:
     s3_output_path: str = member("S3OutputPath")
     local_path: str = member("LocalPath", default="/opt/ml/output/tensorboard")
     """The folder inside the container."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class DebugHookConfig:
     s3_output_path: str = member("S3OutputPath")
     local_path: str = member("LocalPath", default="/opt/ml/output/tensors")
@@ -145,7 +145,7 @@ class DebugHookConfig:
     collection_configurations: tuple[Mapping[str, Any], ...] = member("CollectionConfigurations", default=())
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ProfilerConfig:
     s3_output_path: str | None = member("S3OutputPath", default=None)
     profiling_interval_in_milliseconds: int = member("ProfilingIntervalInMilliseconds", default=500)
@@ -153,18 +153,18 @@ class ProfilerConfig:
     disable_profiler: bool = member("DisableProfiler", default=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class RetryStrategy:
     maximum_retry_attempts: int = member("MaximumRetryAttempts")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Tag:
     key: str = member("Key")
     value: str = member("Value")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class TrainingRequest:
     """One training job. Made by `from_aws`, which has checked it."""
 

@@ -7,10 +7,10 @@ under /opt/ml survives. Channels are mounted where they lie, never copied.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from sm_emulate.frozen import frozen
 from sm_emulate.spec.training_job import LAYOUT
 from sm_emulate.staging.config_files import channels_of
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sm_emulate.staging.cluster import Host
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Placed:
     """A file or folder of this machine and where the container sees it. Both paths are absolute."""
 
@@ -31,7 +31,7 @@ class Placed:
     read_only: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class StagedTree:
     """One host's /opt/ml, ready to be mounted."""
 
