@@ -18,7 +18,6 @@ from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.status import StatusMachine
 from sm_emulate.lifecycle.training_result import TrainingResult
-from sm_emulate.lifecycle.upload import upload
 from sm_emulate.request.training import to_aws
 from sm_emulate.spec import wordings
 from sm_emulate.spec.training_job import (
@@ -133,6 +132,9 @@ class TrainingJob:
             with self._network() as network:
                 for host in self.cluster.hosts:
                     self._begin(host, trees[host.name], network)
+                # what it imports is read while the containers start
+                from sm_emulate.lifecycle.upload import upload
+
                 self._follow()
                 outcome = self._outcome(trees)
                 self._status.enter(SecondaryStatus.UPLOADING, wordings.UPLOADING)
@@ -339,7 +341,11 @@ class TrainingJob:
         if self._status.transitions and not self._status.over:
             with suppress(BugError):  # the job fails for its own reason; that one is reported
                 self._status.enter(SecondaryStatus.FAILED, wordings.FAILED)
-        outcome = Outcome(SecondaryStatus.FAILED, wordings.FAILED, f"InternalServerError: {words}")
+        outcome = Outcome(
+            secondary=SecondaryStatus.FAILED,
+            message=wordings.FAILED,
+            failure_reason=f"InternalServerError: {words}",
+        )
         if self._status.transitions:
             self.run_folder.write(self.run_folder.result, self._result(outcome, None, None).describe())
 

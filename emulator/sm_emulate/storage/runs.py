@@ -12,7 +12,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -160,6 +159,8 @@ class RunFolder:
         """Remove the folder, whatever modes its folders have."""
         if not self.path.exists():
             return
+        import shutil
+
         _open_up(self.path)
         shutil.rmtree(self.path)
 
