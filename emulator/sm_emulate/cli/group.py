@@ -5,9 +5,7 @@ The short helps stand here so that `sm-emulate --help` imports no command.
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
-from typing import Any
 
 import click
 
@@ -24,9 +22,6 @@ COMMANDS = {
     "completion": ("sm_emulate.cli.completion", "Print the shell's completion script."),
 }
 
-WIDEST = 100
-"""Columns of a help page on a wide terminal."""
-
 EXAMPLES = """\b
 Examples:
   sm-emulate train my-image --channel train=./data --hyperparameter epochs=3
@@ -42,17 +37,6 @@ Exit codes:
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are used."""
-
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        parent: click.Context | None = None,
-        **extra: Any,
-    ) -> click.Context:
-        """Give help its width: left to click, that would import what unpacks archives, too."""
-        extra.setdefault("terminal_width", _help_width())
-        return super().make_context(info_name, args, parent, **extra)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
@@ -88,19 +72,6 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
 
 
-def _help_width() -> int:
-    """The terminal's columns as `shutil.get_terminal_size` finds them, less a margin."""
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdigit() and int(columns):
-        width = int(columns)
-    else:
-        try:
-            width = os.get_terminal_size(1).columns or 80
-        except OSError:
-            width = 80
-    return max(min(width, WIDEST) - 2, 50)
-
-
 def _version(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
     if asked and not ctx.resilient_parsing:
         from importlib.metadata import version
@@ -113,7 +84,7 @@ def _version(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
     name="sm-emulate",
     cls=LazyGroup,
     epilog=EXAMPLES,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.option(
