@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from product import Images, Product
 
 from sm_emulate.engine.discover import connect
 from sm_emulate.engine.memory import MemoryEngine
@@ -167,3 +168,27 @@ def shell_image(engine):
             capture_output=True,
         )
     return BUSYBOX
+
+
+@pytest.fixture(scope="session")
+def images(docker_endpoint, base_image):
+    return Images(docker_endpoint, base_image)
+
+
+@pytest.fixture(scope="session")
+def new_product(docker_endpoint, shared_folder, tmp_path_factory):
+    """Makes command lines with state folders of their own, for fixtures that several tests share."""
+
+    def make(name):
+        return Product(tmp_path_factory.mktemp(name), docker_endpoint, shared_folder / "cache")
+
+    return make
+
+
+@pytest.fixture
+def product(tmp_path, docker_endpoint, shared_folder):
+    """The command line with a state folder of its own. What a test leaves on the engine fails it."""
+    made = Product(tmp_path, docker_endpoint, shared_folder / "cache")
+    yield made
+    assert made.strike() == [], "left behind on the engine"
+    assert made.left_on_disk() == [], "not the caller's"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from contextlib import contextmanager, suppress
 from enum import Enum
@@ -96,12 +97,15 @@ class TrainingJob:
         self._engine, self._gpus, self._grace = engine, gpus, stop_grace_s
         self._publish = Publisher((self._note_standing, *listeners))
         self._status = StatusMachine(self._publish)
-        self._news: queue.SimpleQueue[News | Stop] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[Ended | Broken | Stop] = queue.SimpleQueue()
         self._exits: dict[str, Ended] = {}
         self._broken: dict[str, Broken] = {}
         self._lives: dict[str, ContainerLife] = {}
         self._stop: Stop | None = None
         self._kill_at: float | None = None
+        self._killing = False
+        self._turning = threading.Lock()
+        """Held while a status follows from news: containers tell their start from threads of their own."""
         self._metrics = _watcher(request)
 
     def stop(self) -> None:
@@ -216,7 +220,7 @@ class TrainingJob:
             spec if self._vary is None else self._vary(spec),
             host=host.name,
             lines=self._lines,
-            post=self._news.put,
+            post=self._post,
             warn=self._publish,
         )
         self._lives[host.name] = life
@@ -245,26 +249,21 @@ class TrainingJob:
             if self._stop is None and moment >= limit:
                 self._begin_stop(Stop.MAX_RUNTIME)
             if self._kill_at is not None and moment >= self._kill_at:
-                self._kill_at = None
-                self._signal_all("SIGKILL")
+                with self._turning:
+                    self._kill_at, self._killing = None, True
+                    self._signal_all("SIGKILL")
             try:
                 self._hear(self._news.get(timeout=POLL_SECONDS))
             except queue.Empty:
                 if self._stop is None and self.run_folder.stop_request.exists():
                     self._begin_stop(Stop.ASKED)
 
-    def _hear(self, news: News | Stop) -> None:
+    def _hear(self, news: Ended | Broken | Stop) -> None:
         if isinstance(news, Stop):
             if self._stop is None:
                 self._begin_stop(news)
             else:
                 self._kill_at = 0.0
-        elif isinstance(news, Started):
-            self._publish(ContainerStarted(host=news.host, container=news.container))
-            if self._stop is not None:
-                self._lives[news.host].signal("SIGTERM")
-            elif len(self._lives) == 1 or self._status.transitions[-1].message != wordings.TRAINING:
-                self._status.enter(SecondaryStatus.TRAINING, wordings.TRAINING)
         elif isinstance(news, Ended):
             self._exits[news.host] = news
             self._publish(
@@ -282,12 +281,29 @@ class TrainingJob:
             if self._stop is None:
                 self._begin_stop(Stop.HOST_FAILED)
 
+    def _post(self, news: News) -> None:
+        """Hear a start in the container's own thread, before its first line; all else in ours."""
+        if isinstance(news, Started):
+            with self._turning:
+                self._hear_start(news)
+        else:
+            self._news.put(news)
+
+    def _hear_start(self, news: Started) -> None:
+        self._publish(ContainerStarted(host=news.host, container=news.container))
+        if self._stop is not None:
+            # it came too late for the signal that the others got
+            self._lives[news.host].signal("SIGKILL" if self._killing else "SIGTERM")
+        elif self._status.transitions[-1].message != wordings.TRAINING:
+            self._status.enter(SecondaryStatus.TRAINING, wordings.TRAINING)
+
     def _begin_stop(self, reason: Stop) -> None:
-        self._stop = reason
-        self._kill_at = time.monotonic() + self._grace
-        if reason is not Stop.HOST_FAILED:
-            self._status.enter(SecondaryStatus.STOPPING, wordings.STOPPING)
-        self._signal_all("SIGTERM")
+        with self._turning:
+            self._stop = reason
+            self._kill_at = time.monotonic() + self._grace
+            if reason is not Stop.HOST_FAILED:
+                self._status.enter(SecondaryStatus.STOPPING, wordings.STOPPING)
+            self._signal_all("SIGTERM")
 
     def _signal_all(self, name: str) -> None:
         for life in self._lives.values():
