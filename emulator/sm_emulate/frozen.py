@@ -33,6 +33,7 @@ def frozen(kind: type[T]) -> type[T]:
     for name, method in _METHODS.items():
         if name not in kind.__dict__:
             setattr(made, name, method)
+    made.__frozen_fields__ = fields(made)  # type: ignore[attr-defined, arg-type]  # it is a dataclass by now
     return made
 
 
@@ -42,7 +43,8 @@ def replace(value: T, **changes: Any) -> T:
 
 
 def _fields(value: object) -> tuple[Any, ...]:
-    return fields(value)  # type: ignore[arg-type]  # what comes here was made by `frozen`
+    made: tuple[Any, ...] = type(value).__frozen_fields__  # type: ignore[attr-defined]  # set by `frozen`
+    return made
 
 
 def _init(self: Any, **given: Any) -> None:

@@ -363,7 +363,9 @@ def golden(name, text):
     assert text == file.read_text()
 
 
-WITNESS = PYTHON + '''\
+WITNESS = (
+    PYTHON
+    + """\
 import json, os, pathlib, socket, stat, sys
 
 def entry(path):
@@ -383,5 +385,6 @@ data = {"argv": text("/proc/self/cmdline").split("\\0")[1:-1],
         "input": {str(p.relative_to(root / "input")): p.read_bytes().decode("utf-8", "replace")
                   for p in sorted((root / "input").rglob("*")) if p.is_file()}}
 (root / "model" / (sys.argv[0].rsplit("/", 1)[-1] + ".json")).write_text(json.dumps(data))
-'''
+"""
+)
 """A program that writes down what it finds, in /opt/ml/model/PROGRAM.json."""

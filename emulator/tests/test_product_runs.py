@@ -28,7 +28,9 @@ while :; do sleep 0.05; done
 @pytest.fixture
 def waiting(product, images):
     def start(name, *words):
-        running = product.start("train", images.train(WAITING), "--job-name", name, "--output", "json", *words, kind=Job)
+        running = product.start(
+            "train", images.train(WAITING), "--job-name", name, "--output", "json", *words, kind=Job
+        )
         return running.wait_for("ready\n")
 
     return start
@@ -61,7 +63,11 @@ def test_describe_follows_a_job_to_its_end(product, waiting):
     now = product.describe("job")
     assert now["TrainingJobStatus"] == "InProgress"
     assert now["SecondaryStatus"] == "Training"
-    assert [step["Status"] for step in now["SecondaryStatusTransitions"]] == ["Starting", "Downloading", "Training"]
+    assert [step["Status"] for step in now["SecondaryStatusTransitions"]] == [
+        "Starting",
+        "Downloading",
+        "Training",
+    ]
     assert "EndTime" not in now["SecondaryStatusTransitions"][-1]
     job = running.interrupt().finish()
     assert product.describe("job") == job.json
@@ -84,7 +90,9 @@ def test_logs_are_what_the_container_wrote(product, images):
 
 
 def test_logs_follow_until_the_end(product, images):
-    image = images.train("echo ready; while [ ! -e /opt/ml/output/data/go ]; do sleep 0.05; done; seq 1 3; printf end")
+    image = images.train(
+        "echo ready; while [ ! -e /opt/ml/output/data/go ]; do sleep 0.05; done; seq 1 3; printf end"
+    )
     running = product.start("train", image, "--job-name", "job", "--quiet").wait_for("ready\n")
     following = product.start("logs", "-f", "job").wait_for("ready\n")
     (product.home / "training-jobs/job/opt-ml/algo-1/output/data/go").touch()
@@ -104,7 +112,11 @@ def test_a_name_that_is_not_there_is_said_with_the_nearest(product, images):
 def test_clean_takes_what_a_killed_job_left_and_marks_it(product, images, waiting):
     finished = product.train(images.train("echo kept > /opt/ml/model/kept"), "--job-name", "finished")
     killed(waiting("killed", "--instance-count", "2"))
-    assert sorted(left.split()[0] for left in product.left_on_engine()) == ["container", "container", "network"]
+    assert sorted(left.split()[0] for left in product.left_on_engine()) == [
+        "container",
+        "container",
+        "network",
+    ]
     listed = {row["Name"]: row["Status"] for row in product.run("ps", "--all", "--output", "json").json}
     assert listed == {"killed": "Abandoned", "finished": "Completed"}
     assert product.describe("killed")["Emulator"]["Abandoned"] is True
@@ -184,7 +196,9 @@ def ordinary_user(docker_endpoint, new_product):
     folder = Path(tempfile.mkdtemp(prefix="sm-emulate-user-"))
     os.chown(folder, 54321, 54321)
     become = ["setpriv", "--reuid=54321", "--regid=54321", f"--groups={socket.stat().st_gid}"]
-    if subprocess.run([*become, "env", sys.executable, "-c", ""], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        [*become, "env", sys.executable, "-c", ""], capture_output=True, check=False
+    ).returncode:
         # this Python lies where only root may look: looking is allowed then, writing and owning are not
         become += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     become += ["env", f"HOME={folder}"]

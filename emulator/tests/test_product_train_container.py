@@ -88,7 +88,9 @@ def test_hyperparameters_of_the_notes_arrive_with_their_quotes_and_order(product
 
 
 def test_a_file_of_hyperparameters_becomes_strings_and_a_flag_goes_over_it(product, witness):
-    (product.tmp / "hp.json").write_text('{"epochs": 3, "rate": 0.1, "deep": true, "name": "x", "sizes": [1, 2]}')
+    (product.tmp / "hp.json").write_text(
+        '{"epochs": 3, "rate": 0.1, "deep": true, "name": "x", "sizes": [1, 2]}'
+    )
     job = product.train(
         witness, "--hyperparameters", "hp.json", "--hyperparameter", "rate=0.5", "--hyperparameter", "new=a=b"
     )
@@ -123,7 +125,9 @@ def test_init_config_has_the_agents_form(product, witness):
 
 
 def test_trainingjobconfig_of_2020_says_the_request_again(product, witness):
-    job = product.train(witness, "--platform-profile", "2020", "--job-name", "My-Job", "--hyperparameter", "a=1")
+    job = product.train(
+        witness, "--platform-profile", "2020", "--job-name", "My-Job", "--hyperparameter", "a=1"
+    )
     found = json.loads(seen(job)["input"]["config/trainingjobconfig.json"])
     assert list(found) == [
         "EnableInterContainerTrafficEncryption", "EnableNetworkIsolation", "EnableManagedSpotTraining",
@@ -215,7 +219,7 @@ IMAGE_ENTRYPOINT = 'ENTRYPOINT ["main", "from-image"]'
     ids=["neither", "image-entrypoint", "entrypoint", "arguments", "both"],
 )
 def test_train_is_appended_as_the_four_cases_say(product, images, entrypoint, flags, program, argv):
-    lines = ["CMD [\"never\", \"seen\"]"] + ([entrypoint] if entrypoint else [])
+    lines = ['CMD ["never", "seen"]'] + ([entrypoint] if entrypoint else [])
     image = images.make(*lines, train=WITNESS, main=WITNESS, other=WITNESS)
     job = product.train(image, *flags)
     assert list(job.model) == [f"{program}.json"]

@@ -41,9 +41,7 @@ print("credentials", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" in os.environ)
 
 def test_two_hosts_find_each_other_and_every_line_says_whose_it_is(product, images):
     image = images.make(talk=PYTHON + TALK, base=images.base)
-    job = product.train(
-        image, "--instance-count", "2", "--entrypoint", "talk", "--argument", "2", "--quiet"
-    )
+    job = product.train(image, "--instance-count", "2", "--entrypoint", "talk", "--argument", "2", "--quiet")
     assert sorted(job.err.splitlines()) == ["algo-1 | heard algo-2", "algo-2 | told welcome"]
     assert job.log("algo-1") == "heard algo-2\n"
     assert job.log("algo-2") == "told welcome\n"
@@ -64,22 +62,26 @@ def test_each_of_three_hosts_has_its_own_resources_and_finds_the_others(product,
     )
     hosts = ["algo-1", "algo-2", "algo-3"]
     assert [one.pop("current_host") for one in resources] == hosts
-    assert resources == [
-        {
-            "current_instance_type": "ml.c5.xlarge",
-            "current_group_name": "homogeneousCluster",
-            "hosts": hosts,
-            "instance_groups": [
-                {
-                    "instance_group_name": "homogeneousCluster",
-                    "instance_type": "ml.c5.xlarge",
-                    "hosts": hosts,
-                }
-            ],
-            "network_interface_name": "eth0",
-            "topology": None,
-        }
-    ] * 3
+    assert (
+        resources
+        == [
+            {
+                "current_instance_type": "ml.c5.xlarge",
+                "current_group_name": "homogeneousCluster",
+                "hosts": hosts,
+                "instance_groups": [
+                    {
+                        "instance_group_name": "homogeneousCluster",
+                        "instance_type": "ml.c5.xlarge",
+                        "hosts": hosts,
+                    }
+                ],
+                "network_interface_name": "eth0",
+                "topology": None,
+            }
+        ]
+        * 3
+    )
     assert len({one["hostname"] for one in saw}) == 3
     assert {one["input"]["data/train/a"] for one in saw} == {"1"}
     assert len({one["environment"]["TRAINING_JOB_ARN"] for one in saw}) == 1
@@ -157,7 +159,9 @@ def test_an_isolated_host_has_no_network_at_all(product, images):
 
 def test_isolated_hosts_meet_on_a_network_without_a_way_out(product, docker, images):
     wait = "import os, time\nwhile not os.path.exists('/opt/ml/output/data/go'): time.sleep(0.05)\n"
-    image = images.make(train=PYTHON + TALK.replace("sys.argv[1]", "'2'") + "print('met', flush=True)\n" + wait)
+    image = images.make(
+        train=PYTHON + TALK.replace("sys.argv[1]", "'2'") + "print('met', flush=True)\n" + wait
+    )
     running = product.start(
         "train", image, "--instance-count", "2", "--enable-network-isolation", "--job-name", "job"
     )

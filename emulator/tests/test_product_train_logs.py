@@ -23,7 +23,10 @@ def test_a_hundred_thousand_lines_then_exit_1_are_all_shown_in_order(product, im
         ("echo out; echo err >&2; exit 3", "out\nerr\n"),
         ("printf 'first\\nno newline at the end'; exit 3", "first\nno newline at the end\n"),
         ("printf 'no line at all' >&2; exit 3", "no line at all\n"),
-        ("printf 'tab\\there, \\033[31mred\\033[0m, \\303\\251, \\377'; exit 3", "tab\there, \x1b[31mred\x1b[0m, é, \\xff\n"),
+        (
+            "printf 'tab\\there, \\033[31mred\\033[0m, \\303\\251, \\377'; exit 3",
+            "tab\there, \x1b[31mred\x1b[0m, é, \\xff\n",
+        ),
         ("exit 3", None),
     ],
     ids=["both-streams", "no-newline", "stderr-without-newline", "bytes", "nothing"],

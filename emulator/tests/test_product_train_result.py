@@ -17,7 +17,9 @@ ORDER = ["Starting", "Downloading", "Training", "Uploading"]
 
 def is_an_answer_of(operation, document):
     """Assert that AWS's own service model takes the document for the answer of an operation."""
-    shape = botocore.session.get_session().get_service_model("sagemaker").operation_model(operation).output_shape
+    shape = (
+        botocore.session.get_session().get_service_model("sagemaker").operation_model(operation).output_shape
+    )
     answer = {key: value for key, value in document.items() if key != "Emulator"}
     assert set(answer) <= set(shape.members)
     assert ParamValidator().validate(answer, shape).generate_report() == ""
@@ -128,7 +130,9 @@ def test_a_program_without_the_right_to_run_is_not_found_either(product, images)
     [("#!/no/such/shell\n", "no such file or directory"), ("\x7fELF no program at all", "exec format error")],
     ids=["no-interpreter", "wrong-format"],
 )
-def test_a_program_that_the_kernel_refuses_fails_the_job_with_the_kernels_words(product, images, program, words):
+def test_a_program_that_the_kernel_refuses_fails_the_job_with_the_kernels_words(
+    product, images, program, words
+):
     # engines differ: some say so when they start it, others let the container print it and exit
     job = product.train(images.make(train=program), code=1)
     assert job.status == ("Failed", "Failed")
@@ -137,15 +141,22 @@ def test_a_program_that_the_kernel_refuses_fails_the_job_with_the_kernels_words(
 
 def test_metrics_are_read_from_both_streams_while_the_job_runs(product, images):
     image = images.train("echo 'loss: 0.5'; echo 'loss: 0.25'; echo 'loss: nothing'; echo 'acc=7e-1' >&2")
-    job = product.train(image, "--metric", "loss=loss: ([0-9.]+)", "--metric", r"acc=acc=(\S+)", "--metric", "no=(x{9})")
+    job = product.train(
+        image, "--metric", "loss=loss: ([0-9.]+)", "--metric", r"acc=acc=(\S+)", "--metric", "no=(x{9})"
+    )
     final = {metric["MetricName"]: metric["Value"] for metric in job.json["FinalMetricDataList"]}
     assert final == {"loss": 0.25, "acc": 0.7}
     events = [json.loads(line) for line in (job.folder / "events.ndjson").read_text().splitlines()]
-    assert [(e["name"], e["value"]) for e in events if e["event"] == "MetricRecorded" and e["name"] == "loss"] == [
+    assert [
+        (e["name"], e["value"]) for e in events if e["event"] == "MetricRecorded" and e["name"] == "loss"
+    ] == [
         ("loss", 0.5),
         ("loss", 0.25),
     ]
-    assert job.json["AlgorithmSpecification"]["MetricDefinitions"][0] == {"Name": "loss", "Regex": "loss: ([0-9.]+)"}
+    assert job.json["AlgorithmSpecification"]["MetricDefinitions"][0] == {
+        "Name": "loss",
+        "Regex": "loss: ([0-9.]+)",
+    }
 
 
 def test_a_request_file_runs_and_flags_go_over_it(product, images):
@@ -171,7 +182,14 @@ def test_a_request_file_runs_and_flags_go_over_it(product, images):
     }
     (product.tmp / "job.json").write_text(json.dumps(request))
     job = product.train(
-        "--request", "job.json", "--channel", f"train={data}", "--hyperparameter", "b=3", "--environment", "A=flag"
+        "--request",
+        "job.json",
+        "--channel",
+        f"train={data}",
+        "--hyperparameter",
+        "b=3",
+        "--environment",
+        "A=flag",
     )
     assert job.log() == 'from-file flag\n{"a":"1","b":"3"}train\ntrain-manifest\n'
     assert job.json["ResourceConfig"] == request["ResourceConfig"]

@@ -101,7 +101,15 @@ def test_a_code_other_than_0_after_a_stop_does_not_fail_the_job_unless_set(produ
     assert job.status == ("Stopped", "MaxRuntimeExceeded")
     assert job.codes == {"algo-1": 3}
     running = product.start(
-        "train", image, "--job-name", "strict", "--output", "json", "--setting", "stop-nonzero-exit=Failed", kind=Job
+        "train",
+        image,
+        "--job-name",
+        "strict",
+        "--output",
+        "json",
+        "--setting",
+        "stop-nonzero-exit=Failed",
+        kind=Job,
     )
     job = running.wait_for("ready\n").interrupt().finish()
     assert job.status == ("Failed", "Failed")
@@ -117,7 +125,9 @@ def test_both_of_two_hosts_are_stopped(images, started):
 
 def test_ctrl_c_while_it_is_being_started_leaves_nothing(product, images):
     for words in ("Starting - ", "Downloading - ", "Downloading the training image"):
-        running = product.start("train", images.train(STUBBORN), "--stop-grace", "0.2", "--output", "json", kind=Job)
+        running = product.start(
+            "train", images.train(STUBBORN), "--stop-grace", "0.2", "--output", "json", kind=Job
+        )
         job = running.wait_for(words).interrupt().finish()
         assert job.code == 130, str(job)
         assert product.left_on_engine() == []

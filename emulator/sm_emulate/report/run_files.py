@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
@@ -16,13 +15,16 @@ if TYPE_CHECKING:
     from sm_emulate.storage.runs import RunFolder
 
 
-def as_record(event: Event) -> dict[str, object]:
+def as_record(event: Event) -> str:
     """Give one line of `events.ndjson`: the kind of the event, then its fields by name, times as ISO 8601."""
-    fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
-    return {"event": type(event).__name__} | {
-        name: value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value
-        for name, value in fields.items()
-    }
+    return _encode({"event": type(event).__name__, **vars(event)})
+
+
+def _plain(value: object) -> str:
+    return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else str(value)
+
+
+_encode = json.JSONEncoder(default=_plain).encode  # once: an endpoint writes a line for each request
 
 
 class RunFiles:
@@ -39,7 +41,7 @@ class RunFiles:
                 log = self._logs[event.host] = self._run.log(event.host).open("ab", buffering=0)
             log.write(event.data)
         elif not isinstance(event, Progress):
-            self._events.write(json.dumps(as_record(event), default=str) + "\n")
+            self._events.write(as_record(event) + "\n")
 
     def __enter__(self) -> RunFiles:
         return self
