@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 NOTHING = "sm-emulate/bench-nothing"
 """An image whose `train` does nothing; made here."""
+SDK_NETWORK = "sagemaker-local"
+"""What local mode makes and leaves behind."""
 DECISION_TREES = "sm-emulate/decision-trees"
 
 # the whole program: exit(0), in machine code
@@ -52,6 +54,7 @@ class Ground:
 
     quick: bool = False
     no_sdk: bool = False
+    made_sdk_network: bool = False
     session: str = field(default_factory=lambda: f"bench-{uuid.uuid4().hex[:12]}")
     work: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="sm-emulate-bench-")))
 
@@ -78,7 +81,9 @@ class Ground:
             self.say(f"making an environment with the package in {folder}")
             subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
             install = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--editable", str(ROOT)]
-            subprocess.run(install, check=True, stdout=sys.stderr)
+            done = subprocess.run(install, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise NotHereError(f"the package cannot be installed: {done.stderr[-500:]}")
             (folder / "complete").touch()
         python = str(folder / "bin/python")
         for path in ("emulator", "contract_tests"):
@@ -155,13 +160,26 @@ class Ground:
     def say(self, words: str) -> None:
         print(words, file=sys.stderr, flush=True)
 
+    def _left_by_compose(self) -> list[str]:
+        """Containers that the SDK's local mode left behind in this run."""
+        label = "com.docker.compose.project.working_dir"
+        form = f'{{{{.ID}}}} {{{{.Label "{label}"}}}}'
+        lines = self.docker("ps", "-a", "--filter", f"label={label}", "--format", form).splitlines()
+        return [line.split()[0] for line in lines if line.split()[-1].startswith(str(self.work))]
+
     def __enter__(self) -> Ground:
+        self.made_sdk_network = (
+            SDK_NETWORK not in self.docker("network", "ls", "--format", "{{.Name}}").split()
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
         ours = self.docker("ps", "-aq", "--filter", f"label=dev.sm-emulate.session={self.session}").split()
+        ours += self._left_by_compose()
         if ours:
             self.docker("rm", "--force", "--volumes", *ours)
+        if self.made_sdk_network:
+            subprocess.run(["docker", "network", "rm", SDK_NETWORK], capture_output=True, check=False)
         if self.home.exists():
             subprocess.run(
                 self.console("clean", "--all"), env=self.environment, capture_output=True, check=False

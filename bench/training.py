@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from bench import sdk
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.ground import Ground
+    from sm_emulate.request.service_model import OperationModel
     from sm_emulate.request.training import TrainingRequest
 
 WHOLE, WARM, SDK, CHANNEL = 1.6, 1.15, 6.0, 1.1
@@ -85,10 +86,17 @@ def _fill(folder: Path, *, files: int, size: int) -> None:
             os.posix_fallocate(file.fileno(), 0, size)
 
 
+@lru_cache(maxsize=1)
+def _model() -> OperationModel:
+    from sm_emulate.request.service_model import load
+    from sm_emulate.request.training import OPERATION
+
+    return load(OPERATION)
+
+
 def _request(ground: Ground, image: str, name: str) -> TrainingRequest:
     from sm_emulate.request.flags import training_document
-    from sm_emulate.request.service_model import load
-    from sm_emulate.request.training import OPERATION, from_aws
+    from sm_emulate.request.training import from_aws
 
     document = training_document(
         image=image,
@@ -99,7 +107,7 @@ def _request(ground: Ground, image: str, name: str) -> TrainingRequest:
         instance_count=1,
         input_mode="File",
     )
-    return from_aws(document, model=load(OPERATION))
+    return from_aws(document, model=_model())
 
 
 def _in_this_process(ground: Ground, image: str) -> partial[None]:
