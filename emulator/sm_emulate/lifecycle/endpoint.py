@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.2
 """How often a request to stop that another process left in the run folder is looked for."""
+GATHER_SECONDS = 0.02
+"""For the log lines of a busy endpoint; nobody reads faster."""
 DRAIN_SECONDS = 60.0
 """How long a stop waits for requests in flight: as long as the model may take for one."""
 TAIL_LINES = 20
@@ -257,6 +259,7 @@ class Endpoint:
             lines=self._lines,
             post=self._news.put,
             warn=self._publish,
+            gather_s=GATHER_SECONDS,
         )
         self._resources.callback(self._life.join)
         self._life.begin()
