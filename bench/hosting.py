@@ -73,7 +73,7 @@ def first_prediction(ground: Ground) -> list[Row]:
     ratio = times["deploy"].median / times["sm-emulate serve"].median
     return [
         *rows,
-        Row(part="b", what=what, value=ratio, bar=SDK, better="more", times=times, note=sdk.VERSION),
+        Row(part="b", what=what, value=ratio, bar=SDK, better="more", times=times, note=sdk.versions(ground)),
     ]
 
 

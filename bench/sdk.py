@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from bench.ground import Ground
 
 REQUIREMENT = "sagemaker[local]>=2,<3"
-VERSION = "SageMaker SDK v2, the whole Python process"
 _NO_TELEMETRY = """\
 SchemaVersion: "1.0"
 SageMaker:
@@ -69,6 +68,17 @@ def command(ground: Ground, verb: str, *words: str, timeout_s: float = 120) -> p
     except (RuntimeError, subprocess.TimeoutExpired) as failure:
         raise NotHereError(f"local mode does not work here: {failure}") from failure
     return partial(run)
+
+
+def versions(ground: Ground) -> str:
+    """Say what is compared with."""
+    asked = [str(_environment(ground)), "-c", "import importlib.metadata as m; print(m.version('sagemaker'))"]
+    version = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    compose = _compose() or ""
+    if compose.startswith("/"):
+        said = subprocess.run([compose, "version", "--short"], capture_output=True, text=True, check=False)
+        compose = f"docker-compose {said.stdout.strip()}"
+    return f"SageMaker SDK {version} and {compose}; the whole Python process"
 
 
 def _last_words(said: str) -> str:

@@ -57,7 +57,7 @@ def jobs(ground: Ground) -> list[Row]:
     ratio = times["Estimator.fit"].median / times["sm-emulate train"].median
     return [
         *rows,
-        Row(part="a", what=what, value=ratio, bar=SDK, better="more", times=times, note=sdk.VERSION),
+        Row(part="a", what=what, value=ratio, bar=SDK, better="more", times=times, note=sdk.versions(ground)),
     ]
 
 
