@@ -319,7 +319,7 @@ class Product:
 
     def runs(self):
         """The run folders, as `training-jobs/NAME` and `endpoints/NAME`."""
-        return sorted(str(path.relative_to(self.home)) for path in self.home.glob("*/*"))
+        return sorted(str(path.relative_to(self.home)) for path in self.home.glob("*/*") if path.is_dir())
 
     def strike(self):
         """End what a test left running; give what it left behind on the engine."""
@@ -388,3 +388,74 @@ data = {"argv": text("/proc/self/cmdline").split("\\0")[1:-1],
 """
 )
 """A program that writes down what it finds, in /opt/ml/model/PROGRAM.json."""
+
+
+SERVER = (
+    PYTHON
+    + """\
+import errno, json, os, pathlib, signal, socket, sys, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+def bye(*_):
+    print("bye", flush=True)
+    os._exit(0)
+
+signal.signal(signal.SIGTERM, bye)
+MODEL = pathlib.Path("/opt/ml/model")
+
+def seen():
+    text = lambda name: pathlib.Path(name).read_text().split("\\0")[:-1]
+    return {"argv": text("/proc/self/cmdline"), "pid": os.getpid(), "hostname": socket.gethostname(),
+            "environment": dict(pair.split("=", 1) for pair in text("/proc/self/environ")),
+            "terminals": [number for number in (0, 1, 2) if os.isatty(number)]}
+
+def write():
+    try:
+        (MODEL / "new").touch()
+    except OSError as error:
+        return os.strerror(error.errno)
+    return "written"
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        PING = 200
+        self.answer(PING, b"")
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        word, _, rest = body[:100].decode("latin-1").partition("=")
+        made = {
+            "seen": seen, "write": write, "headers": lambda: {k.lower(): v for k, v in self.headers.items()},
+            "files": lambda: {str(p.relative_to(MODEL)): p.read_text() for p in MODEL.rglob("*") if p.is_file()},
+        }
+        if word in made and not rest:
+            self.answer(200, json.dumps(made[word]()).encode(), "application/json")
+        elif word == "die":
+            os._exit(9)
+        elif word == "status":
+            self.answer(int(rest), f"answered {rest}".encode(), "text/plain")
+        elif word == "attributes":
+            self.answer(200, b"", **{"X-Amzn-SageMaker-Custom-Attributes": rest})
+        else:
+            if word == "print":
+                print(rest, flush=True)
+            self.answer(200, body, self.headers.get("Content-Type") or "application/octet-stream")
+
+    def answer(self, status, body, content_type="text/plain", **headers):
+        self.send_response(status)
+        for name, value in {"Content-Type": content_type, "Content-Length": len(body), **headers}.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+server = ThreadingHTTPServer(("", 8080), Handler)
+print("serving", flush=True)
+server.serve_forever()
+"""
+)
+"""A model server that does what its payload says, and else sends the payload back."""

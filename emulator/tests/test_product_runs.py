@@ -218,13 +218,13 @@ def test_what_containers_made_as_root_belongs_to_the_caller(ordinary_user, image
         exit 1
         """
     )
-    shadow = os.stat("/etc/shadow").st_uid
+    shadow = Path("/etc/shadow").stat().st_uid
     job = product.train(image, "--job-name", "mine", "--instance-count", "2", code=1)
     assert job.log() == "0\n", "the program ran as root all the same"
     assert job.reason == "AlgorithmError: why\n, exit code: 1"
     owners = {path.lstat().st_uid for path in [product.home, *product.home.rglob("*")]}
     assert owners == {product.tmp.stat().st_uid}
-    assert os.stat("/etc/shadow").st_uid == shadow
+    assert Path("/etc/shadow").stat().st_uid == shadow
     assert job.model["deep/er/file"] == b"x\n"
     assert product.run("clean", "mine").out == "removed training-jobs/mine\n"
     assert product.runs() == []

@@ -160,6 +160,16 @@ def test_directories_exist_before_the_program_with_the_platforms_modes(ordinary)
     }
 
 
+def test_a_users_umask_does_not_reach_the_container(product, witness):
+    product.prefix = ("sh", "-c", 'umask 077; exec "$@"', "sh")
+    data = product.folder("data", files={"a": "1"})
+    tree = seen(product.train(witness, "--channel", f"train={data}"))["tree"]
+    assert {path: mode for path, mode in tree.items() if "rwx" in mode and "rwxr-xr-x" not in mode} == {}
+    assert {
+        path: mode for path, mode in tree.items() if mode.startswith("-") and "-rw-r--r--" not in mode
+    } == {}
+
+
 def test_a_user_who_is_not_root_cannot_read_the_config_of_2022_but_that_of_2020(product, images):
     reader = images.train("exec cat /opt/ml/input/config/hyperparameters.json", "USER 12345:12345")
     job = product.train(reader, "--platform-profile", "2022", code=1)

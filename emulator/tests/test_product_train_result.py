@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import datetime
 
@@ -74,7 +75,7 @@ def test_statuses_follow_each_other_as_on_the_platform_and_their_times_fit(produ
         for step in job.json["SecondaryStatusTransitions"]
     ]
     assert all(start <= end for start, end in steps)
-    assert all(before[1] == after[0] for before, after in zip(steps, steps[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(steps))
     failed = product.train(images.train("exit 1"), code=1)
     assert failed.statuses == [*ORDER, "Failed"]
     assert failed.status == ("Failed", "Failed")
@@ -100,6 +101,52 @@ def test_the_reason_is_the_failure_files_text_in_sagemakers_words(product, image
     job = product.train(images.train(program), code=1)
     assert job.reason == reason
     assert job.codes == {"algo-1": int(reason.rpartition(" ")[2])}
+
+
+def test_a_program_that_outgrows_the_memory_is_told_to_take_a_larger_instance(product, images):
+    """Through the Python door: the command line sets no limit of memory yet."""
+    from dataclasses import replace
+
+    from sm_emulate.api.training import train
+    from sm_emulate.engine.discover import connect
+    from sm_emulate.lifecycle.platform import Platform
+    from sm_emulate.request.training import from_aws
+    from sm_emulate.spec.profiles import DEFAULT_PROFILE
+    from sm_emulate.spec.settings import Settings
+
+    request = from_aws(
+        {
+            "TrainingJobName": "hungry",
+            "AlgorithmSpecification": {
+                "TrainingImage": images.train_python("eaten = bytearray(256 << 20)"),
+                "TrainingInputMode": "File",
+            },
+            "RoleArn": "arn:aws:iam::111122223333:role/mine",
+            "OutputDataConfig": {"S3OutputPath": f"file://{product.tmp}/out"},
+            "ResourceConfig": {"InstanceType": "ml.c5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 10},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+        }
+    )
+    engine = connect(product.endpoint, environ={})
+    try:
+        for setting, reason in (
+            (
+                {},
+                "ClientError: Please use an instance type with more memory, or reduce the size of job data ",
+            ),
+            ({"out-of-memory-reason": "exit-code"}, "AlgorithmError: , exit code: 137"),
+        ):
+            result = train(
+                replace(request, training_job_name=f"hungry-{len(setting)}"),
+                engine=engine,
+                home=product.home,
+                platform=Platform(settings=Settings(DEFAULT_PROFILE, setting)),
+                vary=lambda spec: replace(spec, memory_bytes=64 << 20),
+            )
+            assert result.failure_reason.startswith(reason)
+            assert result.container_exit_codes == {"algo-1": 137}
+    finally:
+        engine.close()
 
 
 def test_a_failure_file_of_a_program_that_exits_0_is_ignored_unless_set(product, images):

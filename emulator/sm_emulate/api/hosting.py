@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sm_emulate.api.images import find_image
 from sm_emulate.engine.gpus import gpu_request
-from sm_emulate.errors import RequestError
+from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.gateway.client import Answer
 from sm_emulate.gateway.client import invoke as invoke_at
 from sm_emulate.lifecycle.endpoint import Endpoint
@@ -60,6 +60,10 @@ def new_endpoint(
     """
     _check_emulated(request)
     check_local(request)
+    if port:
+        from sm_emulate.gateway import check_port
+
+        check_port(port)
     runs = Runs(home.absolute() if home else default_home(os.environ))
     used = engine or _first_engine()
     try:
@@ -67,7 +71,7 @@ def new_endpoint(
         image = find_image(used, request.image, listeners)
         run = runs.create("endpoints", request.endpoint_name)
         with RunFiles(run) as files:
-            yield Endpoint(
+            endpoint = Endpoint(
                 request,
                 image=image,
                 engine=used,
@@ -79,6 +83,12 @@ def new_endpoint(
                 listeners=(files, *listeners),
                 vary=vary,
             )
+            try:
+                yield endpoint
+            except (RequestError, MachineError):
+                if not endpoint.began:
+                    run.delete()  # there is no run to look at; the error says it all
+                raise
     finally:
         if engine is None:
             used.close()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sm_emulate.api.images import find_image
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.engine.protocol import LABEL_HOST, Mount
+from sm_emulate.errors import MachineError
 from sm_emulate.frozen import frozen
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.training import TrainingJob, container_spec
@@ -85,7 +86,12 @@ def train(
             )
             if ready is not None:
                 ready(job)
-            return job.run()
+            try:
+                return job.run()
+            except MachineError:
+                if not job.began:
+                    run.delete()  # there is no run to look at; the error says it all
+                raise
     finally:
         if engine is None:
             used.close()

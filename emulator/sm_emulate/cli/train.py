@@ -136,7 +136,7 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
         role_arn=flags["role_arn"] or (None if document else "arn:aws:iam::123456789012:role/sm-emulate"),
         output_path=output_path,
         instance_type=flags["instance_type"] or (None if document else "ml.m5.large"),
-        instance_count=flags["instance_count"] or (None if document else 1),
+        instance_count=1 if flags["instance_count"] is None and not document else flags["instance_count"],
         input_mode=flags["input_mode"] or (None if document else "File"),
         **given,
     )

@@ -26,6 +26,15 @@ def warm_up() -> None:
     _loop_factory()
 
 
+def check_port(port: int) -> None:
+    """Refuse now a port that a gateway could not take later.
+
+    Raises:
+        MachineError: the port is taken or not ours to take.
+    """
+    _listen("127.0.0.1", port).close()
+
+
 class Gateway:
     """An endpoint's front door on this machine: the container's own paths and InvokeEndpoint's.
 
@@ -61,7 +70,7 @@ class Gateway:
         """
         if self._thread is not None:
             raise BugError("this gateway was started before")
-        listening = self._listen()
+        listening = _listen(self.host, self.port)
         self.port = listening.getsockname()[1]
         ready = threading.Event()
         self._thread = threading.Thread(
@@ -98,44 +107,6 @@ class Gateway:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _listen(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            # a port that a closed gateway had a moment ago may be taken again
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind((self.host, self.port))
-            listening.listen(_BACKLOG)
-        except (OSError, OverflowError) as error:
-            listening.close()
-            raise self._cannot_listen(error) from error
-        listening.setblocking(False)
-        return listening
-
-    def _cannot_listen(self, error: OSError | OverflowError) -> MachineError:
-        where = f"{self.host}:{self.port}"
-        if isinstance(error, OverflowError):
-            return MachineError("there is no such port", value=self.port, expected="0 to 65535")
-        if error.errno == errno.EADDRINUSE:
-            return MachineError(
-                f"port {self.port} is taken",
-                value=where,
-                expected="a port that nothing listens on",
-                hint="choose another port, or leave it out: the kernel then picks a free one",
-            )
-        if error.errno == errno.EACCES:
-            return MachineError(
-                f"port {self.port} may not be used by this user",
-                value=where,
-                expected="a port from 1024 on",
-                hint="choose another port, or leave it out: the kernel then picks a free one",
-            )
-        return MachineError(
-            f"cannot listen on {where}",
-            value=error.strerror or str(error),
-            hint="use an address of this machine, such as 127.0.0.1",
-        )
 
     def _run(self, listening: socket.socket, ready: threading.Event) -> None:
         try:
@@ -177,3 +148,44 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
         return asyncio.new_event_loop
     return uvloop.new_event_loop
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take a port of this machine, or say why it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # a port that a closed gateway had a moment ago may be taken again
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(_BACKLOG)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise _cannot_listen(host, port, error) from error
+    listening.setblocking(False)
+    return listening
+
+
+def _cannot_listen(host: str, port: int, error: OSError | OverflowError) -> MachineError:
+    where = f"{host}:{port}"
+    if isinstance(error, OverflowError):
+        return MachineError("there is no such port", value=port, expected="0 to 65535")
+    if error.errno == errno.EADDRINUSE:
+        return MachineError(
+            f"port {port} is taken",
+            value=where,
+            expected="a port that nothing listens on",
+            hint="choose another port, or leave it out: the kernel then picks a free one",
+        )
+    if error.errno == errno.EACCES:
+        return MachineError(
+            f"port {port} may not be used by this user",
+            value=where,
+            expected="a port from 1024 on",
+            hint="choose another port, or leave it out: the kernel then picks a free one",
+        )
+    return MachineError(
+        f"cannot listen on {where}",
+        value=error.strerror or str(error),
+        hint="use an address of this machine, such as 127.0.0.1",
+    )

@@ -160,6 +160,11 @@ class Endpoint:
         self._stop_asked.set()
         self._news.put(None)
 
+    @property
+    def began(self) -> bool:
+        """Whether its container was ever started."""
+        return self._started is not None
+
     def result(self) -> EndpointResult:
         """Say how it stands."""
         return EndpointResult(

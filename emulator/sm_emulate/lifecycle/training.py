@@ -104,6 +104,8 @@ class TrainingJob:
         self._stop: Stop | None = None
         self._kill_at: float | None = None
         self._killing = False
+        self.began = False
+        """Whether a container was ever started."""
         self._turning = threading.Lock()
         """Held while a status follows from news: containers tell their start from threads of their own."""
         self._metrics = _watcher(request)
@@ -290,6 +292,7 @@ class TrainingJob:
             self._news.put(news)
 
     def _hear_start(self, news: Started) -> None:
+        self.began = True
         self._publish(ContainerStarted(host=news.host, container=news.container))
         if self._stop is not None:
             # it came too late for the signal that the others got

@@ -91,7 +91,11 @@ def local_checkpoints(request: TrainingRequest) -> Path | None:
 
 
 def _make(directory: Path) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
+    """Make a directory and its parents, 0755 whatever the user's umask says."""
+    if not directory.is_dir():
+        _make(directory.parent)
+        directory.mkdir()
+        directory.chmod(0o755)
 
 
 def _write(file: Path, content: bytes) -> None:
@@ -108,8 +112,10 @@ def _stage_channel(tree: StagedTree, channel: Channel) -> None:
     _make(point)
     if not source.is_dir():
         (point / source.name).touch()
-    with tree.path(LAYOUT.manifest(channel.channel_name)).open("w", encoding="utf-8") as manifest:
+    listed = tree.path(LAYOUT.manifest(channel.channel_name))
+    with listed.open("w", encoding="utf-8") as manifest:
         manifest.writelines(manifest_lines(source))
+    listed.chmod(0o644)
 
 
 def manifest_lines(source: Path) -> Iterator[str]:
