@@ -1,4 +1,4 @@
-"""Engines to test with: `stage` is either of two, the in-memory one and a real one."""
+"""Engines to test with: `stage` is either of two, the in-memory one and a real one; `engine` is for runs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from product import Images, Product
+from scenes import Endpoints, Heard, Jobs, Model
 
 from sm_emulate.engine.discover import connect
 from sm_emulate.engine.memory import MemoryEngine
@@ -168,6 +169,50 @@ def shell_image(engine):
             capture_output=True,
         )
     return BUSYBOX
+
+
+@pytest.fixture
+def heard():
+    return Heard()
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def home(tmp_path, cache, monkeypatch):
+    """The folder of all runs, as the environment names it."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("SM_EMULATE_HOME", str(folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    return folder
+
+
+@pytest.fixture
+def engine():
+    """An engine on which nothing may be left of any run."""
+    engine = MemoryEngine()
+    yield engine
+    left = engine.leftovers({LABEL_SESSION: ""})
+    engine.close()
+    assert left == []
+
+
+@pytest.fixture
+def jobs(engine, home, heard):
+    return Jobs(engine, home, heard)
+
+
+@pytest.fixture
+def endpoints(engine, home, heard):
+    return Endpoints(engine, home, heard)
+
+
+@pytest.fixture
+def model():
+    return Model
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from importlib import import_module
 
 import click
 
+from sm_emulate import __version__
 from sm_emulate.cli.front_page import COMMANDS, front_page
 
 
@@ -47,9 +48,7 @@ class LazyGroup(click.Group):
 
 def _version(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
     if asked and not ctx.resilient_parsing:
-        from importlib.metadata import version
-
-        click.echo(f"sm-emulate {version('sm-emulate')}")
+        click.echo(f"sm-emulate {__version__}")
         ctx.exit()
 
 

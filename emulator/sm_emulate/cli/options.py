@@ -90,9 +90,17 @@ def terminal(*, mark_hosts: bool = False, quiet: bool = False) -> Terminal:
     """The listener that tells a run on stderr, as far as NO_COLOR and TERM allow."""
     from sm_emulate.report.terminal import Terminal
 
-    dumb = os.environ.get("TERM") == "dumb"
-    colour = not dumb and not os.environ.get("NO_COLOR")
-    return Terminal(mark_hosts=mark_hosts, quiet=quiet, colour=colour, bars=not dumb)
+    return Terminal(
+        mark_hosts=mark_hosts,
+        quiet=quiet,
+        colour=colours_allowed(),
+        bars=os.environ.get("TERM") != "dumb",
+    )
+
+
+def colours_allowed() -> bool:
+    """Whether a terminal may be given colours."""
+    return os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
 
 
 def runs_of(home: Path | None) -> Runs:

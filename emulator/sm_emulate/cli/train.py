@@ -97,7 +97,7 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
     """Build the request from the file, the flags, or both."""
     from sm_emulate.request import flags as read
     from sm_emulate.request.json_file import read_object
-    from sm_emulate.request.naming import default_job_name
+    from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, DEFAULT_ROLE_ARN, default_job_name
     from sm_emulate.request.override import override
     from sm_emulate.request.service_model import load
     from sm_emulate.request.training import OPERATION, from_aws
@@ -133,9 +133,9 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
     over = read.training_document(
         image=flags["image"],
         job_name=name,
-        role_arn=flags["role_arn"] or (None if document else "arn:aws:iam::123456789012:role/sm-emulate"),
+        role_arn=flags["role_arn"] or (None if document else DEFAULT_ROLE_ARN),
         output_path=output_path,
-        instance_type=flags["instance_type"] or (None if document else "ml.m5.large"),
+        instance_type=flags["instance_type"] or (None if document else DEFAULT_INSTANCE_TYPE),
         instance_count=1 if flags["instance_count"] is None and not document else flags["instance_count"],
         input_mode=flags["input_mode"] or (None if document else "File"),
         **given,

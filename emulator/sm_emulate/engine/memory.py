@@ -329,7 +329,9 @@ class MemoryEngine:
             raise waiting.pop(0)
 
     def _kept(self, reference: str) -> _Kept:
-        kept = self._images.get(reference)
+        kept = self._images.get(reference) or next(
+            (one for one in self._images.values() if one.image.id == reference), None
+        )
         if kept is None:
             words = f"No such image: {reference}"
             raise ImageNotFoundError(

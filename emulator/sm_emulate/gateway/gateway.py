@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from sm_emulate.gateway.front import EndpointFront, Invocation
+    from sm_emulate.gateway.serving import Serving
 
 _BACKLOG = 1024
 
@@ -60,6 +61,7 @@ class Gateway:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Future[float] | None = None
+        self._serving: Serving | None = None
         self._failure: BaseException | None = None
 
     def start(self) -> int:
@@ -85,7 +87,10 @@ class Gateway:
         return self.port
 
     def close(self, grace_s: float = 5.0) -> None:
-        """Take no more requests, let those in flight end within `grace_s`, then close."""
+        """Take no more requests, let those in flight end within `grace_s`, then close.
+
+        A second call, from another thread, with 0 ends the patience of the first.
+        """
         thread, loop = self._thread, self._loop
         if thread is None or loop is None or not thread.is_alive():
             return
@@ -127,7 +132,7 @@ class Gateway:
         from sm_emulate.gateway.serving import Serving
 
         self._stop = loop.create_future()
-        serving = Serving(self.front, loop, self._listener)
+        serving = self._serving = Serving(self.front, loop, self._listener)
         server = await loop.create_server(lambda: ClientConnection(serving), sock=listening, backlog=_BACKLOG)
         ready.set()
         grace_s = await self._stop
@@ -137,6 +142,8 @@ class Gateway:
     def _ask_to_stop(self, grace_s: float) -> None:
         if self._stop is not None and not self._stop.done():
             self._stop.set_result(grace_s)
+        elif self._serving is not None and grace_s == 0:
+            self._serving.abort()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from sm_emulate.events import (
@@ -117,12 +118,18 @@ class Terminal:
             from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
             from rich.progress import Progress as Bar
 
+            class Quiet(Console):
+                """Falls silent when its reader has left; rich's own would close our stdout and exit."""
+
+                def on_broken_pipe(self) -> None:
+                    self.quiet = True
+
             self._bar = Bar(
                 TextColumn("{task.description}"),
                 BarColumn(),
                 DownloadColumn(),
                 TransferSpeedColumn(),
-                console=Console(file=self._stream),
+                console=Quiet(file=self._stream),
                 transient=True,
             )
             self._bar.start()
@@ -142,4 +149,5 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end_bars()
+        with suppress(BrokenPipeError):
+            self._end_bars()
