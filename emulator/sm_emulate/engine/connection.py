@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import select
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from sm_emulate.frozen import frozen
 
 if TYPE_CHECKING:
     import socket
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 _READ = 1 << 18
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Head:
     """Status line and headers of an answer; header names in lower case."""
 

@@ -7,10 +7,8 @@ Two implementations stand behind it: `sm_emulate.engine.docker` for any engine t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
-
-from sm_emulate.frozen import frozen
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,7 +25,7 @@ LABEL_OWNER = "dev.sm-emulate.owner"
 """The process that looks after it, as `sm_emulate.engine.owner.owner_label` writes it."""
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Mount:
     """A file or folder of this machine, shown inside the container. Both paths are absolute."""
 
@@ -36,7 +34,7 @@ class Mount:
     read_only: bool = False
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class GpuRequest:
     """What is asked of the NVIDIA runtime: every GPU, the first `count`, or the devices named."""
 
@@ -51,7 +49,7 @@ class GpuRequest:
         return "all" if self.count is None else str(self.count)
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class ContainerSpec:
     """One container, in Docker's words. No TTY, no stdin, never restarted, removed by us."""
 
@@ -123,7 +121,7 @@ class ContainerSpec:
         return [*argv, self.image, *words]
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Image:
     """What an image says of itself."""
 
@@ -139,7 +137,7 @@ class Image:
     size_bytes: int
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class LogChunk:
     """Bytes as the container wrote them; a chunk may end in mid-line."""
 
@@ -147,7 +145,7 @@ class LogChunk:
     data: bytes
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Exit:
     """How a container ended."""
 
@@ -158,7 +156,7 @@ class Exit:
     """The engine's own complaint, if it has one."""
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class ContainerState:
     """What the engine knows of a container now."""
 
@@ -175,7 +173,7 @@ class ContainerState:
     started_at: datetime | None = None
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class EngineInfo:
     """The engine as `doctor` and error messages show it."""
 
@@ -199,7 +197,7 @@ class EngineInfo:
     warnings: tuple[str, ...] = ()
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Leftover:
     """Something of ours that is on the engine."""
 
@@ -210,7 +208,7 @@ class Leftover:
     running: bool = False
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Listener:
     """A TCP socket that waits for connections inside a container."""
 
