@@ -1,6 +1,6 @@
 """One input channel of a training job and where its data lies."""
 
-# `member` is a field specifier: it gives a dataclasses.field
+# ruff: noqa: RUF009  # `member` is a field specifier: it gives a dataclasses.field
 from __future__ import annotations
 
 from dataclasses import dataclass

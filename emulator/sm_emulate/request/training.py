@@ -1,6 +1,6 @@
 """A training job as it was asked for, in the words of CreateTrainingJob."""
 
-# `member` is a field specifier: it gives a dataclasses.field
+# ruff: noqa: RUF009  # `member` is a field specifier: it gives a dataclasses.field
 from __future__ import annotations
 
 from dataclasses import dataclass
