@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 KILL_SECONDS = 10.0
 """How long an engine may take to end a container that it was told to kill."""
 
+GATHER_SECONDS = 0.02
+"""For the log lines of a busy endpoint; nobody reads faster."""
+
 
 class StopAskedError(Exception):
     """A stop was asked for before the endpoint was in service."""
@@ -54,7 +57,7 @@ class ServingContainer:
     ) -> None:
         self._engine, self._host, self._host_header = engine, host, host_header
         self._stopping, self._publish = stopping, publish
-        self._containers = Containers(engine, publish=self._heard)
+        self._containers = Containers(engine, publish=self._heard, gather_s=GATHER_SECONDS)
         self._tail = LogTail()
         self.upstream: Upstream | None = None
         """Where it listens; None before it runs."""
