@@ -381,3 +381,47 @@ def test_the_engine_says_what_it_is(stage):
     assert info.cpus > 0
     assert info.memory_bytes > 0
     assert abs(info.server_time.timestamp() - time.time()) < 3600
+
+
+HANDLES = "trap 'exit 0' TERM; exec 3<>/dev/null; echo ready; while :; do sleep 0.05; done"
+
+
+def handles(box):
+    box.handled.add("SIGTERM")
+    box.opened.add("/dev/null")
+    box.print("ready")
+    box.next_signal()
+
+
+def test_signal_handlers_and_open_devices_are_seen(stage):
+    container, reader = stage.started(HANDLES, handles, network="none")
+    reader.wait_for(b"ready")
+    assert stage.engine.catches(container, "SIGTERM") in (True, None)
+    assert stage.engine.catches(container, "SIGUSR1") in (False, None)
+    devices = stage.engine.devices(container)
+    assert devices is None or "/dev/null" in devices
+    stage.engine.signal(container, "SIGTERM")
+    stage.engine.wait(container)
+    assert stage.engine.catches(container, "SIGTERM") is None
+    assert stage.engine.devices(container) is None
+
+
+def test_what_a_container_wrote_is_counted(stage, tmp_path):
+    (tmp_path / "out").mkdir()
+
+    def program(box):
+        for name, size in (("/home/a", 3000), ("/tmp/b", 500), ("/out/c", 9000)):
+            box.path(name).parent.mkdir(parents=True, exist_ok=True)
+            box.path(name).write_bytes(bytes(size))
+
+    shell = (
+        "mkdir -p /home /tmp; printf %03000d 0 > /home/a; printf %0500d 0 > /tmp/b; printf %09000d 0 > /out/c"
+    )
+    container, _ = stage.started(
+        shell, program, network="none", mounts=(Mount(source=str(tmp_path / "out"), target="/out"),)
+    )
+    assert stage.engine.wait(container).code == 0
+    assert stage.engine.written_bytes(container) in (3500, None)
+    assert stage.engine.folder_bytes(container, "/tmp") == 500
+    assert stage.engine.folder_bytes(container, "/no/such/folder") == 0
+    stage.engine.remove(container)

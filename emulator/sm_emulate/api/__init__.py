@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sm_emulate.api.hosting import invoke, new_endpoint, serve
     from sm_emulate.api.images import find_image
+    from sm_emulate.api.requests import training_request
     from sm_emulate.api.training import plan, train
     from sm_emulate.engine.discover import connect
     from sm_emulate.engine.protocol import ContainerSpec, Engine, Exit, GpuRequest, Image, Listener, Mount
@@ -30,6 +31,7 @@ _WHERE = {
     "new_endpoint": "sm_emulate.api.hosting",
     "serve": "sm_emulate.api.hosting",
     "find_image": "sm_emulate.api.images",
+    "training_request": "sm_emulate.api.requests",
     "plan": "sm_emulate.api.training",
     "train": "sm_emulate.api.training",
     "connect": "sm_emulate.engine.discover",
@@ -81,6 +83,7 @@ __all__ = [
     "profile_named",
     "serve",
     "train",
+    "training_request",
 ]
 
 

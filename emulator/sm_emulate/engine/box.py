@@ -105,6 +105,10 @@ class Box:
         self.exit: Exit | None = None
         self.published: dict[int, socket.socket] = {}
         self.listening: list[tuple[str, int, socket.socket]] = []
+        self.handled: set[str] = set()
+        """Signals that the program says it handles."""
+        self.opened: set[str] = set()
+        """Devices that it says it holds open."""
         self._scratch = scratch
         self._resolver = resolver
         self._signals: list[str] = []

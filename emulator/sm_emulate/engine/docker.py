@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sm_emulate.engine import listening, render
+from sm_emulate.engine import listening, processes, render, sizes
 from sm_emulate.engine.exits import ExitWatch
 from sm_emulate.engine.protocol import ContainerState, EngineInfo, Exit, Image, Leftover, Listener
 from sm_emulate.engine.streams import AttachedStream, decode
@@ -157,6 +157,30 @@ class DockerEngine:
             return None
         seen = listening.of_process(pid, found["Id"]) if self._client.endpoint.local else None
         return self._listeners_by_exec(container) if seen is None else seen
+
+    def catches(self, container: str, name: str) -> bool | None:
+        pid = self.state(container).pid if self._client.endpoint.local else 0
+        return processes.catches(pid, container, name) if pid else None
+
+    def devices(self, container: str) -> frozenset[str] | None:
+        pid = self.state(container).pid if self._client.endpoint.local else 0
+        return processes.devices(pid, container) if pid else None
+
+    def written_bytes(self, container: str) -> int | None:
+        found = self._client.call("GET", f"/containers/{quote(container)}/json", query={"size": "true"})
+        size = found.get("SizeRw")
+        return None if size is None else int(size)
+
+    def folder_bytes(self, container: str, folder: str) -> int:
+        path = f"/containers/{quote(container)}/archive"
+        try:
+            connection, head = self._client.stream(path, query={"path": folder}, timeout=600.0)
+        except NotFoundError:
+            return 0
+        try:
+            return sizes.of_archive(connection.body(head))
+        finally:
+            connection.close()
 
     def remove(self, container: str) -> None:
         try:

@@ -252,6 +252,24 @@ class MemoryEngine:
             return None
         return tuple(Listener(address=a, port=port) for a, port, s in box.listening if s.fileno() >= 0)
 
+    def catches(self, container: str, name: str) -> bool | None:
+        self._trouble("catches")
+        box = self._container(container).box
+        return None if box.exit is not None else name in box.handled
+
+    def devices(self, container: str) -> frozenset[str] | None:
+        self._trouble("devices")
+        box = self._container(container).box
+        return None if box.exit is not None else frozenset(box.opened)
+
+    def written_bytes(self, container: str) -> int | None:
+        self._trouble("written_bytes")
+        return _bytes_in(self._container(container).box.path("/"))
+
+    def folder_bytes(self, container: str, folder: str) -> int:
+        self._trouble("folder_bytes")
+        return _bytes_in(self._container(container).box.path(folder))
+
     def remove(self, container: str) -> None:
         self._trouble("remove")
         with self._lock:
@@ -366,3 +384,7 @@ class MemoryEngine:
             if near and name in names and other.status == "running" and other.box.exit is None:
                 return other.box.address
         raise socket.gaierror(socket.EAI_NONAME, f"{name}: Name or service not known")
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())

@@ -261,6 +261,21 @@ class Engine(Protocol):
     def listeners(self, container: str) -> tuple[Listener, ...] | None:
         """Tell what listens in its network namespace; None when that cannot be seen from here."""
 
+    def catches(self, container: str, name: str) -> bool | None:
+        """Tell whether PID 1 handles a signal such as `SIGTERM`; None when that cannot be seen from here.
+
+        The kernel discards what PID 1 of a container does not handle.
+        """
+
+    def devices(self, container: str) -> frozenset[str] | None:
+        """Name the files under /dev that its processes hold open; None when that cannot be seen from here."""
+
+    def written_bytes(self, container: str) -> int | None:
+        """Count what it wrote into its own layer, mounts left out; None where the engine cannot tell."""
+
+    def folder_bytes(self, container: str, folder: str) -> int:
+        """Count the bytes of all files in a folder of it, whether it runs or has ended; 0 if there is none."""
+
     def remove(self, container: str) -> None:
         """Remove it with its anonymous volumes, killing it if need be. One that is gone is no error."""
 
