@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.request import flags as read
@@ -15,6 +14,7 @@ from sm_emulate.storage.runs import default_home
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from sm_emulate.request.training import TrainingRequest
 

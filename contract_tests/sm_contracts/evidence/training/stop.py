@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from sm_contracts.evidence.training.run import TrainingRun
+if TYPE_CHECKING:
+    from sm_contracts.evidence.training.run import TrainingRun
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from sm_contracts.evidence.training.run import TrainingRun
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sm_contracts.evidence.training.run import TrainingRun
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sm_contracts.evidence.training.run import TrainingRun
-    from sm_contracts.probes.training.job import Trained, Trainer
+    from sm_contracts.probes.training.job import Trained
 
     Together = Callable[[Sequence[Way]], list[Trained]]
     """Runs several ways, a few at a time."""
@@ -55,12 +55,12 @@ class Baseline:
         return tuple(rules)
 
 
-def find(trainer: Trainer, *, first: Trained, together: Together) -> Baseline:
+def find(*, first: Trained, together: Together) -> Baseline:
     """Find out under which conditions training ends well, if under any."""
     if not first.run.failed:
         return Baseline(first=first, counts=first)
     way = first.way
-    everything = {name: True for name in EASIER}
+    everything = dict.fromkeys(EASIER, True)
     tries = [way.but("under easier conditions", **everything)]
     given = way.hyperparameters
     turned = any(is_text(value) for value in given.values())

@@ -20,7 +20,7 @@ from sm_contracts.probes.training.pipes import PipeFeeder
 from sm_contracts.probes.training.watched import LABEL_HOST, WatchedEngine
 from sm_emulate import api
 from sm_emulate.errors import SmEmulateError
-from sm_emulate.events import ContainerExited, ContainerStarted, LogLines, MetricRecorded
+from sm_emulate.events import ContainerExited, ContainerStarted, LogLines, MetricRecorded, StatusChanged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,8 +133,14 @@ class Trainer:
             or each.data_source.local_path is None
         )
 
-    def run(self, way: Way, *, weigh: bool = False, gpu: bool = False) -> Trained:
+    def run(self, way: Way, *, weigh: bool = False, gpu: bool = False, gently: bool = False) -> Trained:
         """Run the job this way, to its end or to ours.
+
+        Args:
+            way: what is special about it.
+            weigh: count what it writes into its own layer.
+            gpu: look for open GPU devices.
+            gently: if it takes too long, give it the whole stop window.
 
         Raises:
             InterruptedCheckError: the check was interrupted.
@@ -143,7 +149,7 @@ class Trainer:
         if self.bench.stopping():
             raise InterruptedCheckError
         self.bench.say(f"training {way.name}")
-        return _Job(self, way, number=next(self._numbers), weigh=weigh, gpu=gpu).run()
+        return _Job(self, way, number=next(self._numbers), weigh=weigh, gpu=gpu, gently=gently).run()
 
     def time_limit(self, way: Way) -> float:
         """Say how long a run may take: a variant far longer than the plain run is stuck."""
@@ -171,7 +177,10 @@ class Trainer:
 class _Job:
     """One run in the making."""
 
-    def __init__(self, trainer: Trainer, way: Way, *, number: int, weigh: bool, gpu: bool) -> None:
+    def __init__(
+        self, trainer: Trainer, way: Way, *, number: int, weigh: bool, gpu: bool, gently: bool
+    ) -> None:
+        self._gently = gently or way.stop_after_s is not None
         self._trainer, self._way, self._gpu = trainer, way, gpu
         self._bench = trainer.bench
         self._name = f"check-{number}"
@@ -196,9 +205,9 @@ class _Job:
         self._handled: bool | None = None
         self._gpu_looks, self._gpu_devices = 0, set[str]()
         self._over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name=f"watch {self._name}", daemon=True)
 
     def run(self) -> Trained:
-        watcher = threading.Thread(target=self._watch, name=f"watch {self._name}", daemon=True)
         window = self._bench.subject.limits.train_stop_grace_s
         try:
             result = api.train(
@@ -207,14 +216,14 @@ class _Job:
                 home=self._home,
                 platform=self._platform(),
                 gpus=self._bench.subject.gpus,
-                stop_grace_s=_HARD_STOP_S if self._way.stop_after_s is None else window,
+                stop_grace_s=window if self._gently else _HARD_STOP_S,
                 listeners=(self._hear,),
-                ready=lambda job: (setattr(self, "_job", job), watcher.start())[0],
+                ready=self._begin,
                 vary=self._vary,
                 vary_files=self._files,
             )
             self._over.set()
-            watcher.join()
+            self._watcher.join()
             if self._bench.stopping():
                 raise InterruptedCheckError
             for feeder in self._feeders:
@@ -305,8 +314,15 @@ class _Job:
         elif isinstance(event, ContainerExited):
             self._exits[event.host] = event
             self._ended = time.monotonic()
+        elif isinstance(event, StatusChanged) and event.secondary == "Stopping" and self._sent is None:
+            self._see_handler()  # its time is up
+            self._sent = time.monotonic()
         elif isinstance(event, MetricRecorded):
             self._matches[event.name] = self._matches.get(event.name, 0) + 1
+
+    def _begin(self, job: TrainingJob) -> None:
+        self._job = job
+        self._watcher.start()
 
     def _watch(self) -> None:
         """Do what is to be done while it runs: stop it, mark checkpoints, look for open devices."""
@@ -338,9 +354,14 @@ class _Job:
         lived = time.monotonic() - self._began
         if lived < after_s or not (self._log_bytes or lived >= _LIFE_S):
             return False
-        with suppress(SmEmulateError):
-            self._handled = self._bench.engine.catches(container, "SIGTERM")
+        self._see_handler()
         return self._handled is not False or lived >= 1.5 * after_s
+
+    def _see_handler(self) -> None:
+        container = self._engine.containers.get("algo-1")
+        if container is not None:
+            with suppress(SmEmulateError):
+                self._handled = self._bench.engine.catches(container, "SIGTERM")
 
     def _look_for_devices(self) -> None:
         container = self._engine.containers.get("algo-1")
@@ -361,7 +382,7 @@ class _Job:
             kept = self._bench.folder / f"{self._name}-checkpoints"
             shutil.move(first / "checkpoints", kept)
         both = None
-        if len(self._trees) == 2:  # noqa: PLR2004  # a pair
+        if len(self._trees) == 2:
             one, other = (self._trees[host] for host in sorted(self._trees))
             both = trees.clashes(
                 [

@@ -59,7 +59,8 @@ def clashes(folders: Sequence[tuple[str, Path, Path]]) -> Clashes:
     Args:
         folders: what to call each, and where it lies on either host.
     """
-    equal, different = [], []
+    equal: list[str] = []
+    different: list[str] = []
     for title, one, other in folders:
         ours, theirs = (
             {name for name, about in _walk(each) if not stat.S_ISDIR(about.st_mode)} for each in (one, other)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from sm_contracts.probes.training.way import Way
 
 TUNING = "_tuning_objective_metric"
-LONGEST_WAIT_S = 15.0
-"""A long run is stopped after so many seconds, not in its middle."""
+LONGEST_WAIT_S = 10.0
+"""However long a run takes, it is stopped about then."""
 
 
 def stuck(tried: Trained) -> Missing | None:
@@ -128,9 +128,11 @@ def two_hosts(plain: Trained, *, together: Together) -> Evidences:
 
 def stopped(plain: Trained, *, together: Together) -> Trained:
     """Run with checkpoints and stop it in the middle; once more and earlier if it was too fast."""
-    middle = min(plain.run.seconds / 2, LONGEST_WAIT_S)
+    whole = plain.run.seconds
+    # not before it has set up its handlers, and early enough to see that it goes on
+    soon = max(min(whole / 4, LONGEST_WAIT_S), min(whole / 2, 1.0))
     tried = plain
-    for after_s in (middle, middle / 2):
+    for after_s in (soon, soon / 2):
         (tried,) = together([plain.way.but("stopped in mid-run", checkpoints=True, stop_after_s=after_s)])
         if tried.stop.sent_after_s is not None or not tried.run.completed:
             break
@@ -178,6 +180,12 @@ def resumed(plain: Trained, interrupted: Trained, *, together: Together) -> Evid
         sidecars = Missing("it does not resume without upload markers either; see SM225")
     return {
         Resumed: stuck(clean)
-        or Resumed(checkpoints=names, interrupted=interrupted.stop.sent_after_s is not None, run=clean.run),
+        or Resumed(checkpoints=names, interrupted=not _by_itself(interrupted), run=clean.run),
         Sidecars: sidecars,
     }
+
+
+def _by_itself(tried: Trained) -> bool:
+    """Tell whether a stop had no part in a run's end."""
+    seen = tried.stop
+    return seen.sent_after_s is None or (seen.handled is False and not seen.killed)
