@@ -239,6 +239,36 @@ def test_hosts_of_one_network_find_each_other(stage):
     stage.engine.remove_network(network)  # it is gone: no error
 
 
+def test_a_container_joins_one_more_network_under_another_name(stage):
+    names = [f"sm-emulate-{stage.session[:8]}-{each}" for each in "ab"]
+    first, second = (stage.engine.create_network(name, internal=False, labels=stage.labels) for name in names)
+
+    def program(box):
+        box.print("ready")
+        box.next_signal()
+        box.print(box.resolve("algo-2"))
+
+    container, reader = stage.started(
+        "trap 'nslookup algo-2 2>&1 || getent hosts algo-2; exit' TERM; echo ready; while :; do sleep 0.05; done",
+        program,
+        network=names[0],
+        aliases=("algo-1",),
+    )
+    reader.wait_for(b"ready")
+    stage.engine.connect_network(second, container, aliases=("algo-2",))
+    with pytest.raises(EngineError):
+        stage.engine.remove_network(second)
+    stage.engine.signal(container, "SIGTERM")
+    stage.engine.wait(container)
+    reader.join(10)
+    assert b"Address" in reader.text().partition(b"algo-2")[2] or reader.text().count(b".") >= 3
+    stage.engine.remove(container)
+    stage.engine.remove_network(first)
+    stage.engine.remove_network(second)
+    with pytest.raises(NotFoundError):
+        stage.engine.connect_network(second, container)
+
+
 def test_a_network_that_is_not_there(stage):
     with pytest.raises(MachineError) as caught:
         stage.started("true", lambda box: 0, network="sm-emulate-no-such-network")

@@ -204,6 +204,10 @@ class DockerEngine:
         }
         return str(self._client.call("POST", "/networks/create", body=body)["Id"])
 
+    def connect_network(self, network: str, container: str, *, aliases: tuple[str, ...] = ()) -> None:
+        body = {"Container": container, "EndpointConfig": {"Aliases": list(aliases)}}
+        self._client.call("POST", f"/networks/{quote(network)}/connect", body=body)
+
     def remove_network(self, network: str) -> None:
         self._delete(f"/networks/{quote(network)}")
 

@@ -9,7 +9,7 @@ import socket
 import sys
 import tempfile
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -37,6 +37,8 @@ class _Kept:
 class _Container:
     box: Box
     kept: _Kept
+    joined: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Networks that it joined later, and its names there."""
     status: Literal["created", "running"] = "created"
     started_at: datetime | None = None
 
@@ -288,12 +290,23 @@ class MemoryEngine:
             self._networks[network.id] = network
         return network.id
 
+    def connect_network(self, network: str, container: str, *, aliases: tuple[str, ...] = ()) -> None:
+        self._trouble("connect_network")
+        found = self._network(network)
+        if found is None:
+            raise NotFoundError(f"network {network} not found", evidence=(f"network {network} not found",))
+        self._container(container).joined[found.name] = aliases
+
     def remove_network(self, network: str) -> None:
         self._trouble("remove_network")
         found = self._network(network)
         if found is None:
             return
-        users = [c for c in self._containers.values() if c.box.spec.network in (found.id, found.name)]
+        users = [
+            each
+            for each in self._containers.values()
+            if each.box.spec.network in (found.id, found.name) or found.name in each.joined
+        ]
         if any(user.status == "running" and user.box.exit is None for user in users):
             words = f"error while removing network: network {found.name} has active endpoints"
             raise EngineError(f"the container engine refused: {words}", evidence=(words,))
@@ -347,7 +360,8 @@ class MemoryEngine:
             raise waiting.pop(0)
 
     def _kept(self, reference: str) -> _Kept:
-        kept = self._images.get(reference)
+        by_id = {kept.image.id: kept for kept in self._images.values()}
+        kept = self._images.get(reference) or by_id.get(reference)
         if kept is None:
             words = f"No such image: {reference}"
             raise ImageNotFoundError(
@@ -379,6 +393,8 @@ class MemoryEngine:
         with self._lock:
             others = list(self._containers.values())
         for other in others:
+            if other.box is asking and any(name in aliases for aliases in other.joined.values()):
+                return other.box.address
             names = (*other.box.spec.aliases, other.box.spec.name, other.box.id[:12])
             near = asking.spec.network is not None and asking.spec.network == other.box.spec.network
             if near and name in names and other.status == "running" and other.box.exit is None:

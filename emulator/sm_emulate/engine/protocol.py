@@ -282,6 +282,9 @@ class Engine(Protocol):
     def create_network(self, name: str, *, internal: bool, labels: Mapping[str, str]) -> str:
         """Make a bridge network of our own; an internal one has no way out. Give its id."""
 
+    def connect_network(self, network: str, container: str, *, aliases: tuple[str, ...] = ()) -> None:
+        """Have a running container join one more network, where it has these names."""
+
     def remove_network(self, network: str) -> None:
         """Remove it. One that is gone is no error."""
 

@@ -223,7 +223,6 @@ class _Job:
                 vary_files=self._files,
             )
             self._over.set()
-            self._watcher.join()
             if self._bench.stopping():
                 raise InterruptedCheckError
             for feeder in self._feeders:
@@ -231,6 +230,9 @@ class _Job:
             return self._look(result, window)
         finally:
             self._over.set()
+            if self._job is not None:
+                self._watcher.join()
+            self._engine.close()
             for feeder in self._feeders:
                 feeder.close()
             for tree in self._trees.values():
@@ -343,6 +345,9 @@ class _Job:
             if self._way.sidecars:
                 for tree in list(self._trees.values()):
                     _mark(tree / "checkpoints")
+            if self._way.hosts > 1:
+                with suppress(SmEmulateError):  # only a help
+                    self._engine.keep_names(tuple(self._exits))
             if self._gpu:
                 self._look_for_devices()
 

@@ -128,7 +128,7 @@ class Session:
         self._give(
             {
                 TrainingEnd: TrainingEnd(run=first, blamed=blamed, sample_data=bool(self._trainer.channels)),
-                TrainingLog: TrainingLog(bytes=first.log_bytes),
+                TrainingLog: TrainingLog(bytes=base.counts.run.log_bytes),
                 Permissions: Permissions(user=user, strict=first, open=eased.get("open_folders"))
                 if ends
                 else unknown,

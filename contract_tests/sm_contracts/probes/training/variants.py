@@ -121,7 +121,9 @@ def two_hosts(plain: Trained, *, together: Together) -> Evidences:
     if both is not None:
         clashes = both.clashes or Clashes(equal=(), different=())
     hosts: object = TwoHosts(run=hard.run, at_ease=None if easy is None else easy.run)
-    if easy is not None and not easy.run.completed:
+    if hard.run.timed_out and easy is not None and easy.run.completed:
+        hosts = stuck(hard)
+    elif easy is not None and not easy.run.completed:
         hosts = Missing(f"it {easy.run.outcome} on two hosts even where they find each other at once")
     return {TwoHosts: hosts, Clashes: clashes}
 
