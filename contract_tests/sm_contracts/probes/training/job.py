@@ -41,10 +41,11 @@ _LIFE_S = 5.0
 _MARKERS = (".sagemaker-uploading", ".sagemaker-uploaded")
 _EXEC_FAILED = re.compile(
     r"exec (user process caused|\S+): ?\"?(exec format error|no such file or directory|permission denied)"
-    r"|exec \S+ failed: (No such file|Permission denied|Exec format)",
-    re.IGNORECASE,
+    r"|exec \S+ failed: (No such file|Permission denied|Exec format)"
+    r"|^\S*env: .*: (No such file or directory|Permission denied)$|exec: \S+: (not found|Permission denied)$",
+    re.IGNORECASE | re.MULTILINE,
 )
-"""What runc, tini and dumb-init print when the program itself cannot be run."""
+"""What runc, tini, dumb-init, env and shells print when the program itself cannot be run."""
 
 
 class InterruptedCheckError(Exception):
@@ -332,9 +333,8 @@ class _Job:
         assert job is not None
         while not self._over.wait(_LOOK_S):
             if self._bench.stopping():
-                job.stop()
                 job.stop()  # a second time: at once
-                return
+                continue
             if (
                 self._way.stop_after_s is not None
                 and self._sent is None
