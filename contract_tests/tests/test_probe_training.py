@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import threading
@@ -13,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from sm_contracts.evidence import Missing
-from sm_contracts.probes import Workbench
 from sm_contracts.probes.training import PROBES
 from sm_contracts.probes.training.pipes import PipeFeeder
 from sm_contracts.probes.training.way import Way, is_text, quoted, typed
@@ -146,10 +144,8 @@ def test_the_condition_that_makes_the_difference_is_named(engine, channel, rule,
 
 def test_a_channel_may_be_written_into_without_harm_to_the_data(engine, channel):
     def program(box):
-        try:
+        with suppress(OSError):  # where it is read-only
             box.path(f"{ML}/input/data/train/cache", write=True).write_text("x")
-        except OSError as error:
-            assert error.errno == errno.EROFS
         save(box)
 
     results, _ = judge(engine, program, channel)
@@ -166,9 +162,11 @@ def test_a_host_that_waits_for_its_peer_finds_it_even_when_the_peer_has_ended(en
             box.sleep(2.5)
             for _ in range(100):
                 with suppress(OSError):
-                    return box.print(box.resolve("algo-2"))
+                    box.print(box.resolve("algo-2"))
+                    return 0
                 box.sleep(0.05)
             return 1
+        return 0
 
     results, _ = judge(engine, program, channel, select="SM215")
     assert results["SM215"].status.value == "pass", results["SM215"]
@@ -177,9 +175,10 @@ def test_a_host_that_waits_for_its_peer_finds_it_even_when_the_peer_has_ended(en
 def test_names_that_resolve_late(engine, channel):
     def program(box):
         save(box)
+        box.sleep(0.3)
         for name in read(box, "resourceconfig")["hosts"]:
             box.resolve(name)
-        box.sleep(0.3)
+        box.sleep(0.6)
 
     results, _ = judge(engine, program, channel, select="SM215")
     assert failed(results) == {"SM215"}

@@ -6,9 +6,11 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from sm_emulate.api.engines import engine_for
 from sm_emulate.api.images import find_image
 from sm_emulate.engine.gpus import gpu_request
-from sm_emulate.errors import RequestError
+from sm_emulate.errors import MachineError, RequestError
+from sm_emulate.gateway import check_port
 from sm_emulate.gateway.client import Answer
 from sm_emulate.gateway.client import invoke as invoke_at
 from sm_emulate.lifecycle.endpoint import Endpoint
@@ -43,6 +45,8 @@ def new_endpoint(
 ) -> Iterator[Endpoint]:
     """Give an endpoint that is not started yet, for callers who `start`, `serve` and `stop` it themselves.
 
+    What was left running is stopped at the end of the `with`.
+
     Args:
         request: from `endpoint_request`.
         engine: the container engine; the first that answers by default.
@@ -60,14 +64,14 @@ def new_endpoint(
     """
     _check_emulated(request)
     check_local(request)
-    runs = Runs(home.absolute() if home else default_home(os.environ))
-    used = engine or _first_engine()
-    try:
+    if port:
+        check_port(port)
+    runs = _runs(home)
+    with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.instance_type, engine=used)
         image = find_image(used, request.image, listeners)
-        run = runs.create("endpoints", request.endpoint_name)
-        with RunFiles(run) as files:
-            yield Endpoint(
+        with runs.create("endpoints", request.endpoint_name) as run, RunFiles(run) as files:
+            endpoint = Endpoint(
                 request,
                 image=image,
                 engine=used,
@@ -79,9 +83,14 @@ def new_endpoint(
                 listeners=(files, *listeners),
                 vary=vary,
             )
-    finally:
-        if engine is None:
-            used.close()
+            try:
+                yield endpoint
+            except (RequestError, MachineError):
+                if not endpoint.began:
+                    run.forget()  # there is no run to look at; the error says it all
+                raise
+            finally:
+                endpoint.close()
 
 
 @contextmanager
@@ -134,8 +143,9 @@ def invoke(
         RequestError: there is no such endpoint, or more than one to choose from.
         MachineError: it does not answer.
     """
-    runs = Runs(home.absolute() if home else default_home(os.environ))
-    serving = {run.name: run for run in runs.all() if run.kind == "endpoints" and run.owner_pid() is not None}
+    serving = {
+        run.name: run for run in _runs(home).all() if run.kind == "endpoints" and run.owner_pid() is not None
+    }
     if endpoint is None:
         if len(serving) != 1:
             raise RequestError(
@@ -168,7 +178,5 @@ def _check_emulated(request: EndpointRequest) -> None:
         )
 
 
-def _first_engine() -> Engine:
-    from sm_emulate.engine.discover import connect
-
-    return connect(environ=os.environ)
+def _runs(home: Path | None) -> Runs:
+    return Runs(home.absolute() if home else default_home(os.environ))

@@ -7,9 +7,10 @@ exit code.
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 
-from sm_emulate.errors import ExitCode, SmEmulateError
+from sm_emulate.errors import BugError, ExitCode, RequestError, SmEmulateError
 
 
 def main() -> None:
@@ -20,18 +21,19 @@ def main() -> None:
 
     debug = "--debug" in sys.argv[1:]
     try:
-        code = sm_emulate.main(standalone_mode=False)
+        code = sm_emulate.main(prog_name="sm-emulate", standalone_mode=False)
     except click.exceptions.Exit as leave:
         code = leave.exit_code
     except click.ClickException as wrong_usage:
         wrong_usage.show()
+        _as_json(RequestError(wrong_usage.format_message()))
         code = wrong_usage.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # the reader of our stdout has left, as in `sm-emulate logs NAME | head`
-        sys.stderr.close()
+        # the reader of our stdout has left, as in `sm-emulate logs NAME | head`; Python flushes it once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.OK
     except SmEmulateError as error:
         if debug:
@@ -41,8 +43,12 @@ def main() -> None:
     except Exception as bug:
         if debug:
             raise
-        click.echo(f"error: a bug in sm-emulate: {type(bug).__name__}: {bug}", err=True)
-        click.echo("  hint:     run it again with --debug and report the traceback", err=True)
+        tell(
+            BugError(
+                f"a bug in sm-emulate: {type(bug).__name__}: {bug}",
+                hint="run it again with --debug and report the traceback",
+            )
+        )
         code = ExitCode.BUG
     sys.exit(int(code or 0))
 
@@ -52,8 +58,14 @@ def tell(error: SmEmulateError) -> None:
     import click
 
     click.echo("\n".join(error.lines()), err=True)
+    _as_json(error)
+
+
+def _as_json(error: SmEmulateError) -> None:
     words = sys.argv[1:]
     if "--output=json" in words or ("--output", "json") in itertools.pairwise(words):
         import json
+
+        import click
 
         click.echo(json.dumps(error.as_json(), indent=2))

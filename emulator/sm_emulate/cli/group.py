@@ -9,6 +9,8 @@ from importlib import import_module
 
 import click
 
+from sm_emulate import __version__
+
 COMMANDS = {
     "train": ("sm_emulate.cli.train", "Run a training job on an image."),
     "serve": ("sm_emulate.cli.serve", "Run an endpoint on an image."),
@@ -74,9 +76,7 @@ class LazyGroup(click.Group):
 
 def _version(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
     if asked and not ctx.resilient_parsing:
-        from importlib.metadata import version
-
-        click.echo(f"sm-emulate {version('sm-emulate')}")
+        click.echo(f"sm-emulate {__version__}")
         ctx.exit()
 
 

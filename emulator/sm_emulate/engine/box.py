@@ -183,6 +183,8 @@ class Box:
         if signal in ("SIGKILL", "KILL", "9"):
             self.end(Exit(code=137, oom_killed=False))
             return
+        if signal in ("SIGSTOP", "SIGCONT"):
+            return  # a thread cannot be held
         with self._changed:
             self._signals.append(signal)
             self._changed.notify_all()

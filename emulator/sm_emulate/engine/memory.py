@@ -15,14 +15,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from sm_emulate.engine.box import Box, OutputStream
+from sm_emulate.engine.files import Files
 from sm_emulate.engine.protocol import ContainerState, EngineInfo, Exit, Image, Leftover, Listener
 from sm_emulate.errors import EngineError, GpuNotFoundError, ImageNotFoundError, NotFoundError, StartError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from sm_emulate.engine.box import Program
-    from sm_emulate.engine.protocol import ContainerSpec, PullProgress
+    from sm_emulate.engine.files import MemoryFile
+    from sm_emulate.engine.protocol import (
+        ContainerSpec,
+        FileStat,
+        HistoryStep,
+        PullProgress,
+        RegistryManifest,
+    )
     from sm_emulate.errors import MachineError
 
 
@@ -31,6 +39,10 @@ class _Kept:
     image: Image
     program: Program
     executables: frozenset[str] | None
+    files: Files
+    history: tuple[HistoryStep, ...] = ()
+    manifest: RegistryManifest | None = None
+    stored: RegistryManifest | None = None
 
 
 @dataclass(kw_only=True)
@@ -79,6 +91,10 @@ class MemoryEngine:
         image: Image | None = None,
         executables: frozenset[str] | None = None,
         only_in_registry: bool = False,
+        files: Mapping[str, MemoryFile] | None = None,
+        history: tuple[HistoryStep, ...] = (),
+        manifest: RegistryManifest | None = None,
+        stored: RegistryManifest | None = None,
     ) -> Image:
         """Put an image on the engine, or only in the registry from which it can be pulled.
 
@@ -88,6 +104,10 @@ class MemoryEngine:
             image: what it says of itself; by default nothing, on linux/amd64.
             executables: the first words of a command line that can be run; None means any.
             only_in_registry: it is found by `pull` alone.
+            files: what lies in it, by absolute path.
+            history: what made it.
+            manifest: what its registry holds under the reference.
+            stored: what a push would send, as if the engine kept images in containerd's store.
         """
         identity = f"sha256:{next(self._numbers):064x}"
         if image is None:
@@ -103,7 +123,15 @@ class MemoryEngine:
                 labels={},
                 size_bytes=0,
             )
-        kept = _Kept(image=replace(image, id=image.id or identity), program=program, executables=executables)
+        kept = _Kept(
+            image=replace(image, id=image.id or identity),
+            program=program,
+            executables=executables,
+            files=Files(files or {}),
+            history=history,
+            manifest=manifest,
+            stored=stored,
+        )
         (self._registry if only_in_registry else self._images)[reference] = kept
         return kept.image
 
@@ -151,6 +179,25 @@ class MemoryEngine:
             progress("layer", 1, 1)
         self._images[reference] = kept
         return kept.image
+
+    def load(self, archive: str) -> tuple[str, ...]:
+        self._trouble("load")
+        raise EngineError("this engine loads no archives", value=archive)
+
+    def history(self, reference: str) -> tuple[HistoryStep, ...]:
+        self._trouble("history")
+        return self._kept(reference).history
+
+    def registry_manifest(self, reference: str, timeout: float) -> RegistryManifest:  # noqa: ARG002 - no network here
+        self._trouble("registry_manifest")
+        found = self._images.get(reference) or self._registry.get(reference)
+        if found is None or found.manifest is None:
+            raise EngineError("no such manifest", value=reference, evidence=("no such manifest",))
+        return found.manifest
+
+    def stored_manifest(self, reference: str) -> RegistryManifest | None:
+        self._trouble("stored_manifest")
+        return self._kept(reference).stored
 
     def create(self, spec: ContainerSpec) -> str:
         self._trouble("create")
@@ -268,9 +315,17 @@ class MemoryEngine:
         self._trouble("written_bytes")
         return _bytes_in(self._container(container).box.path("/"))
 
-    def folder_bytes(self, container: str, folder: str) -> int:
-        self._trouble("folder_bytes")
-        return _bytes_in(self._container(container).box.path(folder))
+    def stat(self, container: str, path: str) -> FileStat | None:
+        self._trouble("stat")
+        return self._container(container).kept.files.stat(path)
+
+    def read(self, container: str, path: str, limit: int) -> bytes | None:
+        self._trouble("read")
+        return self._container(container).kept.files.read(path, limit)
+
+    def files(self, container: str, under: str = "/") -> Iterator[FileStat]:
+        self._trouble("files")
+        return self._container(container).kept.files.walk(under)
 
     def remove(self, container: str) -> None:
         self._trouble("remove")
@@ -360,8 +415,9 @@ class MemoryEngine:
             raise waiting.pop(0)
 
     def _kept(self, reference: str) -> _Kept:
-        by_id = {kept.image.id: kept for kept in self._images.values()}
-        kept = self._images.get(reference) or by_id.get(reference)
+        kept = self._images.get(reference) or next(
+            (one for one in self._images.values() if one.image.id == reference), None
+        )
         if kept is None:
             words = f"No such image: {reference}"
             raise ImageNotFoundError(

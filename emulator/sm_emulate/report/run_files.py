@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
 from sm_emulate.events import LogLines, Progress
+from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from sm_emulate.events import Event
-    from sm_emulate.storage.runs import RunFolder
+    from sm_emulate.storage.run_folder import RunFolder
 
 
 def as_record(event: Event) -> dict[str, object]:
@@ -34,12 +35,14 @@ class RunFiles:
         self._events: IO[str] = run.events.open("a", encoding="utf-8", buffering=1)
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, LogLines):
-            if (log := self._logs.get(event.host)) is None:
-                log = self._logs[event.host] = self._run.log(event.host).open("ab", buffering=0)
-            log.write(event.data)
-        elif not isinstance(event, Progress):
-            self._events.write(json.dumps(as_record(event), default=str) + "\n")
+        with told("the run's logs cannot be written", self._run.path):
+            if isinstance(event, LogLines):
+                if (log := self._logs.get(event.host)) is None:
+                    log = self._logs[event.host] = self._run.log(event.host).open("ab")
+                log.write(event.data)
+                log.flush()
+            elif not isinstance(event, Progress):
+                self._events.write(json.dumps(as_record(event), default=str) + "\n")
 
     def __enter__(self) -> RunFiles:
         return self

@@ -189,6 +189,7 @@ class _Job:
         self._engine = WatchedEngine(
             self._bench.engine,
             late_s=min(10.0, 2.0 + trainer.usual_s) if way.late_names else 0.0,
+            together=1 if way.late_names else way.hosts,
             weigh=weigh,
         )
         self._trees: dict[str, Path] = {}

@@ -6,6 +6,7 @@ import filecmp
 import os
 import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ def look(folder: Path) -> Folder:
             continue
         files += 1
         if kind == stat.S_IFLNK:
-            symlinks[name] = os.readlink(folder / name)
+            symlinks[name] = str((folder / name).readlink())
         elif kind in _KINDS:
             specials[name] = _KINDS[kind]
     return Folder(files=files, symlinks=symlinks, specials=specials)
@@ -100,14 +101,11 @@ def failure(output: Path) -> bytes | None:
 def _walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
     waiting = [folder]
     while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    yield os.path.relpath(entry.path, folder), entry.stat(follow_symlinks=False)
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(Path(entry.path))
-        except OSError:
-            continue  # not there, or not ours to read
+        with suppress(OSError), os.scandir(waiting.pop()) as entries:  # not there, or not ours to read
+            for entry in entries:
+                yield os.path.relpath(entry.path, folder), entry.stat(follow_symlinks=False)
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
 
 
 def _same(one: Path, other: Path) -> bool:

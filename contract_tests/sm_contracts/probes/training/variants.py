@@ -82,7 +82,7 @@ def conditions(plain: Trained, wanted: frozenset[type], *, isolated: bool, toget
 def _combined(way: Way, asked: Mapping[type, tuple[str, dict[str, object]]]) -> Way:
     changes: dict[str, Any] = {}
     hyperparameters = dict(way.hyperparameters)
-    for _, (_, change) in asked.items():
+    for _, change in asked.values():
         changes |= change
     if Quoting in asked:
         hyperparameters = quoted(hyperparameters)

@@ -29,11 +29,15 @@ class WatchedEngine:
     Args:
         engine: the real one.
         late_s: at most so long does every host but the first wait before it starts.
+        together: how many hosts wait for each other before their programs do anything: by then all names resolve.
         weigh: count what containers wrote into their own layer.
     """
 
-    def __init__(self, engine: Engine, *, late_s: float = 0.0, weigh: bool = False) -> None:
-        self._engine, self._late_s, self._weigh = engine, late_s, weigh
+    def __init__(
+        self, engine: Engine, *, late_s: float = 0.0, together: int = 1, weigh: bool = False
+    ) -> None:
+        self._engine, self._late_s, self._together, self._weigh = engine, late_s, together, weigh
+        self._lock = threading.Lock()
         self._hosts: dict[str, str] = {}
         self._first_started = threading.Event()
         self._ended_since: float | None = None
@@ -59,7 +63,7 @@ class WatchedEngine:
             self._wait_for_first()
         self._engine.start(container)
         if host:
-            self.containers[host] = container
+            self._note_start(host, container)
         if host == _FIRST:
             self._first_started.set()
 
@@ -98,6 +102,16 @@ class WatchedEngine:
         if self._names_kept is not None:
             self._engine.remove_network(self._names_kept)
 
+    def _note_start(self, host: str, container: str) -> None:
+        with self._lock:
+            self.containers[host] = container
+            if self._together == 1:
+                return
+            self._engine.signal(container, "SIGSTOP")
+            if len(self.containers) == self._together:
+                for each in self.containers.values():
+                    self._engine.signal(each, "SIGCONT")
+
     def _wait_for_first(self) -> None:
         """Wait until the first host has run for a while without this one, or has ended."""
         self._first_started.wait(self._late_s)
@@ -115,4 +129,5 @@ class WatchedEngine:
         if written is None or written <= LARGE:
             return written
         # the platform's large volume holds /tmp, too
-        return written - self._engine.folder_bytes(container, "/tmp")  # noqa: S108  # a path in the container
+        temporary = self._engine.files(container, "/tmp")  # noqa: S108  # a path in the container
+        return written - sum(each.size for each in temporary if each.kind == "file")
