@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sm_emulate.engine import layers, listening, render
+from sm_emulate.engine import layers, listening, processes, render
 from sm_emulate.engine.exits import ExitWatch
 from sm_emulate.engine.protocol import ContainerState, EngineInfo, Exit, Image, Leftover, Listener
 from sm_emulate.engine.streams import AttachedStream, decode
@@ -195,6 +195,19 @@ class DockerEngine:
         seen = listening.of_process(pid, found["Id"]) if self._client.endpoint.local else None
         return self._listeners_by_exec(container) if seen is None else seen
 
+    def catches(self, container: str, name: str) -> bool | None:
+        pid = self.state(container).pid if self._client.endpoint.local else 0
+        return processes.catches(pid, container, name) if pid else None
+
+    def devices(self, container: str) -> frozenset[str] | None:
+        pid = self.state(container).pid if self._client.endpoint.local else 0
+        return processes.devices(pid, container) if pid else None
+
+    def written_bytes(self, container: str) -> int | None:
+        found = self._client.call("GET", f"/containers/{quote(container)}/json", query={"size": "true"})
+        size = found.get("SizeRw")
+        return None if size is None else int(size)
+
     def stat(self, container: str, path: str) -> FileStat | None:
         try:
             head = self._client.ask_head(f"/containers/{quote(container)}/archive", query={"path": path})
@@ -288,6 +301,10 @@ class DockerEngine:
             "CheckDuplicate": True,
         }
         return str(self._client.call("POST", "/networks/create", body=body)["Id"])
+
+    def connect_network(self, network: str, container: str, *, aliases: tuple[str, ...] = ()) -> None:
+        body = {"Container": container, "EndpointConfig": {"Aliases": list(aliases)}}
+        self._client.call("POST", f"/networks/{quote(network)}/connect", body=body)
 
     def remove_network(self, network: str) -> None:
         self._delete(f"/networks/{quote(network)}")

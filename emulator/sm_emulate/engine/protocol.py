@@ -314,6 +314,18 @@ class Engine(Protocol):
     def listeners(self, container: str) -> tuple[Listener, ...] | None:
         """Tell what listens in its network namespace; None when that cannot be seen from here."""
 
+    def catches(self, container: str, name: str) -> bool | None:
+        """Tell whether PID 1 handles a signal such as `SIGTERM`; None when that cannot be seen from here.
+
+        The kernel discards what PID 1 of a container does not handle.
+        """
+
+    def devices(self, container: str) -> frozenset[str] | None:
+        """Name the files under /dev that its processes hold open; None when that cannot be seen from here."""
+
+    def written_bytes(self, container: str) -> int | None:
+        """Count what it wrote into its own layer, mounts left out; None where the engine cannot tell."""
+
     def stat(self, container: str, path: str) -> FileStat | None:
         """Look at one file of a container, running or not; a link itself, not what it points to."""
 
@@ -331,6 +343,9 @@ class Engine(Protocol):
 
     def create_network(self, name: str, *, internal: bool, labels: Mapping[str, str]) -> str:
         """Make a bridge network of our own; an internal one has no way out. Give its id."""
+
+    def connect_network(self, network: str, container: str, *, aliases: tuple[str, ...] = ()) -> None:
+        """Have a running container join one more network, where it has these names."""
 
     def remove_network(self, network: str) -> None:
         """Remove it. One that is gone is no error."""
