@@ -12,7 +12,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -142,6 +141,8 @@ class RunFolder:
         Raises:
             MachineError: something in it is not ours to remove.
         """
+        import shutil
+
         for _ in walk(self.path, to_delete=True):
             pass
         try:
