@@ -122,6 +122,13 @@ class Warned(Event):
     message: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Noted(Event):
+    """What is going on while there is nothing to do but wait."""
+
+    message: str
+
+
 class Listener(Protocol):
     """Hears every event of one run, one at a time, in order, from whichever thread it happened in."""
 

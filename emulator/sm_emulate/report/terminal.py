@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 from sm_emulate.events import (
     ArtifactPacked,
     LogLines,
+    Noted,
     Progress,
     StatusChanged,
     Warned,
@@ -88,6 +89,8 @@ class Terminal:
             label = event.secondary or event.status
             words = f"{label} - {event.message}" if event.message else label
             self._say(f"{event.at.astimezone():%Y-%m-%d %H:%M:%S} {words}", GREY)
+        elif isinstance(event, Noted):
+            self._say(event.message, GREY)
         elif isinstance(event, ArtifactPacked):
             for name, reason in event.skipped.items():
                 self._say(f"warning: {event.name} is without {name}: {reason}", YELLOW)
