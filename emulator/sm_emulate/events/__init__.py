@@ -44,6 +44,16 @@ class LogLines(Event):
 
     host: str
     data: bytes
+    shown: int = 0
+    """How many bytes at the beginning were told by LogParts before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogPart(Event):
+    """More of a line that is not finished: a prompt, or a progress display. LogLines have all of it in the end."""
+
+    host: str
+    data: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
