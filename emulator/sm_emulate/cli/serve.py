@@ -15,6 +15,7 @@ import click
 
 from sm_emulate.cli.interrupts import Interrupts, PassedOn
 from sm_emulate.cli.options import (
+    Seconds,
     engine_at,
     engine_option,
     home_option,
@@ -58,7 +59,7 @@ The gateway speaks the container's own paths and AWS's, so boto3 works too:
               help="Port of the gateway on 127.0.0.1.  [default: the kernel's choice]")  # fmt: skip
 @click.option("--startup-timeout", type=int, metavar="SECONDS",
               help="Until when GET /ping must answer 200, 60 to 3600.  [default: 480]")  # fmt: skip
-@click.option("--stop-grace", type=click.FloatRange(min=0), default=30.0, show_default=True, metavar="SECONDS",
+@click.option("--stop-grace", type=Seconds(min=0), default=30.0, show_default=True, metavar="SECONDS",
               help="Between SIGTERM and SIGKILL.")  # fmt: skip
 @click.option(
     "--gpus", default="auto", show_default=True, metavar="WHICH", help="auto, none, all, N or device=ID,..."

@@ -24,4 +24,6 @@ def check_writable(folder: Path, *, what: str) -> None:
     if not place.is_dir():
         raise RequestError(f"{what} is no folder", value=place, expected="a folder, or a name for a new one")
     if not os.access(place, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise MachineError(f"{what} cannot be written to", value=place, hint="check its owner and mode, or choose another")
+        raise MachineError(
+            f"{what} cannot be written to", value=place, hint="check its owner and mode, or choose another"
+        )
