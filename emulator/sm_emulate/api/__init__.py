@@ -9,11 +9,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sm_emulate.api.hosting import invoke, new_endpoint, serve
+    from sm_emulate.api.hosting import endpoint_request, invoke, new_endpoint, serve
     from sm_emulate.api.images import find_image
     from sm_emulate.api.training import plan, train
+    from sm_emulate.artifacts.unpack import unpack_model
     from sm_emulate.engine.discover import connect
-    from sm_emulate.engine.protocol import ContainerSpec, Engine, Exit, GpuRequest, Image, Listener, Mount
+    from sm_emulate.engine.protocol import (
+        ContainerSpec,
+        Engine,
+        Exit,
+        GpuRequest,
+        Image,
+        Listener,
+        Mount,
+        Process,
+    )
     from sm_emulate.gateway.ping import PingOutcome, ping
     from sm_emulate.lifecycle.endpoint import Endpoint
     from sm_emulate.lifecycle.endpoint_result import EndpointResult
@@ -22,16 +32,19 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.training_result import TrainingResult
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.request.training import TrainingRequest
+    from sm_emulate.spec.invocation import CONTAINER_USER_AGENT
     from sm_emulate.spec.profiles import PlatformProfile, profile_named
     from sm_emulate.spec.settings import Settings
 
 _WHERE = {
+    "endpoint_request": "sm_emulate.api.hosting",
     "invoke": "sm_emulate.api.hosting",
     "new_endpoint": "sm_emulate.api.hosting",
     "serve": "sm_emulate.api.hosting",
     "find_image": "sm_emulate.api.images",
     "plan": "sm_emulate.api.training",
     "train": "sm_emulate.api.training",
+    "unpack_model": "sm_emulate.artifacts.unpack",
     "connect": "sm_emulate.engine.discover",
     "ContainerSpec": "sm_emulate.engine.protocol",
     "Engine": "sm_emulate.engine.protocol",
@@ -40,6 +53,8 @@ _WHERE = {
     "Image": "sm_emulate.engine.protocol",
     "Listener": "sm_emulate.engine.protocol",
     "Mount": "sm_emulate.engine.protocol",
+    "Process": "sm_emulate.engine.protocol",
+    "CONTAINER_USER_AGENT": "sm_emulate.spec.invocation",
     "PingOutcome": "sm_emulate.gateway.ping",
     "ping": "sm_emulate.gateway.ping",
     "Endpoint": "sm_emulate.lifecycle.endpoint",
@@ -55,6 +70,7 @@ _WHERE = {
 }
 
 __all__ = [
+    "CONTAINER_USER_AGENT",
     "ContainerSpec",
     "Endpoint",
     "EndpointRequest",
@@ -68,11 +84,13 @@ __all__ = [
     "PingOutcome",
     "Platform",
     "PlatformProfile",
+    "Process",
     "Settings",
     "TrainingJob",
     "TrainingRequest",
     "TrainingResult",
     "connect",
+    "endpoint_request",
     "find_image",
     "invoke",
     "new_endpoint",
@@ -81,6 +99,7 @@ __all__ = [
     "profile_named",
     "serve",
     "train",
+    "unpack_model",
 ]
 
 

@@ -15,7 +15,7 @@ from sm_emulate.lifecycle.endpoint import Endpoint
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.endpoint import check_local
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS
-from sm_emulate.storage.runs import Runs, default_home
+from sm_emulate.storage.runs import Runs, default_cache, default_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +26,44 @@ if TYPE_CHECKING:
     from sm_emulate.events import Listener
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.endpoint import EndpointRequest
+
+
+def endpoint_request(
+    *,
+    image: str,
+    endpoint_name: str,
+    instance_type: str = "ml.m5.large",
+    model: Path | str | None = None,
+    environment: Mapping[str, str] | None = None,
+    startup_timeout_s: int | None = None,
+    network_isolation: bool = False,
+) -> EndpointRequest:
+    """Give the endpoint that these words mean, held against the limits of CreateModel and CreateEndpointConfig.
+
+    Args:
+        image: what serves.
+        endpoint_name: its name.
+        instance_type: decides what `gpus="auto"` gives.
+        model: folder or .tar.gz for /opt/ml/model.
+        environment: of the container.
+        startup_timeout_s: for the first healthy ping, 60 to 3600; 480 by default.
+        network_isolation: no way out of the container.
+
+    Raises:
+        RequestError: SageMaker would refuse it.
+    """
+    from sm_emulate.request.endpoint import from_flags, load_models
+
+    return from_flags(
+        image=image,
+        endpoint_name=endpoint_name,
+        instance_type=instance_type,
+        model_data=None if model is None else str(model),
+        environment=environment,
+        startup_timeout_in_seconds=startup_timeout_s,
+        network_isolation=network_isolation,
+        models=load_models(cache_dir=default_cache(os.environ)),
+    )
 
 
 @contextmanager

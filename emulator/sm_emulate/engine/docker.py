@@ -9,9 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sm_emulate.engine import listening, render
+from sm_emulate.engine import listening, render, resident
 from sm_emulate.engine.exits import ExitWatch
-from sm_emulate.engine.protocol import ContainerState, EngineInfo, Exit, Image, Leftover, Listener
+from sm_emulate.engine.protocol import (
+    ContainerState,
+    EngineInfo,
+    Exit,
+    Image,
+    Leftover,
+    Listener,
+    Process,
+)
 from sm_emulate.engine.streams import AttachedStream, decode
 from sm_emulate.engine.wire import RefusedError
 from sm_emulate.errors import EngineError, GpuNotFoundError, ImageNotFoundError, NotFoundError, StartError
@@ -157,6 +165,31 @@ class DockerEngine:
             return None
         seen = listening.of_process(pid, found["Id"]) if self._client.endpoint.local else None
         return self._listeners_by_exec(container) if seen is None else seen
+
+    def processes(self, container: str) -> tuple[Process, ...] | None:
+        query = {"ps_args": "-eo pid,ppid,stat,comm"}
+        try:
+            listed = self._client.call("GET", f"/containers/{quote(container)}/top", query=query)
+        except (NotFoundError, RefusedError):
+            return None
+        return render.processes(listed, first=self.state(container).pid)
+
+    def kill_process(self, container: str, pid: int) -> bool:
+        return self._client.endpoint.local and listening.kill(pid, self._inspect(container)["Id"])
+
+    def memory(self, container: str) -> int | None:
+        query = {"stream": 0, "one-shot": 1}
+        try:
+            if self._client.endpoint.local:
+                found = self._inspect(container)
+                seen = resident.of_process(int(found["State"].get("Pid") or 0), found["Id"])
+                if seen is not None:
+                    return seen
+            return render.resident(
+                self._client.call("GET", f"/containers/{quote(container)}/stats", query=query)
+            )
+        except (NotFoundError, RefusedError):
+            return None
 
     def remove(self, container: str) -> None:
         try:

@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from sm_emulate.engine.box import Box, OutputStream
-from sm_emulate.engine.protocol import ContainerState, EngineInfo, Exit, Image, Leftover, Listener
+from sm_emulate.engine.protocol import (
+    ContainerState,
+    EngineInfo,
+    Exit,
+    Image,
+    Leftover,
+    Listener,
+    Process,
+)
 from sm_emulate.errors import EngineError, GpuNotFoundError, ImageNotFoundError, NotFoundError, StartError
 
 if TYPE_CHECKING:
@@ -251,6 +259,22 @@ class MemoryEngine:
         if box.exit is not None:
             return None
         return tuple(Listener(address=a, port=port) for a, port, s in box.listening if s.fileno() >= 0)
+
+    def processes(self, container: str) -> tuple[Process, ...] | None:
+        self._trouble("processes")
+        box = self._container(container).box
+        if box.exit is not None:
+            return None
+        pid = self.state(container).pid
+        return (Process(pid=pid, parent=1, name=box.argv[0] if box.argv else "program", zombie=False),)
+
+    def kill_process(self, container: str, pid: int) -> bool:  # noqa: ARG002 - PID 1 is the only one here
+        self._trouble("kill_process")
+        return False
+
+    def memory(self, container: str) -> int | None:
+        self._trouble("memory")
+        return None if self._container(container).box.exit is not None else 1 << 20
 
     def remove(self, container: str) -> None:
         self._trouble("remove")

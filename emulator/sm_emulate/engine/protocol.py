@@ -217,6 +217,17 @@ class Listener:
     port: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A process of a container. Numbers are the engine's host's, not the container's."""
+
+    pid: int
+    parent: int
+    name: str
+    zombie: bool
+    """It has ended, and its parent has not waited for it."""
+
+
 PullProgress = Callable[[str, int, int], None]
 """Called with (layer id or status, bytes so far, bytes in all; 0 when unknown)."""
 
@@ -260,6 +271,15 @@ class Engine(Protocol):
 
     def listeners(self, container: str) -> tuple[Listener, ...] | None:
         """Tell what listens in its network namespace; None when that cannot be seen from here."""
+
+    def processes(self, container: str) -> tuple[Process, ...] | None:
+        """List its processes, PID 1 first; None when that cannot be seen from here."""
+
+    def kill_process(self, container: str, pid: int) -> bool:
+        """Send SIGKILL to one of its processes, not to PID 1; False when that cannot be done from here."""
+
+    def memory(self, container: str) -> int | None:
+        """Tell its resident memory in bytes, without what is only cached; None when that cannot be seen."""
 
     def remove(self, container: str) -> None:
         """Remove it with its anonymous volumes, killing it if need be. One that is gone is no error."""

@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from sm_emulate.engine.protocol import ContainerSpec, ContainerState, EngineInfo, Exit, Image, Leftover
+from sm_emulate.engine.protocol import (
+    ContainerSpec,
+    ContainerState,
+    EngineInfo,
+    Exit,
+    Image,
+    Leftover,
+    Process,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -196,3 +204,22 @@ def leftover_container(found: Mapping[str, Any]) -> Leftover:
         labels=found.get("Labels") or {},
         running=found.get("State") in ("running", "paused", "restarting"),
     )
+
+
+def processes(listed: Mapping[str, Any], *, first: int) -> tuple[Process, ...] | None:
+    """Read `ps -eo pid,ppid,stat,comm`, with the process `first` at its head."""
+    titles = [str(title) for title in listed.get("Titles") or ()]
+    if titles[:3] != ["PID", "PPID", "STAT"]:
+        return None  # an engine whose `top` knows no options
+    found = [
+        Process(pid=int(row[0]), parent=int(row[1]), zombie=row[2].startswith("Z"), name=" ".join(row[3:]))
+        for row in listed.get("Processes") or ()
+    ]
+    return tuple(sorted(found, key=lambda process: (process.pid != first, process.pid)))
+
+
+def resident(stats: Mapping[str, Any]) -> int | None:
+    """Take resident memory out of the engine's statistics: control groups of version 2 call it `anon`."""
+    told = (stats.get("memory_stats") or {}).get("stats") or {}
+    found = told.get("total_rss", told.get("anon"))
+    return None if found is None else int(found)
