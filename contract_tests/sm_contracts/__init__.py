@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sm_contracts.check import check
+    from sm_contracts.checking import check
     from sm_contracts.roles import Role
     from sm_contracts.rule import Severity, Status
     from sm_contracts.subject import Limits, SamplePayload
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Limits", "Role", "RuleResult", "SamplePayload", "Severity", "Status", "Verdict", "check"]
 
 _WHERE = {
-    "check": "sm_contracts.check",
+    "check": "sm_contracts.checking",
     "Role": "sm_contracts.roles",
     "Severity": "sm_contracts.rule",
     "Status": "sm_contracts.rule",

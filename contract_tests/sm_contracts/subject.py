@@ -54,6 +54,8 @@ class Subject:
     roles: frozenset[Role]
     roles_found_by: str
     """How the roles are known: asked for, or found from what."""
+    archive: Path | None = None
+    """The archive that the image was loaded from; None if it was not."""
     training: TrainingSample = field(default_factory=TrainingSample)
     model: Path | None = None
     """Folder or .tar.gz for /opt/ml/model; None if no model data was given."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -91,10 +91,8 @@ class ServingProbe:
     def run(self, bench: Workbench, wanted: frozenset[type]) -> Evidences:
         """Give what is wanted of one container, and of further ones only where it takes them."""
         found: dict[type, object] = {}
-        try:
+        with suppress(InterruptedLifeError):
             _Serving(bench, wanted, found).run()
-        except InterruptedLifeError:
-            pass
         return {kind: found.get(kind, INTERRUPTED) for kind in wanted}
 
 

@@ -7,7 +7,6 @@ import shutil
 import stat
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sm_contracts.evidence import Missing
@@ -29,6 +28,7 @@ from sm_contracts.roles import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from sm_contracts.evidence.serving.exchange import Exchange
     from sm_contracts.evidence.serving.start import Start

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sm_emulate.api.hosting import endpoint_request, invoke, new_endpoint, serve
-    from sm_emulate.api.images import find_image
+    from sm_emulate.api.images import ImageFiles, find_image, open_image
     from sm_emulate.api.training import plan, train
     from sm_emulate.artifacts.unpack import unpack_model
     from sm_emulate.engine.discover import connect
@@ -18,11 +18,14 @@ if TYPE_CHECKING:
         ContainerSpec,
         Engine,
         Exit,
+        FileStat,
         GpuRequest,
+        HistoryStep,
         Image,
         Listener,
         Mount,
         Process,
+        RegistryManifest,
     )
     from sm_emulate.gateway.ping import PingOutcome, ping
     from sm_emulate.lifecycle.endpoint import Endpoint
@@ -41,7 +44,9 @@ _WHERE = {
     "invoke": "sm_emulate.api.hosting",
     "new_endpoint": "sm_emulate.api.hosting",
     "serve": "sm_emulate.api.hosting",
+    "ImageFiles": "sm_emulate.api.images",
     "find_image": "sm_emulate.api.images",
+    "open_image": "sm_emulate.api.images",
     "plan": "sm_emulate.api.training",
     "train": "sm_emulate.api.training",
     "unpack_model": "sm_emulate.artifacts.unpack",
@@ -49,12 +54,15 @@ _WHERE = {
     "ContainerSpec": "sm_emulate.engine.protocol",
     "Engine": "sm_emulate.engine.protocol",
     "Exit": "sm_emulate.engine.protocol",
+    "FileStat": "sm_emulate.engine.protocol",
     "GpuRequest": "sm_emulate.engine.protocol",
+    "HistoryStep": "sm_emulate.engine.protocol",
     "Image": "sm_emulate.engine.protocol",
     "Listener": "sm_emulate.engine.protocol",
     "Mount": "sm_emulate.engine.protocol",
     "Process": "sm_emulate.engine.protocol",
     "CONTAINER_USER_AGENT": "sm_emulate.spec.invocation",
+    "RegistryManifest": "sm_emulate.engine.protocol",
     "PingOutcome": "sm_emulate.gateway.ping",
     "ping": "sm_emulate.gateway.ping",
     "Endpoint": "sm_emulate.lifecycle.endpoint",
@@ -77,14 +85,18 @@ __all__ = [
     "EndpointResult",
     "Engine",
     "Exit",
+    "FileStat",
     "GpuRequest",
+    "HistoryStep",
     "Image",
+    "ImageFiles",
     "Listener",
     "Mount",
     "PingOutcome",
     "Platform",
     "PlatformProfile",
     "Process",
+    "RegistryManifest",
     "Settings",
     "TrainingJob",
     "TrainingRequest",
@@ -94,6 +106,7 @@ __all__ = [
     "find_image",
     "invoke",
     "new_endpoint",
+    "open_image",
     "ping",
     "plan",
     "profile_named",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from sm_emulate.engine.box import Box, OutputStream
+from sm_emulate.engine.files import Files
 from sm_emulate.engine.protocol import (
     ContainerState,
     EngineInfo,
@@ -27,10 +28,17 @@ from sm_emulate.engine.protocol import (
 from sm_emulate.errors import EngineError, GpuNotFoundError, ImageNotFoundError, NotFoundError, StartError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from sm_emulate.engine.box import Program
-    from sm_emulate.engine.protocol import ContainerSpec, PullProgress
+    from sm_emulate.engine.files import MemoryFile
+    from sm_emulate.engine.protocol import (
+        ContainerSpec,
+        FileStat,
+        HistoryStep,
+        PullProgress,
+        RegistryManifest,
+    )
     from sm_emulate.errors import MachineError
 
 
@@ -39,6 +47,9 @@ class _Kept:
     image: Image
     program: Program
     executables: frozenset[str] | None
+    files: Files
+    history: tuple[HistoryStep, ...] = ()
+    manifest: RegistryManifest | None = None
 
 
 @dataclass(kw_only=True)
@@ -85,6 +96,9 @@ class MemoryEngine:
         image: Image | None = None,
         executables: frozenset[str] | None = None,
         only_in_registry: bool = False,
+        files: Mapping[str, MemoryFile] | None = None,
+        history: tuple[HistoryStep, ...] = (),
+        manifest: RegistryManifest | None = None,
     ) -> Image:
         """Put an image on the engine, or only in the registry from which it can be pulled.
 
@@ -94,6 +108,9 @@ class MemoryEngine:
             image: what it says of itself; by default nothing, on linux/amd64.
             executables: the first words of a command line that can be run; None means any.
             only_in_registry: it is found by `pull` alone.
+            files: what lies in it, by absolute path.
+            history: what made it.
+            manifest: what its registry holds under the reference.
         """
         identity = f"sha256:{next(self._numbers):064x}"
         if image is None:
@@ -109,7 +126,14 @@ class MemoryEngine:
                 labels={},
                 size_bytes=0,
             )
-        kept = _Kept(image=replace(image, id=image.id or identity), program=program, executables=executables)
+        kept = _Kept(
+            image=replace(image, id=image.id or identity),
+            program=program,
+            executables=executables,
+            files=Files(files or {}),
+            history=history,
+            manifest=manifest,
+        )
         (self._registry if only_in_registry else self._images)[reference] = kept
         return kept.image
 
@@ -157,6 +181,21 @@ class MemoryEngine:
             progress("layer", 1, 1)
         self._images[reference] = kept
         return kept.image
+
+    def load(self, archive: str) -> tuple[str, ...]:
+        self._trouble("load")
+        raise EngineError("this engine loads no archives", value=archive)
+
+    def history(self, reference: str) -> tuple[HistoryStep, ...]:
+        self._trouble("history")
+        return self._kept(reference).history
+
+    def registry_manifest(self, reference: str, timeout: float) -> RegistryManifest:  # noqa: ARG002 - no network here
+        self._trouble("registry_manifest")
+        found = self._images.get(reference) or self._registry.get(reference)
+        if found is None or found.manifest is None:
+            raise EngineError("no such manifest", value=reference, evidence=("no such manifest",))
+        return found.manifest
 
     def create(self, spec: ContainerSpec) -> str:
         self._trouble("create")
@@ -275,6 +314,18 @@ class MemoryEngine:
     def memory(self, container: str) -> int | None:
         self._trouble("memory")
         return None if self._container(container).box.exit is not None else 1 << 20
+
+    def stat(self, container: str, path: str) -> FileStat | None:
+        self._trouble("stat")
+        return self._container(container).kept.files.stat(path)
+
+    def read(self, container: str, path: str, limit: int) -> bytes | None:
+        self._trouble("read")
+        return self._container(container).kept.files.read(path, limit)
+
+    def files(self, container: str, under: str = "/") -> Iterator[FileStat]:
+        self._trouble("files")
+        return self._container(container).kept.files.walk(under)
 
     def remove(self, container: str) -> None:
         self._trouble("remove")

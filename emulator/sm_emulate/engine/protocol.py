@@ -135,6 +135,44 @@ class Image:
     working_dir: str
     labels: Mapping[str, str]
     size_bytes: int
+    volumes: tuple[str, ...] = ()
+    exposed_ports: tuple[str, ...] = ()
+    """As `8080/tcp`."""
+    digests: tuple[str, ...] = ()
+    """`REPOSITORY@sha256:...` for each registry that it came from or was pushed to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryStep:
+    """One instruction that made an image."""
+
+    created_by: str
+    """In the builder's words: `/bin/sh -c #(nop) ENV ...`, `RUN /bin/sh -c ... # buildkit`."""
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileStat:
+    """A file inside a container."""
+
+    path: str
+    """Absolute."""
+    kind: Literal["file", "directory", "link", "other"]
+    mode: int
+    """Permission bits, `0o755`."""
+    size: int
+    target: str = ""
+    """Of a link. `stat` gives the absolute path at the end of all links, `files` the text of this one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistryManifest:
+    """What a registry holds under a reference."""
+
+    media_type: str
+    digest: str
+    platforms: tuple[str, ...]
+    """`linux/amd64` ..., one for each entry of an index; `unknown/unknown` is an attestation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,6 +290,15 @@ class Engine(Protocol):
     def pull(self, reference: str, progress: PullProgress | None = None) -> Image:
         """Fetch an image from its registry. Raises `ImageNotFoundError` with the registry's answer."""
 
+    def load(self, archive: str) -> tuple[str, ...]:
+        """Take in the images of a `docker save` archive; give their references, or ids where they have none."""
+
+    def history(self, reference: str) -> tuple[HistoryStep, ...]:
+        """Tell what made an image, the oldest step first. Raises `ImageNotFoundError`."""
+
+    def registry_manifest(self, reference: str, timeout: float) -> RegistryManifest:
+        """Ask the image's registry what it holds. Raises `EngineError` when it does not tell in time."""
+
     def create(self, spec: ContainerSpec) -> str:
         """Make a container, not yet running; give its id."""
 
@@ -280,6 +327,18 @@ class Engine(Protocol):
 
     def memory(self, container: str) -> int | None:
         """Tell its resident memory in bytes, without what is only cached; None when that cannot be seen."""
+
+    def stat(self, container: str, path: str) -> FileStat | None:
+        """Look at one file of a container, running or not; a link itself, not what it points to."""
+
+    def read(self, container: str, path: str, limit: int) -> bytes | None:
+        """Give the first bytes of a regular file; None if the path names none. Links on the way are followed."""
+
+    def files(self, container: str, under: str = "/") -> Iterator[FileStat]:
+        """Walk everything at and below a folder, in no particular order; contents are passed over.
+
+        A path that is not there yields nothing. The caller may stop at any time.
+        """
 
     def remove(self, container: str) -> None:
         """Remove it with its anonymous volumes, killing it if need be. One that is gone is no error."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +12,16 @@ from sm_emulate.engine.protocol import (
     ContainerState,
     EngineInfo,
     Exit,
+    FileStat,
+    HistoryStep,
     Image,
     Leftover,
     Process,
+    RegistryManifest,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Literal
 
     from sm_emulate.engine.protocol import GpuRequest
@@ -111,6 +116,55 @@ def image(found: Mapping[str, Any]) -> Image:
         working_dir=config.get("WorkingDir") or "",
         labels=config.get("Labels") or {},
         size_bytes=int(found.get("Size") or 0),
+        volumes=tuple(sorted(config.get("Volumes") or ())),
+        exposed_ports=tuple(sorted(config.get("ExposedPorts") or ())),
+        digests=tuple(found.get("RepoDigests") or ()),
+    )
+
+
+def history(found: Iterable[Mapping[str, Any]]) -> tuple[HistoryStep, ...]:
+    """Read an image's history, which the engine gives newest first."""
+    steps = [
+        HistoryStep(created_by=str(step.get("CreatedBy") or ""), size_bytes=int(step.get("Size") or 0))
+        for step in found
+    ]
+    return tuple(reversed(steps))
+
+
+def registry_manifest(found: Mapping[str, Any]) -> RegistryManifest:
+    descriptor = found.get("Descriptor") or {}
+    return RegistryManifest(
+        media_type=str(descriptor.get("mediaType") or descriptor.get("MediaType") or ""),
+        digest=str(descriptor.get("digest") or ""),
+        platforms=tuple(
+            f"{each.get('os') or 'unknown'}/{each.get('architecture') or 'unknown'}"
+            for each in found.get("Platforms") or ()
+        ),
+    )
+
+
+_GO_DIRECTORY, _GO_LINK = 1 << 31, 1 << 27
+_GO_OTHER = 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19
+"""Device, named pipe, socket, character device, irregular: the bits of Go's os.FileMode."""
+
+
+def file_stat(header: str, path: str) -> FileStat:
+    """Read the header that `HEAD /containers/ID/archive` answers with."""
+    found = json.loads(base64.b64decode(header))
+    mode = int(found.get("mode") or 0)
+    kind: Literal["file", "directory", "link", "other"] = "file"
+    if mode & _GO_DIRECTORY:
+        kind = "directory"
+    elif mode & _GO_LINK:
+        kind = "link"
+    elif mode & _GO_OTHER:
+        kind = "other"
+    return FileStat(
+        path=path,
+        kind=kind,
+        mode=mode & 0o777,
+        size=int(found.get("size") or 0),
+        target=str(found.get("linkTarget") or "") if kind == "link" else "",
     )
 
 

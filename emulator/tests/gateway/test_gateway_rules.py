@@ -149,9 +149,7 @@ def test_wrong_requests_are_validation_errors(serve, gateways, say, request_line
     [("length", 1024), ("length", 1024 * 1024), ("chunked", 1024), ("chunked", 1024 * 1024)],
 )
 @pytest.mark.parametrize("size", [0, 1, 1023, 1024, 1025, 70_000, 1024 * 1024, 25 * 1024 * 1024])
-def test_bodies_pass_byte_for_byte(
-    serve, gateways, say, size, framing, hold
-):
+def test_bodies_pass_byte_for_byte(serve, gateways, say, size, framing, hold):
     payload = os.urandom(size)
     container = serve(lambda seen: say(seen.body))
     gateway = gateways(container, hold_bytes=hold)

@@ -78,7 +78,7 @@ class ModelDirectory:
 
 @dataclass(frozen=True, kw_only=True)
 class SharedMemory:
-    """/dev/shm of 64 MiB, and of 1 GiB where that was needed to compare."""
+    """Shared memory of 64 MiB, and of 1 GiB where that was needed to compare."""
 
     small: Trial
     large: Trial | None

@@ -122,11 +122,12 @@ def no_model_unclear(without: WithoutModel) -> Iterator[Outcome]:
         without a word.
 
     Why:
-        SageMaker creates models without model data, and a wrong path leaves the directory empty. The endpoint then fails
-        after the whole start window, and nothing says why.
+        SageMaker creates models without model data, and a wrong path leaves the directory empty. The endpoint then
+        fails after the whole start window, and nothing says why.
 
     Fix:
-        Look for the model at the start. Without it serve what can be served, or exit with a message that names the path.
+        Look for the model at the start. Without it serve what can be served, or exit with a message that names the
+        path.
     """
     trial = without.trial
     shown = {"trial": trial.as_json(), "window_seconds": without.window_s}
@@ -158,8 +159,8 @@ def startup_download(isolated: Isolated) -> Iterator[Outcome]:
     """The container becomes healthy with a network, and not without.
 
     What:
-        On a network without a way out the container did not become healthy, although it does elsewhere. This is an error
-        where network isolation is asked for.
+        On a network without a way out the container did not become healthy, although it does elsewhere. This is an
+        error where network isolation is asked for.
 
     Why:
         With EnableNetworkIsolation, in a VPC without NAT and for everything on AWS Marketplace there is no internet.
@@ -196,8 +197,8 @@ def not_repeatable(starts: SecondStart) -> Iterator[Outcome]:
         otherwise, although each of the two answers always in the same way.
 
     Why:
-        SageMaker starts containers whenever it likes: scaling, updates, security patches, broken instances. Two instances
-        of one endpoint must not disagree.
+        SageMaker starts containers whenever it likes: scaling, updates, security patches, broken instances. Two
+        instances of one endpoint must not disagree.
 
     Fix:
         Take everything from the image and the model data. Fix seeds, pin what is downloaded, and do not initialise
@@ -288,8 +289,8 @@ def bind_to_port_ignored(bound: BoundPort) -> Iterator[Outcome]:
         error where the image has the label com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true.
 
     Why:
-        In a pipeline and in a multi-container endpoint the containers share one network. Each is told a port of its own,
-        and is pinged there.
+        In a pipeline and in a multi-container endpoint the containers share one network. Each is told a port of its
+        own, and is pinged there.
 
     Fix:
         Listen on `os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")`.
@@ -321,12 +322,12 @@ def unsafe_ports(bound: BoundPort) -> Iterator[Outcome]:
     """The container listens on further ports outside the safe range.
 
     What:
-        Told SAGEMAKER_SAFE_PORT_RANGE, the container listens on a port outside of it, at an address other than loopback,
-        that is not the one it was told to bind to.
+        Told SAGEMAKER_SAFE_PORT_RANGE, the container listens on a port outside of it, at an address other than
+        loopback, that is not the one it was told to bind to.
 
     Why:
-        The containers of a pipeline share one network: two that listen on the same port cannot both start. Only ports in
-        the range are kept apart.
+        The containers of a pipeline share one network: two that listen on the same port cannot both start. Only ports
+        in the range are kept apart.
 
     Fix:
         Take further ports (metrics, management) from SAGEMAKER_SAFE_PORT_RANGE, or bind them to 127.0.0.1.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from sm_contracts.evidence.serving.load import MemoryReadings, ParallelAnswers, Zombies
@@ -88,7 +89,7 @@ def memory_growth(memory: MemoryReadings) -> Iterator[Outcome]:
     if len(readings) < 7:
         yield Inconclusive("memory was not read often enough")
         return
-    steps = [after - before for before, after in zip(readings, readings[1:], strict=False)]
+    steps = [after - before for before, after in itertools.pairwise(readings)]
     half = len(steps) // 2
     early, late = sum(steps[:half]), sum(steps[-half:])
     rising = sum(step > 0 for step in steps) >= len(steps) - 1

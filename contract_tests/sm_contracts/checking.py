@@ -81,6 +81,7 @@ def check(
             image=found.reference,
             roles=chosen,
             roles_found_by=found_by,
+            archive=found.archive,
             training=TrainingSample(
                 channels=tuple(channels),
                 hyperparameters=dict(hyperparameters or {}),
