@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 AT_ONCE = 2
 """Short lives beside the long one. More would make each other, and it, slow."""
 INTERRUPTED = Missing("the check was interrupted")
+NO_ANSWER = Missing("invocations are not answered in time, see SM312")
 NOT_WORKING = Missing("the sample payload is not answered 200, see SM311")
 
 _NEEDS_WORKING_SAMPLE = (
@@ -217,6 +218,9 @@ class _Serving:
         self._act(life, IdlePings, lambda: serving_long.idle_pings(life))
         if working is not None:
             self._with_sample(life, working)
+        if sample is not None and sample.answers[-1:] and sample.answers[-1].failure == "timeout":
+            for kind in (connections.KeepAlive, answers.LargeBodies, end.InFlight):
+                self.found[kind] = NO_ANSWER
         self._act(life, connections.KeepAlive, lambda: serving_crowd.keep_alive(life, working))
         self._act(life, connections.Accepts, lambda: serving_crowd.accepts(life))
         if working is not None:
@@ -250,7 +254,7 @@ class _Serving:
         self._look_after(life, "SM333")
 
     def _act(self, life: Life, kind: type, act: Callable[[], object], *, spoils: str = "") -> None:
-        if kind not in self.wanted or not self._willing(life, {kind}):
+        if kind not in self.wanted or kind in self.found or not self._willing(life, {kind}):
             return
         self.found[kind] = act()
         if spoils:
@@ -272,7 +276,7 @@ class _Serving:
         """See whether an act spoilt the container for those that follow."""
         until = time.monotonic() + serving_crowd.RECOVERY_S
         while life.container is not None and time.monotonic() < until and not self.bench.stopping():
-            if life.client.ping().ok:
+            if life.client.ping(timeout_s=6.0).ok:
                 return
             time.sleep(0.3)
         self.spoilt = Missing(f"the container was not healthy any more after what {rule} tells about")
@@ -302,11 +306,11 @@ class _Serving:
                 self._willing(life, kinds & {end.Stop, end.InFlight})
             else:
                 self.bench.say("serving: stop")
-                asked = end.InFlight in self.wanted and self.spoilt is None
+                asked = end.InFlight in self.wanted - set(self.found) and self.spoilt is None
                 window = self.subject.limits.serve_stop_grace_s
                 told, flight = stop(life, self._working, in_flight=asked, window_s=window)
                 self.found[end.Stop] = told
-                self.found[end.InFlight] = flight or self.spoilt
+                self.found.setdefault(end.InFlight, flight or self.spoilt)
         life.kill()
         life.await_log()
         self.found[end.Logs] = end.Logs(bytes=life.log_bytes, tail=life.log_tail)
@@ -335,7 +339,15 @@ class _Serving:
         wanted = self.wanted
         tasks: list[Callable[[], dict[type, object]]] = []
         if set(_SECOND) & wanted:
-            tasks.append(lambda: serving_short.second_start(setting, wanted))
+            timed_out = (
+                self.sample is not None
+                and setting.first.answers[-1:]
+                and not setting.first.answers[-1].answered
+            )
+            if timed_out:
+                self.found[connections.SlowBody] = NO_ANSWER
+            second = wanted - set(self.found)
+            tasks.append(lambda: serving_short.second_start(setting, second))
         if lives.BoundPort in wanted:
             tasks.append(lambda: {lives.BoundPort: serving_short.bound_port(setting)})
         fine = self.sample is None or self.sample.works

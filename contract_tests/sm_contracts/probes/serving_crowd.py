@@ -85,7 +85,7 @@ def _connect_at_once(client: Client) -> tuple[float, ...]:
 
 def keep_alive(life: Life, sample: Sample | None) -> KeepAlive:
     """Send two requests over one connection, in every order of ping and invocation."""
-    invocation = replace(any_request(sample), keep_alive=True)
+    invocation = replace(any_request(sample), keep_alive=True, timeout_s=20.0)
     ping = ping_request(keep_alive=True)
     pairs = []
     for first, second in ((ping, ping), (invocation, ping), (invocation, invocation)):
@@ -272,7 +272,8 @@ def _until_healthy(life: Life, patience: float) -> tuple[tuple[Exchange, ...], f
     pings: list[Exchange] = []
     wait(0.1, life.bench.stopping)
     while True:
-        pings.append(life.client.ping(timeout_s=PING_LIMIT_S))
+        # slow pings are SM304's; here it is about whether there are any
+        pings.append(life.client.ping(timeout_s=3 * PING_LIMIT_S))
         waited = time.monotonic() - began
         if pings[-1].ok or waited > patience or life.bench.stopping() or life.container is None:
             # one that exits may have answered a moment before

@@ -16,11 +16,10 @@ from sm_emulate.errors import SmEmulateError
 
 if TYPE_CHECKING:
     from sm_contracts.evidence.serving.exchange import Exchange
-    from sm_contracts.probes.serving_http import Request
     from sm_contracts.probes.serving_life import Life
     from sm_emulate.api import Process
 
-PAUSES_S = (0.3, 0.7, 1.5, 6.0)
+PAUSES_S = (0.3, 0.5, 0.5, 6.0)
 """Before each piece of a slow body: the last is longer than the idle limits that small servers have."""
 REAPING_S = 1.5
 """In which PID 1 must have waited for a child that ended."""
@@ -33,6 +32,8 @@ def slow_body(life: Life, sample: Sample | None) -> SlowBody:
     asked = replace(any_request(sample), what="a body sent slowly", timeout_s=30.0)
     at_once = life.client.send(asked)
     slow: list[Exchange] = []
+    if not at_once.answered:
+        return SlowBody(at_once=at_once, slow=(), seconds=0.0, longest_pause_s=0.0)
     while len(slow) < 2 and not (slow and slow[-1].answered) and not life.bench.stopping():
         slow.append(life.client.send_slowly(asked, PAUSES_S, stopping=life.bench.stopping))
         if slow[-1].status == at_once.status:
@@ -110,11 +111,3 @@ def stop(
             connection.send(held_back)
         answer = connection.answer(asked)
     return life.await_stop(began, window_s), InFlight(answer=answer, before=before)
-
-
-def _all_but_last(connection: object, request: Request) -> None:
-    from sm_contracts.probes.serving_http import Connection
-
-    assert isinstance(connection, Connection)
-    connection.send(connection.head(request))
-    connection.send(request.body[:-1])

@@ -8,7 +8,7 @@ from sm_contracts.evidence.serving.end import ServerBanner
 from sm_contracts.evidence.serving.load import BusyPings
 from sm_contracts.evidence.serving.start import IdlePings
 from sm_contracts.roles import SERVING
-from sm_contracts.rule import Fail, Outcome, Pass, Severity, rule
+from sm_contracts.rule import Fail, Inconclusive, Outcome, Pass, Severity, rule
 from sm_contracts.rules.serving import INFERENCE_CODE
 
 if TYPE_CHECKING:
@@ -43,8 +43,15 @@ def ping_slow(idle: IdlePings) -> Iterator[Outcome]:
         yield Pass(numbers)
 
 
-@rule("SM306", "ping-blocked", severity=Severity.ERROR, roles=SERVING, needs=BusyPings, source=INFERENCE_CODE)
-def ping_blocked(busy: BusyPings) -> Iterator[Outcome]:
+@rule(
+    "SM306",
+    "ping-blocked",
+    severity=Severity.ERROR,
+    roles=SERVING,
+    needs=(IdlePings, BusyPings),
+    source=INFERENCE_CODE,
+)
+def ping_blocked(idle: IdlePings, busy: BusyPings) -> Iterator[Outcome]:
     """Pings take over 2 seconds while invocations run.
 
     What:
@@ -65,7 +72,9 @@ def ping_blocked(busy: BusyPings) -> Iterator[Outcome]:
         "slowest_ping_seconds": [round(each.slowest_s, 3) for each in busy.rounds],
         "limit_seconds": LIMIT_S,
     }
-    if len(busy.rounds) > 1 and all(each.slowest_s > LIMIT_S for each in busy.rounds):
+    if sum(ping.seconds > LIMIT_S for ping in idle.pings) > 1:
+        yield Inconclusive("idle pings take over 2 s as well, see SM304")
+    elif len(busy.rounds) > 1 and all(each.slowest_s > LIMIT_S for each in busy.rounds):
         slowest = max(each.slowest_s for each in busy.rounds)
         yield Fail(
             f"while {busy.rounds[0].clients} clients invoked, a ping took {slowest:.1f} s (limit 2 s), twice",
