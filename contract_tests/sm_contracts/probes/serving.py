@@ -218,7 +218,7 @@ class _Serving:
         self._act(life, IdlePings, lambda: serving_long.idle_pings(life))
         if working is not None:
             self._with_sample(life, working)
-        if sample is not None and sample.answers[-1:] and sample.answers[-1].failure == "timeout":
+        if sample is not None and sample.mute:
             for kind in (connections.KeepAlive, answers.LargeBodies, end.InFlight):
                 self.found[kind] = NO_ANSWER
         self._act(life, connections.KeepAlive, lambda: serving_crowd.keep_alive(life, working))
@@ -339,12 +339,7 @@ class _Serving:
         wanted = self.wanted
         tasks: list[Callable[[], dict[type, object]]] = []
         if set(_SECOND) & wanted:
-            timed_out = (
-                self.sample is not None
-                and setting.first.answers[-1:]
-                and not setting.first.answers[-1].answered
-            )
-            if timed_out:
+            if self.sample is not None and self.sample.mute:
                 self.found[connections.SlowBody] = NO_ANSWER
             second = wanted - set(self.found)
             tasks.append(lambda: serving_short.second_start(setting, second))

@@ -203,7 +203,7 @@ class Client:
     def send(self, request: Request) -> Exchange:
         """Send a request on a connection of its own, and read the answer."""
         began = time.monotonic()
-        with self.connect(timeout_s=min(5.0, request.timeout_s)) as connection:
+        with self.connect(timeout_s=min(20.0, request.timeout_s)) as connection:
             connection.request(request)
             seen = connection.answer(request)
         return replace(seen, seconds=time.monotonic() - began)

@@ -82,6 +82,7 @@ class Life:
         self._healthy, self._exited, self._done = threading.Event(), threading.Event(), threading.Event()
         self._exit: tuple[int, bool] | None = None
         self._container: str | None = None
+        self._started_at = self._exited_at = 0.0
         self._endpoint: Endpoint | None = None
         self._error: BaseException | None = None
         self._listeners: tuple[Listening, ...] | None = None
@@ -130,7 +131,7 @@ class Life:
         error = self._error
         if self._container is None and isinstance(error, EndpointFailedError):
             return replace(self._start("not-started"), start_error="; ".join(error.evidence) or error.what)
-        if self._exit is not None:
+        if self._exit is not None and self._exited_at - self._started_at < self.conditions.window_s:
             return self._start("exited")
         if error is not None and not isinstance(error, EndpointFailedError):
             raise error
@@ -270,8 +271,10 @@ class Life:
             self.dev_lines += [line for line in lines if "development server" in line.lower()][:5]
         elif isinstance(event, events.ContainerStarted):
             self._container = event.container
+            self._started_at = time.monotonic()
         elif isinstance(event, events.ContainerExited):
             self._exit = (event.code, event.oom_killed)
+            self._exited_at = time.monotonic()
             self._exited.set()
 
     def _watch(self) -> None:
@@ -310,10 +313,14 @@ class Life:
         return Client(host="127.0.0.1", port=published, platform=platform)
 
     def _start(self, outcome: Any) -> Start:
-        code, killed = self._exit or (None, False)
+        # one that was not healthy in time was then stopped: its exit says nothing
+        code, killed = (self._exit if outcome == "exited" else None) or (None, False)
+        took = self._health_s
+        if took is None:
+            took = self.conditions.window_s if outcome == "unhealthy" else time.monotonic() - self._began
         return Start(
             outcome=outcome,
-            seconds=self._health_s if self._health_s is not None else time.monotonic() - self._began,
+            seconds=took,
             window_s=self.conditions.window_s,
             exit_code=code,
             oom_killed=killed,

@@ -63,6 +63,11 @@ class Sample:
     """That an invocation takes."""
     answers: list[Exchange] = field(default_factory=list)
 
+    @property
+    def mute(self) -> bool:
+        """Whether it is not answered in time, so that asking again only costs time."""
+        return bool(self.answers) and self.answers[-1].failure == "timeout"
+
     def request(self, what: str = "the sample payload") -> Request:
         """Give the invocation as the user means it."""
         return Request(

@@ -91,7 +91,7 @@ class Setting:
 
     def ask(self, life: Life, repeats: int = 1) -> tuple[Exchange, ...]:
         """Send the sample payload until it works, then repeat it."""
-        if self.sample is None:
+        if self.sample is None or self.sample.mute:
             return ()
         answers = [life.client.send(self.sample.request())]
         began = time.monotonic()

@@ -52,6 +52,11 @@ class Exchange:
         """Whether it is a whole answer, whatever its status."""
         return self.status is not None and not self.failure
 
+    @property
+    def served_s(self) -> float:
+        """Seconds from the connection on; all of them where there was none."""
+        return self.seconds - self.connect_s if self.answered else self.seconds
+
     def header(self, name: str) -> str | None:
         """Give the first header of that name."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)

@@ -19,7 +19,8 @@ class BusyRound:
 
     @property
     def slowest_s(self) -> float:
-        return max((ping.seconds for ping in self.pings), default=0.0)
+        """Of the slowest ping; how long a connection takes to be accepted is a matter of its own."""
+        return max((ping.served_s for ping in self.pings), default=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
