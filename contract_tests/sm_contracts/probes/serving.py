@@ -207,7 +207,7 @@ class _Serving:
     def _acts(self, life: Life) -> None:
         sample = self.sample
         working = sample if sample is not None and sample.works else None
-        if sample is not None and not sample.works:
+        if sample is not None and sample.answers and not sample.works:
             self._blame_conditions(life, sample)
         for kind in self.wanted & set(_NEEDS_SAMPLE):
             if sample is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from pathlib import Path
 
@@ -50,14 +48,3 @@ def of_process(pid: int, container: str) -> tuple[Listener, ...] | None:
     except OSError:
         return None
     return tuple(listener for table in tables for listener in parse(table))
-
-
-def kill(pid: int, container: str) -> bool:
-    """Send SIGKILL to a process, if it is that container's as seen from here."""
-    try:
-        if container not in (Path("/proc") / str(pid) / "cgroup").read_text():
-            return False
-        os.kill(pid, signal.SIGKILL)
-    except OSError:
-        return False
-    return True

@@ -257,7 +257,7 @@ class Listener:
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """A process of a container. Numbers are the engine's host's, not the container's."""
+    """A process of a container. Its number means something to `kill_process` only."""
 
     pid: int
     parent: int

@@ -16,7 +16,6 @@ from sm_emulate.engine.protocol import (
     HistoryStep,
     Image,
     Leftover,
-    Process,
     RegistryManifest,
 )
 
@@ -258,18 +257,6 @@ def leftover_container(found: Mapping[str, Any]) -> Leftover:
         labels=found.get("Labels") or {},
         running=found.get("State") in ("running", "paused", "restarting"),
     )
-
-
-def processes(listed: Mapping[str, Any], *, first: int) -> tuple[Process, ...] | None:
-    """Read `ps -eo pid,ppid,stat,comm`, with the process `first` at its head."""
-    titles = [str(title) for title in listed.get("Titles") or ()]
-    if titles[:3] != ["PID", "PPID", "STAT"]:
-        return None  # an engine whose `top` knows no options
-    found = [
-        Process(pid=int(row[0]), parent=int(row[1]), zombie=row[2].startswith("Z"), name=" ".join(row[3:]))
-        for row in listed.get("Processes") or ()
-    ]
-    return tuple(sorted(found, key=lambda process: (process.pid != first, process.pid)))
 
 
 def resident(stats: Mapping[str, Any]) -> int | None:

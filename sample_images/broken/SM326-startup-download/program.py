@@ -1,12 +1,13 @@
-import socket
+import os
+import urllib.request
 
 from server import Server
 
 
 class Broken(Server):
     def load(self):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way_out:
-            way_out.connect(("198.51.100.7", 443))  # stands for a download: there must be a route
+        with urllib.request.urlopen(os.environ["WEIGHTS_URL"], timeout=3) as answer:
+            self.log(f"downloaded the weights: {answer.status}")
         super().load()
 
 
