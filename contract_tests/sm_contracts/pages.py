@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sm_contracts.registry import all_rules
+from sm_contracts.roles import Role
 from sm_contracts.rule import HEADINGS
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ until something ordinary happens. [validate.md](../validate.md) says how a check
 
 def page(rule: Rule) -> str:
     """Give a rule's page as Markdown."""
-    roles = ", ".join(f"`{role}`" for role in sorted(role.value for role in rule.roles))
+    roles = "all" if rule.roles == set(Role) else ", ".join(sorted(f"`{role.value}`" for role in rule.roles))
     parts = [
         f"# {rule.id} {rule.name}",
         rule.summary,

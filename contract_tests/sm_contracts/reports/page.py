@@ -11,6 +11,7 @@ from sm_contracts.reports.timeline import MARKS, picture, summary
 from sm_contracts.reports.wording import (
     again,
     conclusion,
+    counted,
     counts,
     evidence_lines,
     failures,
@@ -199,7 +200,7 @@ def _logs(verdict: Verdict) -> Iterator[str]:
         return
     yield '<section aria-labelledby="logs"><h2 id="logs">Logs</h2>'
     for (probe, container), lines in logs.items():
-        yield f"<details><summary>{_text(probe)}, container {_text(container)}: {len(lines)} lines</summary>"
+        yield f"<details><summary>{_text(probe)}, container {_text(container)}: {counted(len(lines), 'line')}</summary>"
         name = f"Log of {_text(probe)}, container {_text(container)}"
         yield f'<pre class="log" tabindex="0" role="region" aria-label="{name}">{_text(chr(10).join(lines))}</pre>'
         yield "</details>"

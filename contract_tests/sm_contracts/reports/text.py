@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sm_contracts.reports.wording import (
     again,
     conclusion,
+    counted,
     counts,
     evidence_lines,
     failures,
@@ -68,7 +69,9 @@ def _phases(verdict: Verdict, say: Say) -> Iterator[str]:
     width = max(len(probe.name) for probe in verdict.probes)
     for probe in verdict.probes:
         lives = (
-            f"   {probe.container_seconds:.1f} s in {_counted(probe.containers)}" if probe.containers else ""
+            f"   {probe.container_seconds:.1f} s in {counted(probe.containers, 'container')}"
+            if probe.containers
+            else ""
         )
         yield say(f"{probe.name:<{width}}  {probe.seconds:6.1f} s{lives}", _GREY)
     yield ""
@@ -118,7 +121,3 @@ def _wrapped(paragraph: str, indent: int) -> list[str]:
         else:
             lines += textwrap.wrap(line, _WIDTH - indent, break_long_words=False, break_on_hyphens=False)
     return lines
-
-
-def _counted(number: int) -> str:
-    return f"{number} container" if number == 1 else f"{number} containers"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from sm_contracts.reports.wording import printable
+from sm_contracts.reports.wording import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -68,13 +68,15 @@ def picture(probe: str, happenings: Sequence[Mapping[str, Any]]) -> str:
 def summary(probe: str, happenings: Sequence[Mapping[str, Any]]) -> str:
     """Say in one sentence what the picture shows."""
     lives = sum(each["what"] == "container" for each in happenings)
-    said = [f"{lives} container{'' if lives == 1 else 's'}"]
+    said = [counted(lives, "container")]
     for what in ("ping", "invocation"):
         seen = [each for each in happenings if each["what"] == what]
         if seen:
             good = sum(each["status"] == 200 for each in seen)
             slowest = max(float(each["seconds"]) for each in seen)
-            said.append(f"{len(seen)} {what}s, {good} answered 200, the slowest took {duration(slowest)}")
+            said.append(
+                f"{counted(len(seen), what)}, {good} answered 200, the slowest took {duration(slowest)}"
+            )
     return f"{probe}: {'; '.join(said)}"
 
 

@@ -117,3 +117,8 @@ def log_of(verdict: Verdict, result: RuleResult) -> tuple[str, Sequence[str]]:
 def printable(text: str) -> str:
     """Give a text without control characters: a container may write anything, terminal commands too."""
     return _CONTROL.sub("\ufffd", text)
+
+
+def counted(number: int, noun: str) -> str:
+    """Give a number with its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
