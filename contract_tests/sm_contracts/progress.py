@@ -40,7 +40,7 @@ class Lines:
         self._say(probe)
 
     def doing(self, probe: str, words: str) -> None:
-        self._say(f"{probe}: {words}")
+        self._say(f"{probe}: {words.removeprefix(f'{probe}: ')}")
 
     def ended(self, probe: str, seconds: float) -> None:
         """Its results tell."""

@@ -47,7 +47,7 @@ class Display:
             self._total = len(probes)
             if self._live and probes:
                 self._bar = _bar(self._stream, colour=self._colour)
-                self._whole = self._bar.add_task("probes", total=len(probes), words="")
+                self._whole = self._bar.add_task("check", total=len(probes), words=self._how_far())
                 self._bar.start()
 
     def began(self, probe: str) -> None:
@@ -58,9 +58,10 @@ class Display:
                 self._say(f"{probe}: begins")
 
     def doing(self, probe: str, words: str) -> None:
+        words = words.removeprefix(f"{probe}: ")
         with self._lock:
             if self._bar is not None and probe in self._tasks:
-                self._bar.update(self._tasks[probe], words=printable(words))
+                self._bar.update(self._tasks[probe], words=printable(words), refresh=True)
             elif self._bar is None:
                 self._say(f"{probe}: {words}")
 
@@ -69,9 +70,12 @@ class Display:
             self._done += 1
             if self._bar is not None and probe in self._tasks and self._whole is not None:
                 self._bar.remove_task(self._tasks.pop(probe))
-                self._bar.advance(self._whole)
+                self._bar.update(self._whole, completed=self._done, words=self._how_far())
             else:
-                self._say(f"{probe}: done in {seconds:.1f} s ({self._done} of {self._total})")
+                self._say(f"{probe}: done in {seconds:.1f} s ({self._how_far()})")
+
+    def _how_far(self) -> str:
+        return f"{self._done} of {self._total}"
 
     def _say(self, words: str) -> None:
         if self._deaf:
@@ -96,12 +100,11 @@ class Display:
 
 def _bar(stream: TextIO, *, colour: bool) -> Progress:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),
         TimeElapsedColumn(),
         TextColumn("{task.fields[words]}", markup=False),
         console=Console(file=stream, no_color=not colour),
