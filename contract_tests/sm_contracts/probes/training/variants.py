@@ -9,7 +9,7 @@ from sm_contracts.evidence import Missing
 from sm_contracts.evidence.training.folders import Clashes, InputWrites
 from sm_contracts.evidence.training.stop import Resumed, Sidecars, Stopped
 from sm_contracts.evidence.training.variants import ConfigVariants, Isolated, Quoting, TuningJob, TwoHosts
-from sm_contracts.probes.training.job import markers
+from sm_contracts.probes.training.hosts import markers
 from sm_contracts.probes.training.way import quoted, strings
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sm_contracts.probes import Evidences
     from sm_contracts.probes.training.baseline import Together
-    from sm_contracts.probes.training.job import Trained
+    from sm_contracts.probes.training.trained import Trained
     from sm_contracts.probes.training.way import Way
 
 TUNING = "_tuning_objective_metric"
