@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,10 @@ _SIGNS = {
 }
 """What a program's text says when it is written for SageMaker."""
 _WORDS = {Role.TRAIN: ("train", "training"), Role.SERVE: ("serve", "serving", "inference", "server")}
+_SERVERS = {
+    "uvicorn", "gunicorn", "hypercorn", "waitress-serve", "nginx", "tritonserver", "torchserve", "multi-model-server",
+    "mxnet-model-server", "tensorflow_model_server", "bentoml", "mlserver",
+}  # fmt: skip
 _READ = 4 << 20
 """Bytes of a program that is searched for signs."""
 
@@ -138,11 +143,11 @@ def find_roles(engine: Engine, image: Image) -> tuple[frozenset[Role], str]:
 def _from_entrypoint(files: ImageFiles, image: Image) -> dict[Role, list[str]]:
     """Read what the ENTRYPOINT runs: by the programs' names, else by what they say."""
     seen: dict[Role, list[str]] = {}
-    for word in image.entrypoint:
-        stem = posixpath.basename(word).partition(".")[0].lower()
-        parts = stem.replace("-", "_").split("_")
+    for word in " ".join(image.entrypoint).split():
+        name = posixpath.basename(word).lower()
+        parts = set(re.split(r"[._-]", name))
         for role, names in _WORDS.items():
-            if set(parts) & set(names):
+            if parts & set(names) or (role is Role.SERVE and name in _SERVERS):
                 seen.setdefault(role, []).append(f"{word} in the ENTRYPOINT")
     if seen:
         return seen

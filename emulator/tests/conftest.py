@@ -1,4 +1,4 @@
-"""Engines to test with: `stage` is either of two, the in-memory one and a real one."""
+"""Engines to test with: `stage` is either of two, the in-memory one and a real one; `engine` is for runs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from product import Images, Product
+from scenes import Endpoints, Heard, Jobs, Model
 
 from sm_emulate.engine.discover import connect
 from sm_emulate.engine.memory import MemoryEngine
@@ -170,3 +172,71 @@ def shell_image(engine):
             capture_output=True,
         )
     return BUSYBOX
+
+
+@pytest.fixture
+def heard():
+    return Heard()
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def home(tmp_path, cache, monkeypatch):
+    """The folder of all runs, as the environment names it."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("SM_EMULATE_HOME", str(folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    return folder
+
+
+@pytest.fixture
+def engine():
+    """An engine on which nothing may be left of any run."""
+    engine = MemoryEngine()
+    yield engine
+    left = engine.leftovers({LABEL_SESSION: ""})
+    engine.close()
+    assert left == []
+
+
+@pytest.fixture
+def jobs(engine, home, heard):
+    return Jobs(engine, home, heard)
+
+
+@pytest.fixture
+def endpoints(engine, home, heard):
+    return Endpoints(engine, home, heard)
+
+
+@pytest.fixture
+def model():
+    return Model
+
+
+@pytest.fixture(scope="session")
+def images(docker_endpoint, base_image):
+    return Images(docker_endpoint, base_image)
+
+
+@pytest.fixture(scope="session")
+def new_product(docker_endpoint, shared_folder, tmp_path_factory):
+    """Makes command lines with state folders of their own, for fixtures that several tests share."""
+
+    def make(name):
+        return Product(tmp_path_factory.mktemp(name), docker_endpoint, shared_folder / "cache")
+
+    return make
+
+
+@pytest.fixture
+def product(tmp_path, docker_endpoint, shared_folder):
+    """The command line with a state folder of its own. What a test leaves on the engine fails it."""
+    made = Product(tmp_path, docker_endpoint, shared_folder / "cache")
+    yield made
+    assert made.strike() == [], "left behind on the engine"
+    assert made.left_on_disk() == [], "not the caller's"

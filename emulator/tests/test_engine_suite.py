@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from sm_emulate.engine import layers
+from sm_emulate.engine import layers, render
 from sm_emulate.engine.files import MemoryFile
 from sm_emulate.engine.protocol import LABEL_RUN, ContainerSpec, GpuRequest, HistoryStep, Mount
 from sm_emulate.errors import (
@@ -243,6 +243,36 @@ def test_hosts_of_one_network_find_each_other(stage):
     stage.engine.remove_network(network)  # it is gone: no error
 
 
+def test_a_container_joins_one_more_network_under_another_name(stage):
+    names = [f"sm-emulate-{stage.session[:8]}-{each}" for each in "ab"]
+    first, second = (stage.engine.create_network(name, internal=False, labels=stage.labels) for name in names)
+
+    def program(box):
+        box.print("ready")
+        box.next_signal()
+        box.print(box.resolve("algo-2"))
+
+    container, reader = stage.started(
+        "trap 'nslookup algo-2 2>&1 || getent hosts algo-2; exit' TERM; echo ready; while :; do sleep 0.05; done",
+        program,
+        network=names[0],
+        aliases=("algo-1",),
+    )
+    reader.wait_for(b"ready")
+    stage.engine.connect_network(second, container, aliases=("algo-2",))
+    with pytest.raises(EngineError):
+        stage.engine.remove_network(second)
+    stage.engine.signal(container, "SIGTERM")
+    stage.engine.wait(container)
+    reader.join(10)
+    assert b"Address" in reader.text().partition(b"algo-2")[2] or reader.text().count(b".") >= 3
+    stage.engine.remove(container)
+    stage.engine.remove_network(first)
+    stage.engine.remove_network(second)
+    with pytest.raises(NotFoundError):
+        stage.engine.connect_network(second, container)
+
+
 def test_a_network_that_is_not_there(stage):
     with pytest.raises(MachineError) as caught:
         stage.started("true", lambda box: 0, network="sm-emulate-no-such-network")
@@ -387,6 +417,48 @@ def test_the_engine_says_what_it_is(stage):
     assert abs(info.server_time.timestamp() - time.time()) < 3600
 
 
+HANDLES = "trap 'exit 0' TERM; exec 3<>/dev/null; echo ready; while :; do sleep 0.05; done"
+
+
+def handles(box):
+    box.handled.add("SIGTERM")
+    box.opened.add("/dev/null")
+    box.print("ready")
+    box.next_signal()
+
+
+def test_signal_handlers_and_open_devices_are_seen(stage):
+    container, reader = stage.started(HANDLES, handles, network="none")
+    reader.wait_for(b"ready")
+    assert stage.engine.catches(container, "SIGTERM") in (True, None)
+    assert stage.engine.catches(container, "SIGUSR1") in (False, None)
+    devices = stage.engine.devices(container)
+    assert devices is None or "/dev/null" in devices
+    stage.engine.signal(container, "SIGTERM")
+    stage.engine.wait(container)
+    assert stage.engine.catches(container, "SIGTERM") is None
+    assert stage.engine.devices(container) is None
+
+
+def test_what_a_container_wrote_is_counted(stage, tmp_path):
+    (tmp_path / "out").mkdir()
+
+    def program(box):
+        for name, size in (("/home/a", 3000), ("/tmp/b", 500), ("/out/c", 9000)):
+            box.path(name).parent.mkdir(parents=True, exist_ok=True)
+            box.path(name).write_bytes(bytes(size))
+
+    shell = (
+        "mkdir -p /home /tmp; printf %03000d 0 > /home/a; printf %0500d 0 > /tmp/b; printf %09000d 0 > /out/c"
+    )
+    container, _ = stage.started(
+        shell, program, network="none", mounts=(Mount(source=str(tmp_path / "out"), target="/out"),)
+    )
+    assert stage.engine.wait(container).code == 0
+    assert stage.engine.written_bytes(container) in (3500, None)
+    stage.engine.remove(container)
+
+
 FILES = {
     "/opt/program/train": MemoryFile(b"#!/bin/sh\n", 0o755),
     "/opt/link": MemoryFile(target="program/train"),
@@ -490,6 +562,28 @@ def test_the_history_is_told(stage):
     assert all(isinstance(step.created_by, str) for step in history)
     with pytest.raises(ImageNotFoundError):
         stage.engine.history("sm-emulate.invalid/nothing:1")
+
+
+def test_what_a_push_would_send_is_known_to_some_stores_only(stage):
+    found = stage.engine.stored_manifest(stage.spec("", lambda box: 0).image)
+    assert found is None or found.media_type
+
+
+def entry(kind, media_type, platform):
+    descriptor = {"mediaType": media_type, "digest": "sha256:0", "size": 1}
+    return {"Kind": kind, "Descriptor": descriptor, "ImageData": {"Platform": platform}}
+
+
+def test_the_list_of_containerds_store_is_read():
+    manifest = "application/vnd.oci.image.manifest.v1+json"
+    image = entry("image", manifest, {"os": "linux", "architecture": "amd64"})
+    alone = render.stored_manifest({"Id": "sha256:1", "Manifests": [image]})
+    assert (alone.media_type, alone.platforms) == (manifest, ("linux/amd64",))
+    both = render.stored_manifest(
+        {"Id": "sha256:1", "Manifests": [image, entry("attestation", manifest, None)]}
+    )
+    assert both.media_type == "application/vnd.oci.image.index.v1+json"
+    assert both.platforms == ("linux/amd64", "unknown/unknown")
 
 
 def test_a_registry_that_does_not_answer(stage):

@@ -147,7 +147,9 @@ def test_a_botocore_without_its_data_is_said_likewise(botocore):
 
 
 @pytest.mark.parametrize(
-    "content", [b"not gzip", gzip.compress(b"{"), gzip.compress(b"{}"), gzip.compress(b"[]")]
+    "content",
+    [b"not gzip", gzip.compress(b"{"), gzip.compress(b"{}"), gzip.compress(b"[]")],
+    ids=["not gzip", "half an object", "no shapes", "a list"],
 )
 def test_a_spoilt_botocore_is_no_traceback(botocore, content):
     (botocore / "service-2.json.gz").write_bytes(content)

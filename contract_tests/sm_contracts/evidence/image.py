@@ -55,7 +55,7 @@ class Manifest:
     """What a registry is given when it is pushed, or holds already."""
 
     where: str
-    """`the registry` or the archive's name."""
+    """`the registry`, the engine's store, or the archive's name."""
     media_types: tuple[str, ...]
     """Of the manifest, or of the index and the manifests in it."""
     platforms: tuple[str, ...] = ()

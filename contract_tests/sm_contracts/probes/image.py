@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sm_contracts.evidence.image import Launch
     from sm_contracts.probes import Evidences, Workbench
     from sm_contracts.subject import Subject
-    from sm_emulate.api import Engine, FileStat, Image, ImageFiles
+    from sm_emulate.api import Engine, FileStat, Image, ImageFiles, RegistryManifest
 
 _MOUNTED = ("/opt/ml/input", "/opt/ml/output", "/opt/ml/model")
 _ENOUGH = 5
@@ -92,18 +92,19 @@ class ImageProbe:
             found[Manifest] = _manifest(engine, subject, image)
         if wanted & _OF_FILES:
             bench.say("image: its files")
-            found.update(_look_inside(engine, subject, image, wanted))
+            found.update(_look_inside(bench, image, wanted))
         return {kind: found[kind] for kind in wanted}
 
 
 PROBES = (ImageProbe(),)
 
 
-def _look_inside(engine: Engine, subject: Subject, image: Image, wanted: frozenset[type]) -> dict[type, Any]:
+def _look_inside(bench: Workbench, image: Image, wanted: frozenset[type]) -> dict[type, Any]:
     from sm_emulate.api import open_image
 
     found: dict[type, Any] = {}
-    with open_image(engine, subject.image) as files:
+    subject = bench.subject
+    with open_image(bench.engine, subject.image) as files:
         launches: tuple[Launch, ...] = ()
         if wanted & {Launches, JavaRuntime}:
             launches = tuple(programs.launch(files, image, word) for word in subject_words(subject))
@@ -113,7 +114,7 @@ def _look_inside(engine: Engine, subject: Subject, image: Image, wanted: frozens
         if HiddenFiles in wanted:
             found[HiddenFiles] = _hidden(files)
         if wanted & _OF_TREE:
-            found.update(_look_at_tree(files, image, launches, wanted))
+            found.update(_look_at_tree(bench, files, image, launches, wanted))
     return found
 
 
@@ -139,6 +140,9 @@ def _manifest(engine: Engine, subject: Subject, image: Image) -> Manifest | Miss
     repository = references.repository(subject.image)
     known = any(digest.partition("@")[0] == repository for digest in image.digests)
     if not references.names_registry(subject.image) or not known:
+        stored = engine.stored_manifest(subject.image)
+        if stored is not None:
+            return _as_evidence("the engine's image store, which is what a push sends,", stored)
         return Missing(
             "the image is on this engine only: its manifest is made when it is pushed",
             "check the pushed reference, or the archive that is pushed",
@@ -149,11 +153,13 @@ def _manifest(engine: Engine, subject: Subject, image: Image) -> Manifest | Miss
     except MachineError as error:
         words = error.evidence[0] if error.evidence else error.what
         return Missing(f"the registry does not tell its manifest: {words}", "`docker login` there first")
-    # the engine lists the platform of a single manifest too
+    return _as_evidence("the registry", told)
+
+
+def _as_evidence(where: str, told: RegistryManifest) -> Manifest:
+    # the platform of a single manifest is listed, too
     index = "index" in told.media_type or "list" in told.media_type
-    return Manifest(
-        where="the registry", media_types=(told.media_type,), platforms=told.platforms if index else ()
-    )
+    return Manifest(where=where, media_types=(told.media_type,), platforms=told.platforms if index else ())
 
 
 def _user(files: ImageFiles, configured: str) -> ImageUser:
@@ -184,7 +190,7 @@ def _hidden(files: ImageFiles) -> HiddenFiles:
 
 
 def _look_at_tree(
-    files: ImageFiles, image: Image, launches: Iterable[Launch], wanted: frozenset[type]
+    bench: Workbench, files: ImageFiles, image: Image, launches: Iterable[Launch], wanted: frozenset[type]
 ) -> dict[type, Any]:
     """Go through all files once; only a few of them are opened afterwards."""
     drivers: dict[str, int] = {}
@@ -193,6 +199,8 @@ def _look_at_tree(
     settings: list[str] = []
     for entry in files.walk():
         path = entry.path
+        if entry.kind == "directory" and bench.stopping():
+            return dict.fromkeys(_OF_TREE, Missing("the check was interrupted"))
         if entry.kind != "file":
             continue
         if _DRIVER.search(path):

@@ -340,7 +340,7 @@ def endpoint_request(bench: Workbench) -> EndpointRequest:
 
     subject = bench.subject
     return api.endpoint_request(
-        image=subject.image,
+        subject.image,
         endpoint_name=f"check-{os.getpid()}",
         instance_type=subject.instance_type,
         environment=subject.serving_environment or None,

@@ -1,17 +1,25 @@
-"""The public Python door of the emulator. Names are imported when they are first asked for.
+"""The public door: training jobs and endpoints from Python.
 
-docs/python-api.md shows how it is used.
+Everything here is imported when it is first used, so that `import sm_emulate.api` costs next to nothing.
+docs/python-api.md shows how it is used; `sm_emulate.errors` has the errors, `sm_emulate.events` what listeners hear.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sm_emulate.api.hosting import endpoint_request, invoke, new_endpoint, serve
+    from sm_emulate.api.doctor import Examination, examine
+    from sm_emulate.api.hosting import invoke, new_endpoint, serve
     from sm_emulate.api.images import ImageFiles, find_image, open_image
-    from sm_emulate.api.training import plan, train
+    from sm_emulate.api.requests import (
+        channel,
+        endpoint_request,
+        platform,
+        training_request,
+        training_request_from_aws,
+    )
+    from sm_emulate.api.training import HostPlan, plan, train
     from sm_emulate.artifacts.unpack import unpack_model
     from sm_emulate.engine.discover import connect
     from sm_emulate.engine.protocol import (
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
         Process,
         RegistryManifest,
     )
+    from sm_emulate.gateway.client import Answer
     from sm_emulate.gateway.ping import PingOutcome, ping
     from sm_emulate.lifecycle.endpoint import Endpoint
     from sm_emulate.lifecycle.endpoint_result import EndpointResult
@@ -39,55 +48,20 @@ if TYPE_CHECKING:
     from sm_emulate.spec.profiles import PlatformProfile, profile_named
     from sm_emulate.spec.settings import Settings
 
-_WHERE = {
-    "endpoint_request": "sm_emulate.api.hosting",
-    "invoke": "sm_emulate.api.hosting",
-    "new_endpoint": "sm_emulate.api.hosting",
-    "serve": "sm_emulate.api.hosting",
-    "ImageFiles": "sm_emulate.api.images",
-    "find_image": "sm_emulate.api.images",
-    "open_image": "sm_emulate.api.images",
-    "plan": "sm_emulate.api.training",
-    "train": "sm_emulate.api.training",
-    "unpack_model": "sm_emulate.artifacts.unpack",
-    "connect": "sm_emulate.engine.discover",
-    "ContainerSpec": "sm_emulate.engine.protocol",
-    "Engine": "sm_emulate.engine.protocol",
-    "Exit": "sm_emulate.engine.protocol",
-    "FileStat": "sm_emulate.engine.protocol",
-    "GpuRequest": "sm_emulate.engine.protocol",
-    "HistoryStep": "sm_emulate.engine.protocol",
-    "Image": "sm_emulate.engine.protocol",
-    "Listener": "sm_emulate.engine.protocol",
-    "Mount": "sm_emulate.engine.protocol",
-    "Process": "sm_emulate.engine.protocol",
-    "CONTAINER_USER_AGENT": "sm_emulate.spec.invocation",
-    "RegistryManifest": "sm_emulate.engine.protocol",
-    "PingOutcome": "sm_emulate.gateway.ping",
-    "ping": "sm_emulate.gateway.ping",
-    "Endpoint": "sm_emulate.lifecycle.endpoint",
-    "EndpointResult": "sm_emulate.lifecycle.endpoint_result",
-    "Platform": "sm_emulate.lifecycle.platform",
-    "TrainingJob": "sm_emulate.lifecycle.training",
-    "TrainingResult": "sm_emulate.lifecycle.training_result",
-    "EndpointRequest": "sm_emulate.request.endpoint",
-    "TrainingRequest": "sm_emulate.request.training",
-    "PlatformProfile": "sm_emulate.spec.profiles",
-    "profile_named": "sm_emulate.spec.profiles",
-    "Settings": "sm_emulate.spec.settings",
-}
-
 __all__ = [
     "CONTAINER_USER_AGENT",
+    "Answer",
     "ContainerSpec",
     "Endpoint",
     "EndpointRequest",
     "EndpointResult",
     "Engine",
+    "Examination",
     "Exit",
     "FileStat",
     "GpuRequest",
     "HistoryStep",
+    "HostPlan",
     "Image",
     "ImageFiles",
     "Listener",
@@ -101,22 +75,82 @@ __all__ = [
     "TrainingJob",
     "TrainingRequest",
     "TrainingResult",
+    "channel",
     "connect",
     "endpoint_request",
+    "examine",
     "find_image",
     "invoke",
     "new_endpoint",
     "open_image",
     "ping",
     "plan",
+    "platform",
     "profile_named",
     "serve",
     "train",
+    "training_request",
+    "training_request_from_aws",
     "unpack_model",
 ]
 
+_HOME = {
+    "CONTAINER_USER_AGENT": "spec.invocation",
+    "Answer": "gateway.client",
+    "ContainerSpec": "engine.protocol",
+    "Endpoint": "lifecycle.endpoint",
+    "EndpointRequest": "request.endpoint",
+    "EndpointResult": "lifecycle.endpoint_result",
+    "Engine": "engine.protocol",
+    "Examination": "api.doctor",
+    "Exit": "engine.protocol",
+    "FileStat": "engine.protocol",
+    "GpuRequest": "engine.protocol",
+    "HistoryStep": "engine.protocol",
+    "HostPlan": "api.training",
+    "Image": "engine.protocol",
+    "ImageFiles": "api.images",
+    "Listener": "engine.protocol",
+    "Mount": "engine.protocol",
+    "PingOutcome": "gateway.ping",
+    "Platform": "lifecycle.platform",
+    "PlatformProfile": "spec.profiles",
+    "Process": "engine.protocol",
+    "RegistryManifest": "engine.protocol",
+    "Settings": "spec.settings",
+    "TrainingJob": "lifecycle.training",
+    "TrainingRequest": "request.training",
+    "TrainingResult": "lifecycle.training_result",
+    "channel": "api.requests",
+    "connect": "engine.discover",
+    "endpoint_request": "api.requests",
+    "examine": "api.doctor",
+    "find_image": "api.images",
+    "invoke": "api.hosting",
+    "new_endpoint": "api.hosting",
+    "open_image": "api.images",
+    "ping": "gateway.ping",
+    "plan": "api.training",
+    "platform": "api.requests",
+    "profile_named": "spec.profiles",
+    "serve": "api.hosting",
+    "train": "api.training",
+    "training_request": "api.requests",
+    "training_request_from_aws": "api.requests",
+    "unpack_model": "artifacts.unpack",
+}
+"""Where each name lives; a test holds it to `__all__` and to the imports above."""
+
 
 def __getattr__(name: str) -> object:
-    if name not in _WHERE:
+    from importlib import import_module
+
+    if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_WHERE[name]), name)
+    found = getattr(import_module(f"sm_emulate.{_HOME[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -6,16 +6,18 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from sm_emulate.api.engines import engine_for
 from sm_emulate.api.images import find_image
 from sm_emulate.engine.gpus import gpu_request
-from sm_emulate.errors import RequestError
+from sm_emulate.errors import MachineError, RequestError
+from sm_emulate.gateway import check_port
 from sm_emulate.gateway.client import Answer
 from sm_emulate.gateway.client import invoke as invoke_at
 from sm_emulate.lifecycle.endpoint import Endpoint
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.endpoint import check_local
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS
-from sm_emulate.storage.runs import Runs, default_cache, default_home
+from sm_emulate.storage.runs import Runs, default_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,44 +28,6 @@ if TYPE_CHECKING:
     from sm_emulate.events import Listener
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.endpoint import EndpointRequest
-
-
-def endpoint_request(
-    *,
-    image: str,
-    endpoint_name: str,
-    instance_type: str = "ml.m5.large",
-    model: Path | str | None = None,
-    environment: Mapping[str, str] | None = None,
-    startup_timeout_s: int | None = None,
-    network_isolation: bool = False,
-) -> EndpointRequest:
-    """Give the endpoint that these words mean, held against the limits of CreateModel and CreateEndpointConfig.
-
-    Args:
-        image: what serves.
-        endpoint_name: its name.
-        instance_type: decides what `gpus="auto"` gives.
-        model: folder or .tar.gz for /opt/ml/model.
-        environment: of the container.
-        startup_timeout_s: for the first healthy ping, 60 to 3600; 480 by default.
-        network_isolation: no way out of the container.
-
-    Raises:
-        RequestError: SageMaker would refuse it.
-    """
-    from sm_emulate.request.endpoint import from_flags, load_models
-
-    return from_flags(
-        image=image,
-        endpoint_name=endpoint_name,
-        instance_type=instance_type,
-        model_data=None if model is None else str(model),
-        environment=environment,
-        startup_timeout_in_seconds=startup_timeout_s,
-        network_isolation=network_isolation,
-        models=load_models(cache_dir=default_cache(os.environ)),
-    )
 
 
 @contextmanager
@@ -80,6 +44,8 @@ def new_endpoint(
     vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
 ) -> Iterator[Endpoint]:
     """Give an endpoint that is not started yet, for callers who `start`, `serve` and `stop` it themselves.
+
+    What was left running is stopped at the end of the `with`.
 
     Args:
         request: from `endpoint_request`.
@@ -98,14 +64,14 @@ def new_endpoint(
     """
     _check_emulated(request)
     check_local(request)
-    runs = Runs(home.absolute() if home else default_home(os.environ))
-    used = engine or _first_engine()
-    try:
+    if port:
+        check_port(port)
+    runs = _runs(home)
+    with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.instance_type, engine=used)
         image = find_image(used, request.image, listeners)
-        run = runs.create("endpoints", request.endpoint_name)
-        with RunFiles(run) as files:
-            yield Endpoint(
+        with runs.create("endpoints", request.endpoint_name) as run, RunFiles(run) as files:
+            endpoint = Endpoint(
                 request,
                 image=image,
                 engine=used,
@@ -117,9 +83,14 @@ def new_endpoint(
                 listeners=(files, *listeners),
                 vary=vary,
             )
-    finally:
-        if engine is None:
-            used.close()
+            try:
+                yield endpoint
+            except (RequestError, MachineError):
+                if not endpoint.began:
+                    run.forget()  # there is no run to look at; the error says it all
+                raise
+            finally:
+                endpoint.close()
 
 
 @contextmanager
@@ -172,8 +143,9 @@ def invoke(
         RequestError: there is no such endpoint, or more than one to choose from.
         MachineError: it does not answer.
     """
-    runs = Runs(home.absolute() if home else default_home(os.environ))
-    serving = {run.name: run for run in runs.all() if run.kind == "endpoints" and run.owner_pid() is not None}
+    serving = {
+        run.name: run for run in _runs(home).all() if run.kind == "endpoints" and run.owner_pid() is not None
+    }
     if endpoint is None:
         if len(serving) != 1:
             raise RequestError(
@@ -206,7 +178,5 @@ def _check_emulated(request: EndpointRequest) -> None:
         )
 
 
-def _first_engine() -> Engine:
-    from sm_emulate.engine.discover import connect
-
-    return connect(environ=os.environ)
+def _runs(home: Path | None) -> Runs:
+    return Runs(home.absolute() if home else default_home(os.environ))

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sm_emulate.api.engines import engine_for
 from sm_emulate.api.images import find_image
 from sm_emulate.engine.gpus import gpu_request
-from sm_emulate.engine.protocol import LABEL_HOST, Mount
+from sm_emulate.errors import MachineError
 from sm_emulate.lifecycle.platform import Platform
-from sm_emulate.lifecycle.training import TrainingJob, container_spec
+from sm_emulate.lifecycle.training import TrainingJob
+from sm_emulate.lifecycle.training_container import container_spec
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.training import check_local
 from sm_emulate.spec.training_job import LAYOUT, STOP_GRACE_SECONDS
 from sm_emulate.staging.cluster import cluster_of
-from sm_emulate.staging.config_files import channels_of, config_files
 from sm_emulate.staging.scope import check_emulated
-from sm_emulate.staging.tree import placements
+from sm_emulate.staging.tree import staged_tree
 from sm_emulate.storage.runs import Runs, default_home
 
 if TYPE_CHECKING:
@@ -62,15 +63,12 @@ def train(
         ImageNotFoundError: the image is neither here nor can it be pulled; nothing was started.
         MachineError: this machine cannot run it.
     """
-    check_emulated(request)
-    check_local(request)
-    runs = Runs(home.absolute() if home else default_home(os.environ))
-    used = engine or _first_engine()
-    try:
+    runs = _runs(home)
+    request = _checked(request, runs)
+    with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.resource_config.first_instance_type, engine=used)
         image = find_image(used, request.algorithm_specification.training_image, listeners)
-        run = runs.create("training-jobs", request.training_job_name)
-        with RunFiles(run) as files:
+        with runs.create("training-jobs", request.training_job_name) as run, RunFiles(run) as files:
             job = TrainingJob(
                 request,
                 image=image,
@@ -85,16 +83,12 @@ def train(
             )
             if ready is not None:
                 ready(job)
-            return job.run()
-    finally:
-        if engine is None:
-            used.close()
-
-
-def _first_engine() -> Engine:
-    from sm_emulate.engine.discover import connect
-
-    return connect(environ=os.environ)
+            try:
+                return job.run()
+            except MachineError:
+                if not job.began:
+                    run.forget()  # there is no run to look at; the error says it all
+                raise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,15 +111,15 @@ def plan(
     Raises:
         RequestError: something asked for is wrong or not emulated.
     """
-    check_emulated(request)
-    check_local(request)
+    runs = _runs(home)
+    request = _checked(request, runs)
     platform = platform or Platform()
-    runs = (home or default_home(os.environ)).absolute() / "training-jobs" / request.training_job_name
+    run = runs.folder("training-jobs", request.training_job_name)
     cluster = cluster_of(request.resource_config)
     planned = []
     for host in cluster.hosts:
-        folder = runs / "opt-ml" / host.name
-        files = config_files(
+        tree = staged_tree(
+            run.opt_ml(host.name),
             request,
             cluster=cluster,
             host=host,
@@ -134,30 +128,43 @@ def plan(
             region=platform.region,
             account=platform.account,
         )
-        placed = placements(folder, request, host=host, settings=platform.settings)
         container = container_spec(
             request,
+            cluster=cluster,
             host=host,
-            mounts=[
-                Mount(source=str(each.source), target=each.target, read_only=each.read_only)
-                for each in placed
-            ],
+            tree=tree,
             image=request.algorithm_specification.training_image,
             platform=platform,
             network=None if len(cluster.hosts) == 1 else request.training_job_name,
-            alone=len(cluster.hosts) == 1,
             gpus=None,
-            labels={LABEL_HOST: host.name},
+            labels={},
         )
         planned.append(
             HostPlan(
                 host=host.name,
-                files={f"{LAYOUT.config}/{name}": content for name, content in sorted(files.items())},
-                directories=(
-                    *LAYOUT.created,
-                    *(LAYOUT.channel(channel.channel_name) for channel in channels_of(request, host)),
-                ),
+                files=tree.files,
+                directories=tuple(each for each in tree.directories if each not in _PARENTS),
                 container=container,
             )
         )
     return planned
+
+
+_PARENTS = (LAYOUT.config, LAYOUT.data)
+"""Directories that hold something: the files and channels in them are shown instead."""
+
+
+def _runs(home: Path | None) -> Runs:
+    return Runs(home.absolute() if home else default_home(os.environ))
+
+
+def _checked(request: TrainingRequest, runs: Runs) -> TrainingRequest:
+    """Refuse what cannot be run; a request without an output path of its own goes into its run folder."""
+    check_emulated(request)
+    check_local(request)
+    name, output = request.training_job_name, request.output_data_config
+    anywhere = Runs(default_home(os.environ)).folder("training-jobs", name).path
+    if output.local_path != anywhere:
+        return request
+    here = runs.folder("training-jobs", name).path
+    return replace(request, output_data_config=replace(output, s3_output_path=here.as_uri()))

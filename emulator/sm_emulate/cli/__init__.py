@@ -6,13 +6,52 @@ exit code.
 
 from __future__ import annotations
 
+import gc
 import itertools
+import os
 import sys
+from typing import TYPE_CHECKING
 
-from sm_emulate.errors import ExitCode, SmEmulateError
+from sm_emulate.errors import BugError, ExitCode, RequestError, SmEmulateError
+
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
-def main() -> None:
+def console() -> NoReturn:
+    """Be the `sm-emulate` process: do what `main` does, quickly, and end.
+
+    Nothing here needs the interpreter taken apart object by object, which takes longer than making the result;
+    whatever has to be put away is put away by a `with` or `finally` of its own.
+    """
+    gc.set_threshold(20_000)  # the usual 700 looks for garbage fifty times while modules are imported
+    code = int(ExitCode.OK)
+    only_help = sys.argv[1:] in (["--help"], ["-h"])
+    if not only_help:
+        code = _code_of_main()
+    try:
+        if only_help:
+            from sm_emulate.cli.front_page import front_page
+
+            sys.stdout.write(front_page() + "\n")
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (BrokenPipeError, ValueError):
+        pass  # the reader has left, or the stream was closed for that reason
+    except OSError as error:
+        code = ExitCode.MACHINE
+        os.write(2, f"error: the output could not be written: {error.strerror}\n".encode())
+    os._exit(code)
+
+
+def _code_of_main() -> int:
+    try:
+        main()
+    except SystemExit as leave:
+        return int(leave.code or 0)
+
+
+def main() -> NoReturn:
     """Run the `sm-emulate` command and leave with its exit code."""
     import click
 
@@ -20,18 +59,19 @@ def main() -> None:
 
     debug = "--debug" in sys.argv[1:]
     try:
-        code = sm_emulate.main(standalone_mode=False)
+        code = sm_emulate.main(prog_name="sm-emulate", standalone_mode=False)
     except click.exceptions.Exit as leave:
         code = leave.exit_code
     except click.ClickException as wrong_usage:
         wrong_usage.show()
+        _as_json(RequestError(wrong_usage.format_message()))
         code = wrong_usage.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # the reader of our stdout has left, as in `sm-emulate logs NAME | head`
-        sys.stderr.close()
+        # the reader of our stdout has left, as in `sm-emulate logs NAME | head`; Python flushes it once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.OK
     except SmEmulateError as error:
         if debug:
@@ -41,8 +81,12 @@ def main() -> None:
     except Exception as bug:
         if debug:
             raise
-        click.echo(f"error: a bug in sm-emulate: {type(bug).__name__}: {bug}", err=True)
-        click.echo("  hint:     run it again with --debug and report the traceback", err=True)
+        tell(
+            BugError(
+                f"a bug in sm-emulate: {type(bug).__name__}: {bug}",
+                hint="run it again with --debug and report the traceback",
+            )
+        )
         code = ExitCode.BUG
     sys.exit(int(code or 0))
 
@@ -52,8 +96,14 @@ def tell(error: SmEmulateError) -> None:
     import click
 
     click.echo("\n".join(error.lines()), err=True)
+    _as_json(error)
+
+
+def _as_json(error: SmEmulateError) -> None:
     words = sys.argv[1:]
     if "--output=json" in words or ("--output", "json") in itertools.pairwise(words):
         import json
+
+        import click
 
         click.echo(json.dumps(error.as_json(), indent=2))

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from sm_emulate.cli.options import engine_at, engine_option, home_option, output_option, runs_of
+from sm_emulate.cli.options import (
+    colours_allowed,
+    engine_at,
+    engine_option,
+    home_option,
+    output_option,
+    runs_of,
+)
 from sm_emulate.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -30,11 +36,11 @@ def doctor(home: Path | None, engine: str | None, output: str) -> int:
     if output == "json":
         click.echo(json.dumps(examination.as_json(), indent=2))
     else:
-        coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        with_colours = sys.stdout.isatty() and colours_allowed()
         width = max(len(finding.name) for finding in examination.findings)
         for finding in examination.findings:
             mark, colour = MARKS[finding.status]
-            shown = f"{colour}{mark}\x1b[0m" if coloured else mark
+            shown = f"{colour}{mark}\x1b[0m" if with_colours else mark
             click.echo(f"{shown}  {finding.name:<{width}}  {finding.seen}")
             if finding.remedy:
                 click.echo(f"{'':6}{'':<{width}}  -> {finding.remedy}")

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM stop what runs, not us."""
+"""Ctrl-C, SIGTERM and a closed terminal stop what runs, not us."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Stoppable(Protocol):
 
 
 class Interrupts:
-    """Inside its `with`, the first Ctrl-C or SIGTERM stops what it was given, the second one kills it."""
+    """Inside its `with`, the first of these signals stops what it was given, the second one kills it."""
 
     def __init__(self) -> None:
         self.seen: int | None = None
@@ -39,7 +39,7 @@ class Interrupts:
         self._running.stop()
 
     def __enter__(self) -> Interrupts:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self._before[number] = signal.signal(number, self._heard)
         return self
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from sm_emulate.engine.protocol import Engine
     from sm_emulate.lifecycle.platform import Platform
+    from sm_emulate.report.terminal import Terminal
     from sm_emulate.storage.runs import Runs
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
@@ -83,6 +84,23 @@ def platform_of(flags: Mapping[str, Any]) -> Platform:
     profile = profile_named(flags["platform_profile"])
     settings = Settings(profile, key_values(flags["settings"], what="setting"))
     return Platform(profile=profile, settings=settings, region=flags["region"])
+
+
+def terminal(*, mark_hosts: bool = False, quiet: bool = False) -> Terminal:
+    """The listener that tells a run on stderr, as far as NO_COLOR and TERM allow."""
+    from sm_emulate.report.terminal import Terminal
+
+    return Terminal(
+        mark_hosts=mark_hosts,
+        quiet=quiet,
+        colour=colours_allowed(),
+        bars=os.environ.get("TERM") != "dumb",
+    )
+
+
+def colours_allowed() -> bool:
+    """Whether a terminal may be given colours."""
+    return os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
 
 
 def runs_of(home: Path | None) -> Runs:

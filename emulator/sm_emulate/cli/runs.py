@@ -22,7 +22,7 @@ from sm_emulate.errors import RequestError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sm_emulate.storage.runs import RunFolder
+    from sm_emulate.storage.run_folder import RunFolder
 
 run_argument = click.argument("name", metavar="NAME", shell_complete=complete_runs)
 
@@ -164,17 +164,18 @@ def clean(names: tuple[str, ...], every: bool, home: Path | None, engine: str | 
 
     Runs that live are never touched. Without names, run folders are kept: a run whose process died is marked.
     """
-    from sm_emulate.lifecycle.control import sweep
+    from sm_emulate.lifecycle.control import delete, sweep
 
     runs = runs_of(home)
     chosen = [runs.find(name) for name in names]
     for run in chosen:
         if run.owner_pid() is not None:
             raise RequestError("this run is alive", value=run.id, hint=f"`sm-emulate stop {run.name}` first")
-    for leftover in sweep(runs, engine_at(engine)):
+    container_engine = engine_at(engine)
+    for leftover in sweep(runs, container_engine):
         click.echo(f"removed {leftover.kind} {leftover.name}")
     if every:
         chosen = [run for run in runs.all() if run.owner_pid() is None]
     for run in chosen:
-        run.delete()
+        delete(run, container_engine)
         click.echo(f"removed {run.id}")

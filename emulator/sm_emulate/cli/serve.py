@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,10 +19,11 @@ from sm_emulate.cli.options import (
     output_option,
     platform_of,
     platform_options,
+    terminal,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sm_emulate.lifecycle.endpoint import Endpoint
     from sm_emulate.request.endpoint import EndpointRequest
@@ -96,11 +98,10 @@ def _serve(request: EndpointRequest, flags: dict[str, Any], *, in_service: Calla
     """Start, tell, serve, end."""
     from sm_emulate.api.hosting import new_endpoint
     from sm_emulate.errors import ExitCode
-    from sm_emulate.report.terminal import Terminal
 
     with (
         Interrupts() as interrupts,
-        Terminal(quiet=flags["quiet"]) as terminal,
+        terminal(quiet=flags["quiet"]) as told,
         new_endpoint(
             request,
             engine=engine_at(flags["engine"]) if flags["engine"] else None,
@@ -109,12 +110,12 @@ def _serve(request: EndpointRequest, flags: dict[str, Any], *, in_service: Calla
             port=flags["port"],
             gpus=flags["gpus"],
             stop_grace_s=flags["stop_grace"],
-            listeners=(terminal,),
+            listeners=(told,),
         ) as endpoint,
     ):
         interrupts.stop(endpoint)
-        endpoint.start()
-        in_service(endpoint)
+        if endpoint.start():
+            in_service(endpoint)
         result = endpoint.serve()
     if interrupts.by_person:
         return ExitCode.INTERRUPTED
@@ -156,9 +157,13 @@ def _be_the_endpoint(request: EndpointRequest, flags: dict[str, Any], tell: int)
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
 
-    def say(code: int, *, out: list[str] | None = None, err: list[str] | None = None) -> None:
-        os.write(tell, json.dumps({"code": code, "out": out or [], "err": err or []}).encode())
-        os.close(tell)
+    answer = os.fdopen(tell, "w", encoding="utf-8")
+
+    def say(code: int, *, out: Sequence[str] = (), err: Sequence[str] = ()) -> None:
+        """Tell the parent, who listens until it is told something."""
+        if not answer.closed:
+            with answer, suppress(BrokenPipeError):
+                json.dump({"code": code, "out": out, "err": err}, answer)
 
     def in_service(endpoint: Endpoint) -> None:
         described = endpoint.result().describe()
@@ -172,17 +177,10 @@ def _be_the_endpoint(request: EndpointRequest, flags: dict[str, Any], tell: int)
     code: int = ExitCode.BUG
     try:
         code = _serve(request, flags, in_service=in_service)
+        say(code, err=["the endpoint was stopped before it was in service"])
     except SmEmulateError as error:
         out = [json.dumps(error.as_json(), indent=2)] if flags["output"] == "json" else []
-        _quietly(say, error.exit_code, out=out, err=error.lines())
+        say(error.exit_code, out=out, err=error.lines())
     except BaseException as bug:  # noqa: BLE001  # the process ends here; its parent prints it
-        _quietly(say, ExitCode.BUG, err=[f"error: a bug in sm-emulate: {type(bug).__name__}: {bug}"])
+        say(ExitCode.BUG, err=[f"error: a bug in sm-emulate: {type(bug).__name__}: {bug}"])
     os._exit(code)
-
-
-def _quietly(say: Callable[..., None], code: int, **words: list[str]) -> None:
-    """Say it if the parent still listens: it does until the endpoint is in service."""
-    try:
-        say(code, **words)
-    except OSError:
-        return

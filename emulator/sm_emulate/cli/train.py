@@ -18,6 +18,7 @@ from sm_emulate.cli.options import (
     output_option,
     platform_of,
     platform_options,
+    terminal,
 )
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
     """Build the request from the file, the flags, or both."""
     from sm_emulate.request import flags as read
     from sm_emulate.request.json_file import read_object
-    from sm_emulate.request.naming import default_job_name
+    from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, DEFAULT_ROLE_ARN, default_job_name
     from sm_emulate.request.override import override
     from sm_emulate.request.service_model import load
     from sm_emulate.request.training import OPERATION, from_aws
@@ -132,10 +133,10 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
     over = read.training_document(
         image=flags["image"],
         job_name=name,
-        role_arn=flags["role_arn"] or (None if document else "arn:aws:iam::123456789012:role/sm-emulate"),
+        role_arn=flags["role_arn"] or (None if document else DEFAULT_ROLE_ARN),
         output_path=output_path,
-        instance_type=flags["instance_type"] or (None if document else "ml.m5.large"),
-        instance_count=flags["instance_count"] or (None if document else 1),
+        instance_type=flags["instance_type"] or (None if document else DEFAULT_INSTANCE_TYPE),
+        instance_count=1 if flags["instance_count"] is None and not document else flags["instance_count"],
         input_mode=flags["input_mode"] or (None if document else "File"),
         **given,
     )
@@ -146,13 +147,9 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
 def _run(request: TrainingRequest, platform: Platform, flags: dict[str, Any]) -> int:
     from sm_emulate.api.training import train as run_job
     from sm_emulate.errors import ExitCode
-    from sm_emulate.report.terminal import Terminal
 
-    interrupts = Interrupts()
-    with (
-        Terminal(mark_hosts=request.resource_config.total_instances > 1, quiet=flags["quiet"]) as terminal,
-        interrupts,
-    ):
+    several = request.resource_config.total_instances > 1
+    with Interrupts() as interrupts, terminal(mark_hosts=several, quiet=flags["quiet"]) as told:
         result = run_job(
             request,
             engine=engine_at(flags["engine"]) if flags["engine"] else None,
@@ -160,7 +157,7 @@ def _run(request: TrainingRequest, platform: Platform, flags: dict[str, Any]) ->
             platform=platform,
             gpus=flags["gpus"],
             stop_grace_s=flags["stop_grace"],
-            listeners=(terminal,),
+            listeners=(told,),
             ready=interrupts.stop,
         )
     if flags["output"] == "json":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import threading
 from contextlib import contextmanager, suppress
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sm_emulate.engine import layers, listening, processes, render, resident
+from sm_emulate.engine import kernel_view, layers, listening, processes, render, resident
 from sm_emulate.engine.exits import ExitWatch
 from sm_emulate.engine.protocol import (
     ContainerState,
@@ -96,6 +97,17 @@ class DockerEngine:
         from sm_emulate.engine import registry
 
         return registry.manifest(self._client, reference, timeout)
+
+    def stored_manifest(self, reference: str) -> RegistryManifest | None:
+        import json
+
+        if self._client.version < render.TELLS_MANIFESTS:
+            return None
+        wanted = {"filters": json.dumps({"reference": [reference]}), "manifests": 1}
+        for found in self._client.call("GET", "/images/json", query=wanted) or ():
+            if found.get("Manifests"):
+                return render.stored_manifest(found)
+        return None
 
     def create(self, spec: ContainerSpec) -> str:
         devices = [self._device_request(spec.gpus)] if spec.gpus is not None else []
@@ -191,6 +203,19 @@ class DockerEngine:
         seen = listening.of_process(pid, found["Id"]) if self._client.endpoint.local else None
         return self._listeners_by_exec(container) if seen is None else seen
 
+    def catches(self, container: str, name: str) -> bool | None:
+        pid = self.state(container).pid if self._client.endpoint.local else 0
+        return kernel_view.catches(pid, container, name) if pid else None
+
+    def devices(self, container: str) -> frozenset[str] | None:
+        pid = self.state(container).pid if self._client.endpoint.local else 0
+        return kernel_view.devices(pid, container) if pid else None
+
+    def written_bytes(self, container: str) -> int | None:
+        found = self._client.call("GET", f"/containers/{quote(container)}/json", query={"size": "true"})
+        size = found.get("SizeRw")
+        return None if size is None else int(size)
+
     def processes(self, container: str) -> tuple[Process, ...] | None:
         found = self._inspect(container)
         pid = int(found["State"].get("Pid") or 0)
@@ -228,11 +253,15 @@ class DockerEngine:
             head = self._client.ask_head(f"/containers/{quote(container)}/archive", query={"path": path})
         except NotFoundError:
             return None
-        except RefusedError as error:
-            # a file where the path has a folder: "not a directory"
-            if error.status in (400, 500):
-                return None
-            raise
+        except RefusedError:
+            # 500 without a word (a HEAD has no body) where the path goes through a file as if it were a folder
+            parent = posixpath.dirname(path.rstrip("/"))
+            above = self.stat(container, parent) if parent not in ("", "/") else None
+            if above is not None and above.kind == "link":
+                above = self.stat(container, above.target)
+            if above is None or above.kind == "directory":
+                raise
+            return None
         return render.file_stat(head.headers["x-docker-container-path-stat"], path)
 
     def read(self, container: str, path: str, limit: int) -> bytes | None:
@@ -312,6 +341,10 @@ class DockerEngine:
             "CheckDuplicate": True,
         }
         return str(self._client.call("POST", "/networks/create", body=body)["Id"])
+
+    def connect_network(self, network: str, container: str, *, aliases: tuple[str, ...] = ()) -> None:
+        body = {"Container": container, "EndpointConfig": {"Aliases": list(aliases)}}
+        self._client.call("POST", f"/networks/{quote(network)}/connect", body=body)
 
     def remove_network(self, network: str) -> None:
         self._delete(f"/networks/{quote(network)}")

@@ -102,7 +102,7 @@ def _image(tar: tarfile.TarFile, index: dict[str, Any]) -> dict[str, Any]:
         chosen = (native or images)[0]
         name = (chosen.get("annotations") or {}).get("io.containerd.image.name")
         if name:
-            tags = [name]
+            tags = [name if ":" in name.rpartition("/")[2] else f"{name}:latest"]
         index = _json(tar, _blob(chosen))
     return {
         "Config": _blob(index["config"]),

@@ -9,7 +9,7 @@ import socket
 import sys
 import tempfile
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -50,12 +50,15 @@ class _Kept:
     files: Files
     history: tuple[HistoryStep, ...] = ()
     manifest: RegistryManifest | None = None
+    stored: RegistryManifest | None = None
 
 
 @dataclass(kw_only=True)
 class _Container:
     box: Box
     kept: _Kept
+    joined: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Networks that it joined later, and its names there."""
     status: Literal["created", "running"] = "created"
     started_at: datetime | None = None
 
@@ -99,6 +102,7 @@ class MemoryEngine:
         files: Mapping[str, MemoryFile] | None = None,
         history: tuple[HistoryStep, ...] = (),
         manifest: RegistryManifest | None = None,
+        stored: RegistryManifest | None = None,
     ) -> Image:
         """Put an image on the engine, or only in the registry from which it can be pulled.
 
@@ -111,6 +115,7 @@ class MemoryEngine:
             files: what lies in it, by absolute path.
             history: what made it.
             manifest: what its registry holds under the reference.
+            stored: what a push would send, as if the engine kept images in containerd's store.
         """
         identity = f"sha256:{next(self._numbers):064x}"
         if image is None:
@@ -133,6 +138,7 @@ class MemoryEngine:
             files=Files(files or {}),
             history=history,
             manifest=manifest,
+            stored=stored,
         )
         (self._registry if only_in_registry else self._images)[reference] = kept
         return kept.image
@@ -196,6 +202,10 @@ class MemoryEngine:
         if found is None or found.manifest is None:
             raise EngineError("no such manifest", value=reference, evidence=("no such manifest",))
         return found.manifest
+
+    def stored_manifest(self, reference: str) -> RegistryManifest | None:
+        self._trouble("stored_manifest")
+        return self._kept(reference).stored
 
     def create(self, spec: ContainerSpec) -> str:
         self._trouble("create")
@@ -299,6 +309,20 @@ class MemoryEngine:
             return None
         return tuple(Listener(address=a, port=port) for a, port, s in box.listening if s.fileno() >= 0)
 
+    def catches(self, container: str, name: str) -> bool | None:
+        self._trouble("catches")
+        box = self._container(container).box
+        return None if box.exit is not None else name in box.handled
+
+    def devices(self, container: str) -> frozenset[str] | None:
+        self._trouble("devices")
+        box = self._container(container).box
+        return None if box.exit is not None else frozenset(box.opened)
+
+    def written_bytes(self, container: str) -> int | None:
+        self._trouble("written_bytes")
+        return _bytes_in(self._container(container).box.path("/"))
+
     def processes(self, container: str) -> tuple[Process, ...] | None:
         self._trouble("processes")
         box = self._container(container).box
@@ -345,12 +369,23 @@ class MemoryEngine:
             self._networks[network.id] = network
         return network.id
 
+    def connect_network(self, network: str, container: str, *, aliases: tuple[str, ...] = ()) -> None:
+        self._trouble("connect_network")
+        found = self._network(network)
+        if found is None:
+            raise NotFoundError(f"network {network} not found", evidence=(f"network {network} not found",))
+        self._container(container).joined[found.name] = aliases
+
     def remove_network(self, network: str) -> None:
         self._trouble("remove_network")
         found = self._network(network)
         if found is None:
             return
-        users = [c for c in self._containers.values() if c.box.spec.network in (found.id, found.name)]
+        users = [
+            each
+            for each in self._containers.values()
+            if each.box.spec.network in (found.id, found.name) or found.name in each.joined
+        ]
         if any(user.status == "running" and user.box.exit is None for user in users):
             words = f"error while removing network: network {found.name} has active endpoints"
             raise EngineError(f"the container engine refused: {words}", evidence=(words,))
@@ -404,7 +439,9 @@ class MemoryEngine:
             raise waiting.pop(0)
 
     def _kept(self, reference: str) -> _Kept:
-        kept = self._images.get(reference)
+        kept = self._images.get(reference) or next(
+            (one for one in self._images.values() if one.image.id == reference), None
+        )
         if kept is None:
             words = f"No such image: {reference}"
             raise ImageNotFoundError(
@@ -436,8 +473,14 @@ class MemoryEngine:
         with self._lock:
             others = list(self._containers.values())
         for other in others:
+            if other.box is asking and any(name in aliases for aliases in other.joined.values()):
+                return other.box.address
             names = (*other.box.spec.aliases, other.box.spec.name, other.box.id[:12])
             near = asking.spec.network is not None and asking.spec.network == other.box.spec.network
             if near and name in names and other.status == "running" and other.box.exit is None:
                 return other.box.address
         raise socket.gaierror(socket.EAI_NONAME, f"{name}: Name or service not known")
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())

@@ -167,7 +167,7 @@ class FileStat:
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryManifest:
-    """What a registry holds under a reference."""
+    """What a registry holds under a reference, or would be given."""
 
     media_type: str
     digest: str
@@ -299,6 +299,12 @@ class Engine(Protocol):
     def registry_manifest(self, reference: str, timeout: float) -> RegistryManifest:
         """Ask the image's registry what it holds. Raises `EngineError` when it does not tell in time."""
 
+    def stored_manifest(self, reference: str) -> RegistryManifest | None:
+        """Tell what a push would send, where the engine keeps images as they are pushed (containerd's store).
+
+        None from every other store: there the push decides.
+        """
+
     def create(self, spec: ContainerSpec) -> str:
         """Make a container, not yet running; give its id."""
 
@@ -318,6 +324,18 @@ class Engine(Protocol):
 
     def listeners(self, container: str) -> tuple[Listener, ...] | None:
         """Tell what listens in its network namespace; None when that cannot be seen from here."""
+
+    def catches(self, container: str, name: str) -> bool | None:
+        """Tell whether PID 1 handles a signal such as `SIGTERM`; None when that cannot be seen from here.
+
+        The kernel discards what PID 1 of a container does not handle.
+        """
+
+    def devices(self, container: str) -> frozenset[str] | None:
+        """Name the files under /dev that its processes hold open; None when that cannot be seen from here."""
+
+    def written_bytes(self, container: str) -> int | None:
+        """Count what it wrote into its own layer, mounts left out; None where the engine cannot tell."""
 
     def processes(self, container: str) -> tuple[Process, ...] | None:
         """List its processes, PID 1 first; None when that cannot be seen from here."""
@@ -345,6 +363,9 @@ class Engine(Protocol):
 
     def create_network(self, name: str, *, internal: bool, labels: Mapping[str, str]) -> str:
         """Make a bridge network of our own; an internal one has no way out. Give its id."""
+
+    def connect_network(self, network: str, container: str, *, aliases: tuple[str, ...] = ()) -> None:
+        """Have a running container join one more network, where it has these names."""
 
     def remove_network(self, network: str) -> None:
         """Remove it. One that is gone is no error."""

@@ -142,6 +142,35 @@ def registry_manifest(found: Mapping[str, Any]) -> RegistryManifest:
     )
 
 
+TELLS_MANIFESTS = (1, 47)
+"""The API version (Docker 27) that lists the manifests of images in containerd's store."""
+
+
+def stored_manifest(found: Mapping[str, Any]) -> RegistryManifest:
+    """Read an entry of the image list that has `Manifests`."""
+    kinds: list[str] = []
+    platforms: list[str] = []
+    for each in found["Manifests"]:
+        descriptor = each.get("Descriptor") or {}
+        platform = descriptor.get("platform") or (each.get("ImageData") or {}).get("Platform") or {}
+        kinds.append(str(descriptor.get("mediaType") or ""))
+        attests = each.get("Kind") == "attestation"
+        name = f"{platform.get('os') or 'unknown'}/{platform.get('architecture') or 'unknown'}"
+        platforms.append("unknown/unknown" if attests else name)
+    # the whole entry's own descriptor came with API 1.48
+    kind = str((found.get("Descriptor") or {}).get("mediaType") or "")
+    if not kind and len(kinds) == 1:
+        kind = kinds[0]
+    elif not kind:
+        oci = any("vnd.oci" in each for each in kinds)
+        kind = (
+            "application/vnd.oci.image.index.v1+json"
+            if oci
+            else "application/vnd.docker.distribution.manifest.list.v2+json"
+        )
+    return RegistryManifest(media_type=kind, digest=str(found.get("Id") or ""), platforms=tuple(platforms))
+
+
 _GO_DIRECTORY, _GO_LINK = 1 << 31, 1 << 27
 _GO_OTHER = 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19
 """Device, named pipe, socket, character device, irregular: the bits of Go's os.FileMode."""

@@ -6,6 +6,6 @@
 from __future__ import annotations
 
 from sm_emulate.gateway.front import EndpointFront, Invocation, Upstream
-from sm_emulate.gateway.gateway import Gateway, warm_up
+from sm_emulate.gateway.gateway import Gateway, check_port, warm_up
 
-__all__ = ["EndpointFront", "Gateway", "Invocation", "Upstream", "warm_up"]
+__all__ = ["EndpointFront", "Gateway", "Invocation", "Upstream", "check_port", "warm_up"]

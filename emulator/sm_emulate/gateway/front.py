@@ -37,6 +37,7 @@ class EndpointFront:
             that the container rarely closes first, and an idle connection does not hold up a server with one
             thread.
         container_host: the Host header that the container sees.
+        default_accept: the Accept header that it sees where the caller gave none; None is no header.
     """
 
     endpoint_name: str
@@ -52,6 +53,7 @@ class EndpointFront:
     hold_bytes: int = 1024 * 1024
     keep_alive_s: float = 1.0
     container_host: str = spec.CONTAINER_HOST
+    default_accept: str | None = None
 
     def __post_init__(self) -> None:
         if min(self.model_timeout_s, self.connect_timeout_s, self.client_timeout_s) <= 0:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from sm_emulate.gateway.front import EndpointFront, Invocation
+    from sm_emulate.gateway.serving import Serving
 
 _BACKLOG = 1024
 
@@ -24,6 +25,15 @@ def warm_up() -> None:
     from sm_emulate.gateway import connection, serving  # noqa: F401 - imported for their cost
 
     _loop_factory()
+
+
+def check_port(port: int) -> None:
+    """Refuse now a port that a gateway could not take later.
+
+    Raises:
+        MachineError: the port is taken or not ours to take.
+    """
+    _listen("127.0.0.1", port).close()
 
 
 class Gateway:
@@ -51,6 +61,7 @@ class Gateway:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Future[float] | None = None
+        self._serving: Serving | None = None
         self._failure: BaseException | None = None
 
     def start(self) -> int:
@@ -61,7 +72,7 @@ class Gateway:
         """
         if self._thread is not None:
             raise BugError("this gateway was started before")
-        listening = self._listen()
+        listening = _listen(self.host, self.port)
         self.port = listening.getsockname()[1]
         ready = threading.Event()
         self._thread = threading.Thread(
@@ -76,7 +87,10 @@ class Gateway:
         return self.port
 
     def close(self, grace_s: float = 5.0) -> None:
-        """Take no more requests, let those in flight end within `grace_s`, then close."""
+        """Take no more requests, let those in flight end within `grace_s`, then close.
+
+        A second call, from another thread, with 0 ends the patience of the first.
+        """
         thread, loop = self._thread, self._loop
         if thread is None or loop is None or not thread.is_alive():
             return
@@ -99,44 +113,6 @@ class Gateway:
     ) -> None:
         self.close()
 
-    def _listen(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            # a port that a closed gateway had a moment ago may be taken again
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind((self.host, self.port))
-            listening.listen(_BACKLOG)
-        except (OSError, OverflowError) as error:
-            listening.close()
-            raise self._cannot_listen(error) from error
-        listening.setblocking(False)
-        return listening
-
-    def _cannot_listen(self, error: OSError | OverflowError) -> MachineError:
-        where = f"{self.host}:{self.port}"
-        if isinstance(error, OverflowError):
-            return MachineError("there is no such port", value=self.port, expected="0 to 65535")
-        if error.errno == errno.EADDRINUSE:
-            return MachineError(
-                f"port {self.port} is taken",
-                value=where,
-                expected="a port that nothing listens on",
-                hint="choose another port, or leave it out: the kernel then picks a free one",
-            )
-        if error.errno == errno.EACCES:
-            return MachineError(
-                f"port {self.port} may not be used by this user",
-                value=where,
-                expected="a port from 1024 on",
-                hint="choose another port, or leave it out: the kernel then picks a free one",
-            )
-        return MachineError(
-            f"cannot listen on {where}",
-            value=error.strerror or str(error),
-            hint="use an address of this machine, such as 127.0.0.1",
-        )
-
     def _run(self, listening: socket.socket, ready: threading.Event) -> None:
         try:
             loop = self._loop = _loop_factory()()
@@ -156,7 +132,7 @@ class Gateway:
         from sm_emulate.gateway.serving import Serving
 
         self._stop = loop.create_future()
-        serving = Serving(self.front, loop, self._listener)
+        serving = self._serving = Serving(self.front, loop, self._listener)
         server = await loop.create_server(lambda: ClientConnection(serving), sock=listening, backlog=_BACKLOG)
         ready.set()
         grace_s = await self._stop
@@ -166,6 +142,8 @@ class Gateway:
     def _ask_to_stop(self, grace_s: float) -> None:
         if self._stop is not None and not self._stop.done():
             self._stop.set_result(grace_s)
+        elif self._serving is not None and grace_s == 0:
+            self._serving.abort()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -177,3 +155,44 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
         return asyncio.new_event_loop
     return uvloop.new_event_loop
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take a port of this machine, or say why it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # a port that a closed gateway had a moment ago may be taken again
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(_BACKLOG)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise _cannot_listen(host, port, error) from error
+    listening.setblocking(False)
+    return listening
+
+
+def _cannot_listen(host: str, port: int, error: OSError | OverflowError) -> MachineError:
+    where = f"{host}:{port}"
+    if isinstance(error, OverflowError):
+        return MachineError("there is no such port", value=port, expected="0 to 65535")
+    if error.errno == errno.EADDRINUSE:
+        return MachineError(
+            f"port {port} is taken",
+            value=where,
+            expected="a port that nothing listens on",
+            hint="choose another port, or leave it out: the kernel then picks a free one",
+        )
+    if error.errno == errno.EACCES:
+        return MachineError(
+            f"port {port} may not be used by this user",
+            value=where,
+            expected="a port from 1024 on",
+            hint="choose another port, or leave it out: the kernel then picks a free one",
+        )
+    return MachineError(
+        f"cannot listen on {where}",
+        value=error.strerror or str(error),
+        hint="use an address of this machine, such as 127.0.0.1",
+    )

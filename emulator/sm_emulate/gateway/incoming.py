@@ -96,6 +96,10 @@ class Incoming:
         """Decide, once the head is whole, where the request goes or why it goes nowhere."""
         self.head_done = True
         self.refused = self._refusal(front)
+        if front.default_accept is not None and not any(
+            line.startswith(b"Accept: ") for line in self.forward
+        ):
+            self.forward.append(b"Accept: " + front.default_accept.encode("latin-1") + b"\r\n")
 
     def outgrow(self, front: EndpointFront) -> ErrorAnswer:
         """Refuse a body that turned out longer than the limit."""

@@ -46,7 +46,12 @@ class _ClosedError(Exception):
 
 
 def ping(
-    host: str, port: int, *, timeout_s: float = spec.PING_TIMEOUT_S, path: str = spec.PING_PATH
+    host: str,
+    port: int,
+    *,
+    timeout_s: float = spec.PING_TIMEOUT_S,
+    path: str = spec.PING_PATH,
+    host_header: str = spec.CONTAINER_HOST,
 ) -> PingOutcome:
     """Ask the container once whether it is well; never raises for what the container does.
 
@@ -61,7 +66,7 @@ def ping(
         with socket.create_connection((host, port), timeout=timeout_s) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.sendall(
-                f"GET {path} HTTP/1.1\r\nHost: {spec.CONTAINER_HOST}\r\n"
+                f"GET {path} HTTP/1.1\r\nHost: {host_header}\r\n"
                 # a server with one thread must not be held up by a ping's idle connection
                 f"User-Agent: {spec.CONTAINER_USER_AGENT}\r\nAccept: */*\r\nConnection: close\r\n\r\n".encode(
                     "latin-1"

@@ -49,6 +49,11 @@ class Serving:
                 {"message": "the gateway's listener failed", "exception": error, "invocation": invocation}
             )
 
+    def abort(self) -> None:
+        """Break off whatever is in flight."""
+        for client in list(self.clients):
+            client.abort()
+
     async def drain(self, grace_s: float) -> None:
         """Let requests in flight come to their end, at most for `grace_s`, then close what is left."""
         self.draining = True
@@ -58,8 +63,7 @@ class Serving:
             try:
                 await asyncio.wait_for(self._empty.wait(), grace_s)
             except (TimeoutError, asyncio.TimeoutError):
-                for client in list(self.clients):
-                    client.abort()
+                self.abort()
         self.pool.close()
         # transports say goodbye in the loop's next rounds
         for _ in range(3):

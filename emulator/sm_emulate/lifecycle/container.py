@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import SmEmulateError
-from sm_emulate.events import Warned
+from sm_emulate.events import ContainerExited, ContainerStarted, LogLines, Warned
 from sm_emulate.lifecycle.lines import LineCutter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sm_emulate.engine.protocol import ContainerSpec, Engine, Exit
+    from sm_emulate.engine.protocol import ContainerSpec, Engine, Exit, LogStream
+    from sm_emulate.events import Event
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +28,14 @@ class Started:
 @dataclass(frozen=True, kw_only=True)
 class Ended:
     host: str
-    container: str
     exit: Exit
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeverStarted:
+    """It was told to stop before it was started."""
+
+    host: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +46,11 @@ class Broken:
     error: BaseException
 
 
-News = Started | Ended | Broken
+News = Started | Ended | NeverStarted | Broken
 
 
 class ContainerLife:
-    """Runs one container and posts what happens to it.
+    """Runs one container and tells what happens to it.
 
     Its output is attached to before it starts and read to the very end before its exit is told, so no line is lost
     or late. Whatever happens, the container is removed.
@@ -50,9 +59,10 @@ class ContainerLife:
         engine: runs it.
         spec: what to run.
         host: `algo-N`, or the variant of an endpoint.
-        lines: given whole log lines, ended by newlines.
-        post: given the news, from this container's thread.
-        warn: told what went wrong without stopping anything.
+        publish: hears ContainerStarted, LogLines and ContainerExited, in this order, from this container's thread.
+        post: given the news, each after the event of the same thing.
+        gather_s: how long to let the lines of a busy container gather before they are passed on; a server that
+            logs each request else costs us as much as the request itself.
     """
 
     def __init__(
@@ -61,14 +71,19 @@ class ContainerLife:
         spec: ContainerSpec,
         *,
         host: str,
-        lines: Callable[[str, bytes], None],
+        publish: Callable[[Event], None],
         post: Callable[[News], None],
-        warn: Callable[[Warned], None],
+        gather_s: float = 0.0,
     ) -> None:
         self.host = host
         self._engine, self._spec = engine, spec
-        self._lines, self._post, self._warn = lines, post, warn
-        self.container: str | None = None
+        self._publish, self._post = publish, post
+        self._gather_s = gather_s
+        self._lock = threading.Lock()
+        self._container: str | None = None
+        self._stream: LogStream | None = None
+        self._early: list[str] = []
+        self._given_up = False
         self._thread = threading.Thread(target=self._live, name=f"container {host}", daemon=True)
 
     def begin(self) -> None:
@@ -76,43 +91,103 @@ class ContainerLife:
         self._thread.start()
 
     @property
+    def container(self) -> str | None:
+        """Its id while it runs."""
+        with self._lock:
+            return self._container
+
+    @property
     def alive(self) -> bool:
         """Whether its container runs, or is still being removed."""
         return self._thread.is_alive()
 
-    def join(self) -> None:
+    def join(self, timeout: float | None = None) -> None:
         """Wait until it is over and the container removed."""
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
 
     def signal(self, name: str) -> None:
-        """Send PID 1 a signal, if it runs."""
-        if self.container is not None:
-            self._engine.signal(self.container, name)
+        """Send PID 1 a signal; a container that has not been started yet never will be."""
+        with self._lock:
+            container = self._container
+            if container is None:
+                self._early.append(name)
+        if container is not None:
+            self._engine.signal(container, name)
+
+    def give_up(self) -> None:
+        """Kill it, and do not wait for an engine that no longer tells of its end."""
+        self._given_up = True
+        with suppress(SmEmulateError):  # removing it kills it, too
+            self.signal("SIGKILL")
+        if (stream := self._stream) is not None:
+            stream.close()
 
     def _live(self) -> None:
         container = None
         try:
-            container = self._engine.create(self._spec)
-            stream = self._engine.logs(container)
-            self._engine.start(container)
-            self.container = container
-            self._post(Started(host=self.host, container=container))
-            cutter = LineCutter()
-            for chunk in stream:
-                if whole := cutter.feed(chunk):
-                    self._lines(self.host, whole)
-            if rest := cutter.rest():
-                self._lines(self.host, rest)
-            self._post(Ended(host=self.host, container=container, exit=self._engine.wait(container)))
+            if not self._told_to_stop():
+                container = self._engine.create(self._spec)
+                self._follow(container)
         except BaseException as error:  # noqa: BLE001  # handed to the thread that waits for the news
             self._post(Broken(host=self.host, error=error))
         finally:
-            self.container = None
+            with self._lock:
+                self._container = None
+            if self._stream is not None:
+                self._stream.close()
             if container is not None:
                 self._remove(container)
 
+    def _told_to_stop(self) -> bool:
+        with self._lock:
+            told = bool(self._early)
+        if told:
+            self._post(NeverStarted(host=self.host))
+        return told
+
+    def _follow(self, container: str) -> None:
+        stream = self._stream = self._engine.logs(container)
+        if self._told_to_stop():
+            return
+        self._engine.start(container)
+        with self._lock:
+            self._container = container
+            early = tuple(self._early)
+        self._publish(ContainerStarted(host=self.host, container=container))
+        self._post(Started(host=self.host, container=container))
+        for name in early:  # came while the engine started it
+            self._engine.signal(container, name)
+        cutter = LineCutter()
+        passed_on = 0.0
+        for chunk in stream:
+            if whole := cutter.feed(chunk):
+                self._publish(LogLines(host=self.host, data=whole))
+            if self._gather_s:
+                if time.monotonic() - passed_on < self._gather_s:
+                    time.sleep(self._gather_s)
+                passed_on = time.monotonic()
+        if rest := cutter.rest():
+            self._publish(LogLines(host=self.host, data=rest))
+        if self._given_up:
+            self._post(NeverStarted(host=self.host))
+            return
+        ended = self._engine.wait(container)
+        self._publish(
+            ContainerExited(host=self.host, container=container, code=ended.code, oom_killed=ended.oom_killed)
+        )
+        self._post(Ended(host=self.host, exit=ended))
+
     def _remove(self, container: str) -> None:
         try:
-            self._engine.remove(container)
+            try:
+                self._engine.remove(container)
+            except SmEmulateError:
+                self._engine.remove(container)  # once more: an engine may be busy with it for a moment
         except SmEmulateError as error:
-            self._warn(Warned(message=f"container {container[:12]} could not be removed: {error.what}"))
+            self._publish(
+                Warned(
+                    message=f"container {container[:12]} could not be removed: {error.what}; "
+                    "`sm-emulate clean` tries again"
+                )
+            )

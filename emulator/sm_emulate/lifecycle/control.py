@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from sm_emulate.engine.protocol import LABEL_HOME, LABEL_RUN
-from sm_emulate.errors import RequestError
+from sm_emulate.engine.owner import owner_is_gone
+from sm_emulate.engine.ownership import hand_back
+from sm_emulate.engine.protocol import LABEL_HOME, LABEL_OWNER, LABEL_RUN
+from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.events import now
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS
 from sm_emulate.spec.wordings import INTERNAL_SERVER_ERROR
+from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sm_emulate.engine.protocol import Engine, Leftover
-    from sm_emulate.storage.runs import RunFolder, Runs
+    from sm_emulate.storage.run_folder import RunFolder
+    from sm_emulate.storage.runs import Runs
 
 POLL_SECONDS = 0.05
 
@@ -28,15 +33,17 @@ def stop(
     Its own process does the work, with its own grace period. A run whose process died is cleared up instead.
 
     Raises:
-        RequestError: it is over already, or has not stopped after `wait_s` seconds.
+        RequestError: it is over already.
+        MachineError: it has not stopped after `wait_s` seconds.
     """
     if run.result.exists():
         raise RequestError("this run is over already", value=run.id, hint=f"`sm-emulate describe {run.name}`")
-    run.stop_request.touch()
+    with told("the request to stop cannot be written down", run.path):
+        run.stop_request.touch()
     deadline = time.monotonic() + wait_s
     while run.owner_pid() is not None:
         if time.monotonic() > deadline:
-            raise RequestError(
+            raise MachineError(
                 f"it has not stopped within {wait_s:g} seconds",
                 value=run.id,
                 hint="its process is busy; `sm-emulate logs` shows what it does",
@@ -54,14 +61,42 @@ def sweep(runs: Runs, engine: Engine) -> list[Leftover]:
     """
     removed = []
     for leftover in engine.leftovers({LABEL_HOME: str(runs.home)}):
-        owner = next((run for run in runs.all() if run.id == leftover.labels.get(LABEL_RUN)), None)
-        if owner is None or owner.owner_pid() is None:
+        if _orphaned(leftover, runs):
             engine.remove_leftover(leftover)
             removed.append(leftover)
     for run in runs.all():
         if run.abandoned:
             mark_abandoned(run)
+    for draft in runs.drafts():
+        draft.delete()
     return removed
+
+
+def _orphaned(leftover: Leftover, runs: Runs) -> bool:
+    """Whether the process that made it is gone: a run of the same name may live, made by another one."""
+    if (gone := owner_is_gone(leftover.labels.get(LABEL_OWNER, ""))) is not None:
+        return gone
+    run = next((run for run in runs.all() if run.id == leftover.labels.get(LABEL_RUN)), None)
+    return run is None or run.owner_pid() is None
+
+
+def delete(run: RunFolder, engine: Engine) -> None:
+    """Remove a run folder, with what a container made in it as root and nobody has handed back.
+
+    Raises:
+        RequestError: the run is alive.
+        MachineError: it cannot be removed.
+    """
+    if run.owner_pid() is not None:
+        raise RequestError("this run is alive", value=run.id, hint=f"`sm-emulate stop {run.name}` first")
+    try:
+        run.delete()
+    except MachineError:
+        image = run.description().get("Emulator", {}).get("ImageId")
+        if image is None or not run.path.exists():
+            raise
+        hand_back(engine, image, run.path, uid=os.getuid(), gid=os.getgid())
+        run.delete()
 
 
 def mark_abandoned(run: RunFolder) -> None:

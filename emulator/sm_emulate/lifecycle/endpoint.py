@@ -2,56 +2,47 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
-from collections import deque
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sm_emulate.engine.protocol import LABEL_HOME, LABEL_HOST, LABEL_RUN, LABEL_SESSION
-from sm_emulate.errors import EndpointFailedError, SmEmulateError, StartError
+from sm_emulate.engine.protocol import LABEL_HOST
+from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import (
-    ContainerExited,
-    ContainerStarted,
     Invoked,
-    LogLines,
-    Pinged,
     Progress,
     StatusChanged,
     Warned,
     now,
 )
 from sm_emulate.gateway import EndpointFront, Gateway, warm_up
-from sm_emulate.gateway.ping import ping
-from sm_emulate.lifecycle.container import Broken, ContainerLife, Ended, Started
-from sm_emulate.lifecycle.endpoint_container import container_spec, reach
+from sm_emulate.lifecycle.endpoint_container import container_host, container_spec
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
-from sm_emulate.lifecycle.health import diagnose, wait_until_healthy
+from sm_emulate.lifecycle.labels import labels_of
+from sm_emulate.lifecycle.network import private_network
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
+from sm_emulate.lifecycle.serving_container import ServingContainer, StopAskedError
+from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
 from sm_emulate.spec import wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
+from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from sm_emulate.engine.protocol import ContainerSpec, ContainerState, Engine, GpuRequest, Image
+    from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
     from sm_emulate.gateway import Invocation, Upstream
-    from sm_emulate.gateway.ping import PingOutcome
-    from sm_emulate.lifecycle.container import News
     from sm_emulate.request.endpoint import EndpointRequest
-    from sm_emulate.storage.runs import RunFolder
+    from sm_emulate.storage.run_folder import RunFolder
 
-POLL_SECONDS = 0.2
-"""How often a request to stop that another process left in the run folder is looked for."""
 DRAIN_SECONDS = 60.0
 """How long a stop waits for requests in flight: as long as the model may take for one."""
-TAIL_LINES = 20
-"""Log lines that a failure shows."""
+_OVER = frozenset({EndpointStatus.FAILED, EndpointStatus.OUT_OF_SERVICE})
 
 
 class Endpoint:
@@ -61,7 +52,7 @@ class Endpoint:
         request: what to serve, checked.
         image: the image as the engine knows it.
         engine: runs the container.
-        run: a new run folder.
+        run: a new run folder that this process holds.
         platform: which SageMaker.
         port: of the gateway on 127.0.0.1; 0 is the kernel's choice.
         gpus: the GPUs of the container.
@@ -93,34 +84,40 @@ class Endpoint:
         self.failure_reason: str | None = None
         self.url = ""
         self._engine, self._port, self._gpus, self._grace = engine, port, gpus, stop_grace_s
-        self._publish = Publisher((self._note_standing, *listeners))
-        self._news: queue.SimpleQueue[News | None] = queue.SimpleQueue()
-        self._tail: deque[str] = deque(maxlen=TAIL_LINES)
-        self._stop_asked = threading.Event()
-        self._kill_asked = threading.Event()
+        self._publish = Publisher((self._keep, *listeners))
+        self._container = ServingContainer(
+            engine,
+            host=request.variant_name,
+            host_header=container_host(self.platform.settings),
+            stopping=lambda: self._asked.times,
+            publish=self._publish,
+        )
+        self._asked = StopRequest(run, wake=self._container.wake)
         self._resources = ExitStack()
-        self._life: ContainerLife | None = None
         self._gateway: Gateway | None = None
-        self._upstream: Upstream | None = None
-        self._started: Started | None = None
-        self._ended: Ended | None = None
-        self._broken: Broken | None = None
         self._seconds: dict[str, float] = {}
+        self._serving: threading.Thread | None = None
+        self._trouble: BaseException | None = None
 
     # --- from outside ---------------------------------------------------------------------------------
 
     def start(self) -> str:
         """Start the container and wait until it is healthy; give the gateway's URL.
 
+        The URL is empty if a stop was asked for before that; `serve` then ends at once.
+
         Raises:
             EndpointFailedError: it did not pass the ping health check; the diagnosis is in the error.
             ArchiveError: the model archive is one that hosting would refuse.
             MachineError: this machine cannot run it.
         """
+        folder = self.run_folder
         try:
-            self._resources.enter_context(self.run_folder.owned())
-            self.run_folder.write(self.run_folder.request, self.request.as_aws())
+            with told("the endpoint cannot be written down", folder.path):
+                folder.write(folder.request, self.request.as_aws())
             self._start()
+        except StopAskedError:
+            pass
         except BaseException as error:
             self._fail(error)
             raise
@@ -131,35 +128,48 @@ class Endpoint:
         interval = self.platform.settings.number("ping-interval")
         next_ping = time.monotonic() + interval
         try:
-            while not self._over():
-                self._hear(timeout=POLL_SECONDS)
-                if time.monotonic() >= next_ping and self._upstream is not None and not self._over():
-                    self._ping_once(self._upstream)
+            while not self._container.over:
+                self._container.hear()
+                if time.monotonic() >= next_ping and not self._container.over:
+                    self._container.ping()
                     next_ping = time.monotonic() + interval
+            self._container.check()
+            self._end()
         except BaseException as error:
             self._fail(error)
             raise
-        return self._end()
+        return self.result()
 
     @property
     def upstream(self) -> Upstream | None:
         """Where the container itself listens; None before it runs."""
-        return self._upstream
+        return self._container.upstream
+
+    @property
+    def began(self) -> bool:
+        """Whether its container was ever started."""
+        return self._container.began
 
     @property
     def container(self) -> str | None:
         """The engine's id of the container; None when it does not run."""
-        return self._life.container if self._life else None
+        return self._container.id
 
     def stop(self) -> None:
         """Ask it to stop as DeleteEndpoint does; a second time, kill at once. Signal handlers may call it."""
-        if self._stop_asked.is_set():
-            self._kill_asked.set()
-        self._stop_asked.set()
-        self._news.put(None)
+        self._asked.ask()
+
+    def close(self) -> None:
+        """Leave nothing running, whatever was left half done; after an end in good order there is nothing."""
+        if self.status in _OVER:
+            return
+        if self._seconds:
+            self.stop()
+            self._end()
 
     def result(self) -> EndpointResult:
         """Say how it stands."""
+        ended = self._container.exit
         return EndpointResult(
             request=self.request,
             platform=self.platform,
@@ -170,44 +180,52 @@ class Endpoint:
             created=self.created,
             changed=now(),
             url=self.url,
-            container_exit_code=None if self._ended is None else self._ended.exit.code,
+            container_exit_code=None if ended is None else ended.code,
             seconds=dict(self._seconds),
         )
 
     def __enter__(self) -> Endpoint:
+        """Start it, and serve in a thread until the end of the `with`."""
         self.start()
+        self._serving = threading.Thread(target=self._serve_aside, name="endpoint", daemon=True)
+        self._serving.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.stop()
-        self._end()
+        if self._serving is not None:
+            self._serving.join()
+        if self._trouble is not None and kind is None:
+            raise self._trouble
+
+    def _serve_aside(self) -> None:
+        try:
+            self.serve()
+        except BaseException as error:  # noqa: BLE001  # raised again at the end of the `with`
+            self._trouble = error
 
     # --- the way to InService -------------------------------------------------------------------------
+
+    @property
+    def _host(self) -> str:
+        return self.request.variant_name
 
     def _start(self) -> None:
         self._enter(EndpointStatus.CREATING, "Creating the endpoint")
         with self._timed("Model"):
             model = self._model_folder()
+        self._container.heed_stop()
         with self._timed("Container"):
-            self._begin(model)
+            spec = self._spec(model)
             warming = threading.Thread(target=warm_up, name="gateway warm-up", daemon=True)
             warming.start()
-            while self._started is None and not self._over():
-                self._hear(timeout=POLL_SECONDS)
-            if self._broken is not None:
-                raise self._could_not_start(self._broken)
+            self._container.start(spec)
         with self._timed("Health"):
-            self._upstream = reach(self._engine, self._state())
             window = self.request.container_startup_health_check_timeout_in_seconds
-            last = wait_until_healthy(
-                self._upstream, window_s=window, give_up=self._give_up, heard=self._heard_ping
-            )
-            if not self._stop_asked.is_set() and (last is None or last.status != 200):
-                raise self._unhealthy(last, window)
+            upstream = self._container.healthy(window)
         warming.join()
-        self._open(self._upstream)
-        if not self._stop_asked.is_set():
-            self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
+        self._open(upstream)
+        self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
 
     def _model_folder(self) -> Path | None:
         request = self.request
@@ -215,31 +233,29 @@ class Endpoint:
             return request.model_path
         from sm_emulate.artifacts.unpack import unpack_model
 
-        folder = self.run_folder.opt_ml(request.variant_name) / "model"
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unpacked = unpack_model(
-            request.model_path,
-            folder,
-            progress=lambda done: self._publish(
-                Progress(task="Unpacking the model", done_bytes=done, total_bytes=0)
-            ),
-        )
+        def tell(done: int) -> None:
+            self._container.heed_stop()
+            self._publish(Progress(task="Unpacking the model", done_bytes=done, total_bytes=0))
+
+        folder = self.run_folder.opt_ml(self._host) / "model"
+        with told("the model cannot be unpacked", folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            unpacked = unpack_model(request.model_path, folder, progress=tell)
         for note in unpacked.notes:
             self._publish(Warned(message=note))
         return folder
 
-    def _begin(self, model: Path | None) -> None:
-        labels = {
-            LABEL_SESSION: self.session,
-            LABEL_RUN: self.run_folder.id,
-            LABEL_HOME: str(self.run_folder.home),
-        }
+    def _spec(self, model: Path | None) -> ContainerSpec:
+        """Describe the container, whose end is seen to from now on; its network is made."""
+        labels = labels_of(self.run_folder, self.session) | {LABEL_HOST: self._host}
+        name = f"sm-emulate-{self.session[:12]}"
         network = None
         if self.request.enable_network_isolation:
             # not "none": the gateway has to reach the container
-            network = f"sm-emulate-{self.session[:12]}"
-            made = self._engine.create_network(network, internal=True, labels=labels)
-            self._resources.callback(self._engine.remove_network, made)
+            network = self._resources.enter_context(
+                private_network(self._engine, name, internal=True, labels=labels, publish=self._publish)
+            )
+        self._resources.callback(self._container.close)
         spec = container_spec(
             self.request,
             image=self.image.id,
@@ -247,27 +263,10 @@ class Endpoint:
             model=model,
             network=network,
             gpus=self._gpus,
-            labels=labels | {LABEL_HOST: self.request.variant_name},
-            name=f"sm-emulate-{self.session[:12]}",
+            labels=labels,
+            name=name,
         )
-        self._life = ContainerLife(
-            self._engine,
-            spec if self._vary is None else self._vary(spec),
-            host=self.request.variant_name,
-            lines=self._lines,
-            post=self._news.put,
-            warn=self._publish,
-        )
-        self._resources.callback(self._life.join)
-        self._life.begin()
-
-    def _state(self) -> ContainerState | None:
-        container = self._life.container if self._life else None
-        if container is None:
-            return None
-        with suppress(SmEmulateError):  # it may end, and be gone, at any moment
-            return self._engine.state(container)
-        return None
+        return spec if self._vary is None else self._vary(spec)
 
     def _open(self, upstream: Upstream) -> None:
         request, platform = self.request, self.platform
@@ -278,16 +277,13 @@ class Endpoint:
             region=platform.region,
             account=platform.account,
             max_body_bytes=platform.settings.number("payload-limit"),
+            container_host=container_host(platform.settings),
+            default_accept="*/*" if platform.settings.text("default-accept") == "any" else None,
         )
         self._gateway = Gateway(front, port=self._port, listener=self._invoked)
-        port = self._gateway.start()
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"http://127.0.0.1:{self._gateway.start()}"
 
     # --- what happens on the way ----------------------------------------------------------------------
-
-    def _lines(self, _host: str, data: bytes) -> None:
-        self._tail.extend(data[-64 * 1024 :].decode("utf-8", "replace").splitlines()[-TAIL_LINES:])
-        self._publish(LogLines(host=self.request.variant_name, data=data))
 
     def _invoked(self, seen: Invocation) -> None:
         self._publish(
@@ -303,145 +299,65 @@ class Endpoint:
             )
         )
 
-    def _heard_ping(self, outcome: PingOutcome) -> None:
-        self._publish(
-            Pinged(status=outcome.status, seconds=round(outcome.seconds, 6), failure=outcome.failure or "")
-        )
-
-    def _ping_once(self, upstream: Upstream) -> None:
-        outcome = ping(upstream.host, upstream.port)
-        self._heard_ping(outcome)
-        if outcome.status != 200:
-            seen = outcome.detail if outcome.status is None else f"status {outcome.status}"
-            self._publish(Warned(message=f"GET /ping failed: {seen}; SageMaker would replace the instance"))
-
-    def _hear(self, timeout: float) -> bool:
-        """Take one piece of news and remember what it says; true if there was one."""
-        try:
-            news = self._news.get(timeout=timeout) if timeout else self._news.get_nowait()
-        except queue.Empty:
-            return False
-        if isinstance(news, Started):
-            self._started = news
-            self._publish(ContainerStarted(host=news.host, container=news.container))
-        elif isinstance(news, Ended):
-            self._ended = news
-            self._publish(
-                ContainerExited(
-                    host=news.host,
-                    container=news.container,
-                    code=news.exit.code,
-                    oom_killed=news.exit.oom_killed,
-                )
-            )
-        elif isinstance(news, Broken):
-            self._broken = news
-        return True
-
-    def _over(self) -> bool:
-        """Whether there is nothing left to wait for: the container has ended, or a stop was asked for."""
-        if not self._stop_asked.is_set() and self.run_folder.stop_request.exists():
-            self._stop_asked.set()
-        return self._stop_asked.is_set() or self._ended is not None or self._broken is not None
-
-    def _give_up(self) -> bool:
-        while self._hear(timeout=0):
-            pass
-        return self._over()
-
     # --- the way out ----------------------------------------------------------------------------------
 
-    def _end(self) -> EndpointResult:
-        """Drain, stop the container, and write the result."""
-        if self.status in {EndpointStatus.FAILED, EndpointStatus.OUT_OF_SERVICE}:
-            return self.result()
-        if self._broken is not None:
-            self._fail(self._broken.error)
-            raise self._broken.error
-        ended_by_itself = self._ended
+    def _end(self) -> None:
+        """Drain, stop the container, and say so."""
+        self._container.catch_up()
+        ended_by_itself = self._container.exit
         if ended_by_itself is None:
             self._enter(EndpointStatus.DELETING, "Stopping the endpoint")
         self._shut()
         if ended_by_itself is None:
             self._enter(EndpointStatus.OUT_OF_SERVICE, "Endpoint stopped")
         else:
-            self.failure_reason = wordings.ping_failed(self.request.variant_name)
-            self._enter(EndpointStatus.FAILED, f"the container exited with code {ended_by_itself.exit.code}")
-        result = self.result()
-        self.run_folder.write(self.run_folder.result, result.describe())
-        return result
+            self.failure_reason = wordings.ping_failed(self._host)
+            self._enter(EndpointStatus.FAILED, f"the container exited with code {ended_by_itself.code}")
 
     def _shut(self) -> None:
         """Close the gateway, stop the container (SIGTERM, grace, SIGKILL), and let go of everything."""
         with self._resources:
+            asked = self._asked.times
             if self._gateway is not None:
-                self._gateway.close(0 if self._kill_asked.is_set() else DRAIN_SECONDS)
-            if self._life is not None and self._ended is None:
-                self._stop_container(self._life)
+                self._drain(self._gateway, asked)
+            self._container.stop(self._grace, hurried=lambda: asked > 1 or self._hurried(asked))
 
-    def _stop_container(self, life: ContainerLife) -> None:
-        with suppress(SmEmulateError):  # an engine that is gone has stopped it, too, or `clean` will
-            life.signal("SIGTERM")
-        kill_at: float | None = time.monotonic() + self._grace
-        while life.alive:
-            self._hear(timeout=0.02)
-            if kill_at is not None and (time.monotonic() >= kill_at or self._kill_asked.is_set()):
-                kill_at = None
-                self._publish(
-                    Warned(message=f"the container did not end within {self._grace:g} s of SIGTERM: killed")
-                )
-                with suppress(SmEmulateError):  # likewise
-                    life.signal("SIGKILL")
-        while self._hear(timeout=0):
-            pass
+    def _hurried(self, asked: int) -> bool:
+        """Whether a stop was asked for twice, or again since `asked` times."""
+        return self._asked.times > max(1, asked)
+
+    def _drain(self, gateway: Gateway, asked: int) -> None:
+        """Let requests in flight come to their end, unless somebody is in a hurry."""
+        grace = 0.0 if asked > 1 else DRAIN_SECONDS
+        closing = threading.Thread(target=gateway.close, args=(grace,), name="gateway drain", daemon=True)
+        closing.start()
+        while closing.is_alive():
+            closing.join(POLL_SECONDS)
+            if self._hurried(asked):
+                gateway.close(0)
 
     def _fail(self, error: BaseException) -> None:
-        """Leave nothing on the engine, and a result that says why."""
-        self._shut()
-        if self.failure_reason is None:
-            self.failure_reason = error.what if isinstance(error, SmEmulateError) else type(error).__name__
-        self._enter(EndpointStatus.FAILED, self.failure_reason)
-        self.run_folder.write(self.run_folder.result, self.result().describe())
-
-    def _could_not_start(self, news: Broken) -> BaseException:
-        if not isinstance(news.error, StartError):
-            return news.error
-        self.failure_reason = wordings.ping_failed(self.request.variant_name)
-        return EndpointFailedError(
-            self.failure_reason,
-            value="the program could not be started",
-            expected="an ENTRYPOINT that takes the argument `serve`, or an executable `serve` on PATH",
-            evidence=news.error.evidence,
-        )
-
-    def _unhealthy(self, last: PingOutcome | None, window_s: float) -> EndpointFailedError:
-        self.failure_reason = wordings.ping_failed(self.request.variant_name)
-        container = self._life.container if self._life else None
-        listeners = None
-        if container is not None and self._ended is None:
-            with suppress(SmEmulateError):  # the diagnosis then does without
-                listeners = self._engine.listeners(container)
-        diagnosis = diagnose(
-            ended=None if self._ended is None else self._ended.exit,
-            last=last,
-            listeners=listeners,
-            window_s=window_s,
-        )
-        return EndpointFailedError(
-            self.failure_reason,
-            value=diagnosis.seen,
-            hint=diagnosis.hint,
-            link="https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html",
-            evidence=tuple(self._tail),
-        )
+        """Leave nothing on the engine, and a result that says why; nothing here may hide the error itself."""
+        if self.status in _OVER:
+            return
+        with suppress(Exception):
+            self._shut()
+        self.failure_reason = error.what if isinstance(error, SmEmulateError) else type(error).__name__
+        with suppress(Exception):
+            self._enter(EndpointStatus.FAILED, self.failure_reason)
 
     def _enter(self, status: EndpointStatus, message: str) -> None:
         self.status = status
         self._publish(StatusChanged(status=status.value, message=message))
 
-    def _note_standing(self, event: Event) -> None:
+    def _keep(self, event: Event) -> None:
+        """Keep run.json true for other processes, and write result.json before anybody hears of the end."""
         if isinstance(event, StatusChanged):
-            self.run_folder.write(self.run_folder.standing, self.result().describe())
+            folder = self.run_folder
+            with told("the endpoint's status cannot be written down", folder.path):
+                folder.write(
+                    folder.result if self.status in _OVER else folder.standing, self.result().describe()
+                )
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sm_emulate.engine.protocol import ContainerState, Engine, GpuRequest
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.endpoint import EndpointRequest
+    from sm_emulate.spec.settings import Settings
 
 REACH_SECONDS = 0.25
 """In which a container on this machine's own bridge answers a connection, be it with a refusal."""
@@ -50,19 +51,28 @@ def container_spec(
     )
 
 
-def reach(engine: Engine, state: ContainerState | None) -> Upstream:
+def container_host(settings: Settings) -> str:
+    """Give the Host header that the container sees."""
+    return f"{settings.text('endpoint-hostname')}:{CONTAINER_PORT}"
+
+
+def reach(engine: Engine, state: ContainerState | None, *, host_header: str) -> Upstream | None:
     """Say where a container is reached: at its own address if that is near, else at its published port.
 
-    Its own address spares the engine's proxy, and is the only way on a network without a way out.
+    Its own address spares the engine's proxy, and is the only way on a network without a way out. One that has ended
+    is reached nowhere: at port 8080 of this machine somebody else may answer.
     """
-    if state is None:
-        return Upstream(host="127.0.0.1", port=CONTAINER_PORT)  # it has ended; nobody will be asked
+    if state is None or state.exit is not None:
+        return None
     published = state.ports.get(CONTAINER_PORT)
-    if state.address and _near(engine):
-        answer = ping(state.address, CONTAINER_PORT, timeout_s=REACH_SECONDS)
-        if published is None or answer.failure not in {"unreachable", "timeout"}:
-            return Upstream(host=state.address, port=CONTAINER_PORT)
-    return Upstream(host="127.0.0.1", port=published or CONTAINER_PORT)
+    own = Upstream(host=state.address, port=CONTAINER_PORT) if state.address else None
+    if published is None:
+        return own
+    if own is not None and _near(engine):
+        answer = ping(own.host, own.port, timeout_s=REACH_SECONDS, host_header=host_header)
+        if answer.failure not in {"unreachable", "timeout"}:
+            return own
+    return Upstream(host="127.0.0.1", port=published)
 
 
 def _near(engine: Engine) -> bool:

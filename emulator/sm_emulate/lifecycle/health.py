@@ -28,6 +28,7 @@ def wait_until_healthy(
     window_s: float,
     give_up: Callable[[], bool],
     heard: Callable[[PingOutcome], None],
+    host_header: str,
 ) -> PingOutcome | None:
     """Ping until a 200 comes; give the last outcome, which is no 200 when the window closed.
 
@@ -36,12 +37,15 @@ def wait_until_healthy(
         window_s: seconds from now that the container has.
         give_up: asked before each ping; true ends the wait (the container has exited, a stop was asked for).
         heard: told each outcome other than a refused connection.
+        host_header: as the container sees it.
     """
     deadline = time.monotonic() + window_s
     outcome: PingOutcome | None = None
     pause, longest = UNHEALTHY_PAUSE_S
     while not give_up() and (left := deadline - time.monotonic()) > 0:
-        outcome = ping(upstream.host, upstream.port, timeout_s=min(PING_TIMEOUT_S, left))
+        outcome = ping(
+            upstream.host, upstream.port, timeout_s=min(PING_TIMEOUT_S, left), host_header=host_header
+        )
         if outcome.failure == "refused":
             time.sleep(REFUSED_PAUSE_S)
             continue
@@ -109,6 +113,12 @@ def _reachable(listeners: Sequence[Listener] | None, port: int) -> bool:
 
 
 def _nobody_there(listeners: Sequence[Listener] | None, port: int, window_s: float) -> Diagnosis:
+    if listeners is not None and _reachable(listeners, port):
+        return Diagnosis(
+            cause="too-slow",
+            seen=f"the server listens on port {port}, but not within {window_s:g} seconds",
+            hint="give it longer with --startup-timeout, or listen first and load the model in the background",
+        )
     here = [each for each in listeners or () if each.port == port]
     if here:
         where = ", ".join(sorted({each.address for each in here}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -38,10 +39,11 @@ class Transition:
 
 
 class StatusMachine:
-    """The statuses of one job, from Starting to its end."""
+    """The statuses of one job, from Starting to its end. Threads may share it."""
 
     def __init__(self, publish: Callable[[Event], None]) -> None:
         self._publish = publish
+        self._lock = threading.RLock()
         self.transitions: list[Transition] = []
         self.stopping = False
 
@@ -58,27 +60,39 @@ class StatusMachine:
         return bool(self.transitions) and self.secondary in TERMINAL
 
     def enter(self, secondary: SecondaryStatus, message: str) -> None:
-        """Go on to the next status, or to a new message within this one.
+        """Go on to the next status.
 
         Raises:
             BugError: the step is not in the platform's machine.
         """
-        moment = now()
-        if self.transitions:
-            last = self.transitions[-1]
-            if last.secondary is secondary:
-                self.transitions[-1] = replace(last, message=message)
-            elif not next_allowed(last.secondary, secondary):
-                raise BugError(
-                    "a status that cannot follow", value=f"{last.secondary.value} -> {secondary.value}"
-                )
-            else:
+        with self._lock:
+            moment = now()
+            if self.transitions:
+                last = self.transitions[-1]
+                if not next_allowed(last.secondary, secondary):
+                    raise BugError(
+                        "a status that cannot follow", value=f"{last.secondary.value} -> {secondary.value}"
+                    )
                 self.transitions[-1] = replace(last, end=moment)
-        if not self.transitions or self.transitions[-1].secondary is not secondary:
             end = moment if secondary in TERMINAL else None
             self.transitions.append(Transition(secondary=secondary, message=message, start=moment, end=end))
-        if secondary is SecondaryStatus.STOPPING:
-            self.stopping = True
+            self.stopping = self.stopping or secondary is SecondaryStatus.STOPPING
+            self._tell(moment)
+
+    def say(self, secondary: SecondaryStatus, message: str) -> None:
+        """Put a new message into a status; nothing happens if it has that message, or is over."""
+        with self._lock:
+            last = self.transitions[-1]
+            if last.secondary is secondary and last.message != message:
+                self.transitions[-1] = replace(last, message=message)
+                self._tell(now())
+
+    def _tell(self, moment: datetime) -> None:
         self._publish(
-            StatusChanged(at=moment, status=self.status.value, secondary=secondary.value, message=message)
+            StatusChanged(
+                at=moment,
+                status=self.status.value,
+                secondary=self.secondary.value,
+                message=self.transitions[-1].message,
+            )
         )

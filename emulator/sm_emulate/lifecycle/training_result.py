@@ -77,6 +77,8 @@ class TrainingResult:
         asked = to_aws(self.request)
         asked.pop("Tags", None)
         described |= {key: value for key, value in asked.items() if key not in described}
+        seconds = self.request.stopping_condition.max_runtime_in_seconds
+        described.setdefault("StoppingCondition", {}).setdefault("MaxRuntimeInSeconds", seconds)
         described["CreationTime"] = _iso(self.created)
         if training:
             described["TrainingStartTime"] = _iso(training[0].start)

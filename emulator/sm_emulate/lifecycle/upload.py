@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sm_emulate.artifacts.pack import pack
 from sm_emulate.artifacts.tree import LinkRule
 from sm_emulate.engine.ownership import hand_back
+from sm_emulate.errors import EngineError
 from sm_emulate.events import ArtifactPacked, Progress, Warned
+from sm_emulate.lifecycle.archives import Archives
 from sm_emulate.spec.training_job import LAYOUT
+from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sm_emulate.engine.protocol import Engine, Image
@@ -23,18 +27,10 @@ if TYPE_CHECKING:
     from sm_emulate.request.training import TrainingRequest
     from sm_emulate.spec.settings import Settings
     from sm_emulate.staging.tree import StagedTree
-    from sm_emulate.storage.runs import RunFolder
+    from sm_emulate.storage.run_folder import RunFolder
 
 SHOWN_AFTER_BYTES = 64 << 20
 """Smaller archives are packed before anybody could read how far they are."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Archives:
-    """Where the archives lie; None where there was nothing to pack."""
-
-    model: Path | None
-    output: Path | None
 
 
 def upload(
@@ -44,6 +40,7 @@ def upload(
     run: RunFolder,
     engine: Engine,
     image: Image,
+    labels: Mapping[str, str],
     settings: Settings,
     publish: Callable[[Event], None],
 ) -> Archives:
@@ -53,36 +50,32 @@ def upload(
     lie at `<S3OutputPath>/<job>/output/`, and the run folder links to them; else they lie in the run folder.
     """
     for tree in trees:
-        hand_back(engine, image.id, tree.folder, uid=os.getuid(), gid=os.getgid())
+        _take_back(engine, image, tree, labels, publish)
     target = _target(request, run, publish)
 
     def tell(name: str, done: int) -> None:
         if done >= SHOWN_AFTER_BYTES:
             publish(Progress(task=f"Packing {name}", done_bytes=done, total_bytes=0))
 
-    def one(name: str, inside: str) -> Path | None:
+    def one(name: str, folders: Sequence[Path]) -> Path | None:
         packed = pack(
-            [tree.path(inside) for tree in trees],
+            folders,
             target / name,
             links=LinkRule(settings.text("links-in-artifacts")),
             progress=lambda done: tell(name, done),
         )
         archive = packed.archive
-        if (
-            archive is None
-            and name == run.model_archive.name
-            and settings.text("empty-model-archive") == "empty"
-        ):
+        if archive is None:
+            if name != run.model_archive.name or settings.text("empty-model-archive") == "none":
+                return None
             archive = target / name
             tarfile.open(archive, "w:gz").close()
-        if archive is None:
-            return None
         publish(
             ArtifactPacked(
                 name=name,
                 path=str(archive),
                 members=packed.members,
-                packed_bytes=packed.archive_bytes,
+                packed_bytes=archive.stat().st_size,
                 skipped={each.name: each.reason for each in packed.skipped},
                 clashes=tuple(each.name for each in packed.clashes),
             )
@@ -91,10 +84,45 @@ def upload(
             (run.path / name).symlink_to(archive)
         return archive
 
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        model = pool.submit(one, run.model_archive.name, LAYOUT.model)
-        output = pool.submit(one, run.output_archive.name, LAYOUT.output_data)
-    return Archives(model=model.result(), output=output.result())
+    with told("the artifacts cannot be packed", target), _output_folders(trees, settings) as outputs:
+        target.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            model = pool.submit(one, run.model_archive.name, [tree.path(LAYOUT.model) for tree in trees])
+            output = pool.submit(one, run.output_archive.name, outputs)
+        return Archives(model=model.result(), output=output.result())
+
+
+def _take_back(
+    engine: Engine,
+    image: Image,
+    tree: StagedTree,
+    labels: Mapping[str, str],
+    publish: Callable[[Event], None],
+) -> None:
+    try:
+        hand_back(engine, image.id, tree.folder, uid=os.getuid(), gid=os.getgid(), labels=labels)
+    except EngineError as error:  # what cannot be read will say so when it is packed
+        publish(Warned(message=f"{error.what}; {error.hint}" if error.hint else error.what))
+
+
+@contextmanager
+def _output_folders(trees: Sequence[StagedTree], settings: Settings) -> Iterator[list[Path]]:
+    """Give the folders whose contents make output.tar.gz, hosts in order."""
+    folders = [tree.path(LAYOUT.output_data) for tree in trees]
+    if settings.text("output-other-files") == "left":
+        yield folders
+        return
+    beside = [tree.folder / ".output-other-files" for tree in trees]
+    try:
+        for tree, links in zip(trees, beside, strict=True):
+            links.mkdir()
+            for file in tree.path(LAYOUT.output).iterdir():
+                if file != tree.path(LAYOUT.failure) and (file.is_symlink() or file.is_file()):
+                    os.link(file, links / file.name, follow_symlinks=False)
+        yield [*folders, *beside]
+    finally:
+        for links in beside:
+            shutil.rmtree(links, ignore_errors=True)
 
 
 def _target(request: TrainingRequest, run: RunFolder, publish: Callable[[Event], None]) -> Path:
@@ -109,6 +137,4 @@ def _target(request: TrainingRequest, run: RunFolder, publish: Callable[[Event],
         return run.path
     if wanted == run.path:
         return run.path
-    target = wanted / request.training_job_name / "output"
-    target.mkdir(parents=True, exist_ok=True)
-    return target
+    return wanted / request.training_job_name / "output"

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
 from sm_emulate.events import LogLines, Progress
+from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from sm_emulate.events import Event
-    from sm_emulate.storage.runs import RunFolder
+    from sm_emulate.storage.run_folder import RunFolder
 
 
 def as_record(event: Event) -> dict[str, object]:
     """Give one line of `events.ndjson`: the kind of the event, then its fields by name, times as ISO 8601."""
-    fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
     return {"event": type(event).__name__} | {
         name: value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value
-        for name, value in fields.items()
+        for name, value in vars(event).items()
     }
+
+
+_encode = json.JSONEncoder(default=str).encode  # made once: an endpoint writes a line for each request
 
 
 class RunFiles:
@@ -34,12 +36,14 @@ class RunFiles:
         self._events: IO[str] = run.events.open("a", encoding="utf-8", buffering=1)
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, LogLines):
-            if (log := self._logs.get(event.host)) is None:
-                log = self._logs[event.host] = self._run.log(event.host).open("ab", buffering=0)
-            log.write(event.data)
-        elif not isinstance(event, Progress):
-            self._events.write(json.dumps(as_record(event), default=str) + "\n")
+        with told("the run's logs cannot be written", self._run.path):
+            if isinstance(event, LogLines):
+                if (log := self._logs.get(event.host)) is None:
+                    log = self._logs[event.host] = self._run.log(event.host).open("ab")
+                log.write(event.data)
+                log.flush()
+            elif not isinstance(event, Progress):
+                self._events.write(_encode(as_record(event)) + "\n")
 
     def __enter__(self) -> RunFiles:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from sm_emulate.events import (
@@ -41,7 +42,8 @@ class Terminal:
         stream: where to write; log lines are passed on byte for byte.
         mark_hosts: put the host before each log line, for jobs of several hosts.
         quiet: tell log lines and warnings only.
-        colour: None decides by the stream.
+        colour: allow colours on a terminal.
+        bars: allow progress bars on a terminal.
     """
 
     def __init__(
@@ -50,13 +52,15 @@ class Terminal:
         *,
         mark_hosts: bool = False,
         quiet: bool = False,
-        colour: bool | None = None,
+        colour: bool = True,
+        bars: bool = True,
     ) -> None:
         self._stream = stream or sys.stderr
         self._mark_hosts = mark_hosts
         self._quiet = quiet
-        self._live = self._stream.isatty()
-        self._colour = self._live if colour is None else colour
+        on_terminal = self._stream.isatty()
+        self._live = on_terminal and bars
+        self._colour = on_terminal and colour
         self._bar: Bar | None = None
         self._tasks: dict[str, TaskID] = {}
         self._deaf = False
@@ -66,7 +70,7 @@ class Terminal:
             return
         try:
             self._tell(event)
-        except BrokenPipeError:  # the reader has left (`2>&1 | head`); the run goes on
+        except OSError:  # the reader has left (`2>&1 | head`), or the terminal was closed; the run goes on
             self._deaf = True
 
     def _tell(self, event: Event) -> None:
@@ -114,12 +118,18 @@ class Terminal:
             from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
             from rich.progress import Progress as Bar
 
+            class Quiet(Console):
+                """Falls silent when its reader has left; rich's own would close our stdout and exit."""
+
+                def on_broken_pipe(self) -> None:
+                    self.quiet = True
+
             self._bar = Bar(
                 TextColumn("{task.description}"),
                 BarColumn(),
                 DownloadColumn(),
                 TransferSpeedColumn(),
-                console=Console(file=self._stream),
+                console=Quiet(file=self._stream),
                 transient=True,
             )
             self._bar.start()
@@ -139,4 +149,5 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end_bars()
+        with suppress(BrokenPipeError):
+            self._end_bars()

@@ -89,16 +89,28 @@ def key_values(texts: Iterable[str], *, what: str, secret: bool = False) -> dict
 def hyperparameters_file(path: Path) -> dict[str, str]:
     """Read a JSON object of hyperparameters; what is no string becomes its JSON text, as the SDK does it."""
     what = "the hyperparameters file"
+    return hyperparameters(read_object(path, what=what), what=what, seen=path)
+
+
+def hyperparameters(
+    values: Mapping[str, object], *, what: str = "the request", seen: object = None
+) -> dict[str, str]:
+    """Give values as the strings that the API takes; what is no string becomes its JSON text, as the SDK does it."""
     found: dict[str, str] = {}
-    for name, value in read_object(path, what=what).items():
-        if value is None:
+    for name, value in values.items():
+        try:
+            text = None if value is None else value if isinstance(value, str) else json.dumps(value)
+        except (TypeError, ValueError):
+            text = None
+        if text is None:
             raise RequestError(
-                f"{what} gives hyperparameter {name} as null",
-                value=path,
+                f"{what} gives hyperparameter {name} as "
+                + ("null" if value is None else type(value).__name__),
+                value=shown(value) if seen is None else seen,
                 expected="a string, a number, true, false, a list or an object",
                 hint=f"leave {name} out, or write it as a string",
             )
-        found[name] = value if isinstance(value, str) else json.dumps(value)
+        found[name] = text
     return found
 
 

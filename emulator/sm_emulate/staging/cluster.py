@@ -25,6 +25,10 @@ class Cluster:
 
     hosts: tuple[Host, ...]
 
+    def host(self, name: str) -> Host:
+        """Give a host by its name."""
+        return next(host for host in self.hosts if host.name == name)
+
     @property
     def names(self) -> list[str]:
         """As resourceconfig.json lists them: sorted as text, so algo-10 comes before algo-2."""

@@ -6,20 +6,23 @@ under /opt/ml survives. Channels are mounted where they lie, never copied.
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from sm_emulate.request.location import local_path
 from sm_emulate.spec.training_job import LAYOUT
-from sm_emulate.staging.config_files import channels_of
+from sm_emulate.staging.config_files import channels_of, config_files
+from sm_emulate.staging.manifest import manifest_lines
+from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from sm_emulate.request.training import Channel, TrainingRequest
+    from sm_emulate.request.training import TrainingRequest
+    from sm_emulate.spec.profiles import PlatformProfile
     from sm_emulate.spec.settings import Settings
-    from sm_emulate.staging.cluster import Host
+    from sm_emulate.staging.cluster import Cluster, Host
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,43 +32,120 @@ class Placed:
     source: Path
     target: str
     read_only: bool = False
+    made_if_missing: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class StagedTree:
-    """One host's /opt/ml, ready to be mounted."""
+    """One host's /opt/ml: first only described, then made by `make`."""
 
     folder: Path
     """Ours; stands for /opt/ml."""
+    directories: tuple[str, ...]
+    """Exist before the program starts; paths in the container."""
+    files: Mapping[str, bytes]
+    """The config files, by path in the container."""
+    manifests: Mapping[str, Path]
+    """`<channel>-manifest` files by path in the container, and the data that each lists."""
     placed: tuple[Placed, ...]
+    config_mode: int
 
     def path(self, inside: str) -> Path:
         """Where a path under /opt/ml lies on this machine; channels lie elsewhere."""
         return self.folder / PurePosixPath(inside).relative_to(LAYOUT.root)
 
+    def with_files(self, vary: Callable[[dict[str, bytes]], dict[str, bytes]]) -> StagedTree:
+        """Give the same tree with other config files; `vary` has them by name."""
+        varied = vary({name.rpartition("/")[2]: content for name, content in self.files.items()})
+        return replace(self, files={f"{LAYOUT.config}/{name}": content for name, content in varied.items()})
 
-def stage(
-    folder: Path, request: TrainingRequest, *, host: Host, files: Mapping[str, bytes], settings: Settings
+    def make(self) -> None:
+        """Make the folder. Directories are 0755 and files 0644, as on the platform.
+
+        Raises:
+            MachineError: the disk is full, or a channel cannot be read.
+        """
+        with told("the job's /opt/ml cannot be made", self.folder):
+            for directory in self.directories:
+                self._make(directory)
+            for file, content in self.files.items():
+                self.path(file).write_bytes(content)
+                self.path(file).chmod(0o644)
+            for manifest, source in self.manifests.items():
+                with self.path(manifest).open("w", encoding="utf-8", errors="surrogateescape") as lines:
+                    lines.writelines(manifest_lines(source))
+                self.path(manifest).chmod(0o644)
+            for each in self.placed:
+                self._mount_point(each)
+            self.path(LAYOUT.config).chmod(self.config_mode)
+
+    def _mount_point(self, placed: Placed) -> None:
+        """Make what is mounted, and what it is mounted on, so that the engine makes neither as root."""
+        if placed.made_if_missing:
+            placed.source.mkdir(parents=True, exist_ok=True)
+        if not any(PurePosixPath(placed.target).is_relative_to(mount) for mount in LAYOUT.mounts):
+            return
+        if placed.source.is_dir():
+            self._make(placed.target)
+        else:
+            self._make(str(PurePosixPath(placed.target).parent))
+            self.path(placed.target).touch()
+
+    def _make(self, inside: str) -> None:
+        directory = self.path(inside)
+        if directory.is_dir():
+            return
+        if directory != self.folder:
+            self._make(str(PurePosixPath(inside).parent))
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o755)  # whatever the caller's umask is
+
+
+def staged_tree(
+    folder: Path,
+    request: TrainingRequest,
+    *,
+    cluster: Cluster,
+    host: Host,
+    profile: PlatformProfile,
+    settings: Settings,
+    region: str,
+    account: str,
 ) -> StagedTree:
-    """Make one host's tree under `folder`.
+    """Describe one host's tree under `folder`, without making anything."""
+    files = config_files(
+        request,
+        cluster=cluster,
+        host=host,
+        profile=profile,
+        settings=settings,
+        region=region,
+        account=account,
+    )
+    channels = {
+        channel.channel_name: source
+        for channel in channels_of(request, host)
+        if (source := channel.data_source.local_path) is not None
+    }
+    return StagedTree(
+        folder=folder,
+        directories=(
+            LAYOUT.config,
+            LAYOUT.data,
+            *LAYOUT.created,
+            *((LAYOUT.tensorboard,) if request.tensor_board_output_config else ()),
+            *(LAYOUT.channel(name) for name in channels),
+        ),
+        files={f"{LAYOUT.config}/{name}": content for name, content in sorted(files.items())},
+        manifests={LAYOUT.manifest(name): source for name, source in channels.items()},
+        placed=tuple(_placements(folder, request, host=host, settings=settings)),
+        config_mode=settings.number("config-directory-mode"),
+    )
 
-    Directories are 0755 and files 0644, as on the platform; the mode of the config directory is a setting.
-    """
-    tree = StagedTree(folder=folder, placed=tuple(placements(folder, request, host=host, settings=settings)))
-    for directory in (LAYOUT.config, LAYOUT.data, *LAYOUT.created):
-        _make(tree.path(directory))
-    if request.tensor_board_output_config:
-        _make(tree.path(LAYOUT.tensorboard))
-    for name, content in files.items():
-        _write(tree.path(LAYOUT.config) / name, content)
-    for channel in channels_of(request, host):
-        _stage_channel(tree, channel)
-    tree.path(LAYOUT.config).chmod(settings.number("config-directory-mode"))
-    return tree
 
-
-def placements(folder: Path, request: TrainingRequest, *, host: Host, settings: Settings) -> Iterator[Placed]:
-    """Tell what is mounted where on a host, without making anything."""
+def _placements(
+    folder: Path, request: TrainingRequest, *, host: Host, settings: Settings
+) -> Iterator[Placed]:
     for target in LAYOUT.mounts:
         yield Placed(source=folder / PurePosixPath(target).relative_to(LAYOUT.root), target=target)
     for channel in channels_of(request, host):
@@ -79,56 +159,6 @@ def placements(folder: Path, request: TrainingRequest, *, host: Host, settings: 
             or settings.text("channel-access") == "read-only",
         )
     checkpoints = request.checkpoint_config
-    if checkpoints is not None and (kept := local_checkpoints(request)) is not None:
-        yield Placed(source=kept, target=checkpoints.local_path.rstrip("/"))
-
-
-def local_checkpoints(request: TrainingRequest) -> Path | None:
-    """The folder of this machine that holds the checkpoints, shared by all hosts as the prefix in S3 is."""
-    from sm_emulate.request.location import local_path
-
-    return local_path(request.checkpoint_config.s3_uri) if request.checkpoint_config else None
-
-
-def _make(directory: Path) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-
-
-def _write(file: Path, content: bytes) -> None:
-    file.write_bytes(content)
-    file.chmod(0o644)
-
-
-def _stage_channel(tree: StagedTree, channel: Channel) -> None:
-    """Make the mount point, so that the engine does not make it as root, and the manifest beside it."""
-    source = channel.data_source.local_path
-    if source is None:
-        return
-    point = tree.path(LAYOUT.channel(channel.channel_name))
-    _make(point)
-    if not source.is_dir():
-        (point / source.name).touch()
-    with tree.path(LAYOUT.manifest(channel.channel_name)).open("w", encoding="utf-8") as manifest:
-        manifest.writelines(manifest_lines(source))
-
-
-def manifest_lines(source: Path) -> Iterator[str]:
-    """List a channel as `<channel>-manifest` does: the prefix, then the URI of each file.
-
-    On the platform the prefix is a key and the URIs are s3://; here both are those of the local files.
-    """
-    base = source if source.is_dir() else source.parent
-    prefix = f"file://{base}/"  # as keys in S3: nothing is percent-encoded
-    yield f"{base}/".lstrip("/") + ("" if source.is_dir() else source.name) + "\n"
-    if not source.is_dir():
-        yield f"{prefix}{source.name}\n"
-        return
-    start = len(str(base)) + 1
-    folders = [str(base)]
-    while folders:
-        with os.scandir(folders.pop()) as entries:
-            for entry in sorted(entries, key=lambda each: each.name):
-                if entry.is_dir():
-                    folders.append(entry.path)
-                else:
-                    yield f"{prefix}{entry.path[start:]}\n"
+    if checkpoints is not None and (kept := local_path(checkpoints.s3_uri)) is not None:
+        # one folder for all hosts, as the prefix in S3 is
+        yield Placed(source=kept, target=checkpoints.local_path.rstrip("/"), made_if_missing=True)

@@ -1,31 +1,28 @@
-"""Run folders: everything that is kept of a training job or an endpoint, readable by a person.
+"""All runs of one home folder.
 
-    <home>/training-jobs/<name>/     request.json, run.json, opt-ml/<host>/, logs/<host>.log, events.ndjson,
-    <home>/endpoints/<name>/         result.json, model.tar.gz, output.tar.gz
+    <home>/training-jobs/<name>/
+    <home>/endpoints/<name>/
 
-The process that owns a run holds a lock on its `owner` file as long as it lives; the kernel lets go of it
-however the process ends. So a run without a result whose lock is free was abandoned.
+A new run folder is made under a hidden name, locked, and then renamed: nobody ever sees one without its owner.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
-import shutil
-import stat
+import secrets
+import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 from sm_emulate.errors import MachineError, RequestError
+from sm_emulate.storage.run_folder import NOUNS, Kind, RunFolder, locked, owning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-Kind = Literal["training-jobs", "endpoints"]
-NOUNS: Mapping[str, str] = {"training-jobs": "training job", "endpoints": "endpoint"}
+DRAFT_SECONDS = 60.0
+"""A draft that is older and that nobody holds was left by a process that died while it made it."""
 
 
 def default_home(environ: Mapping[str, str]) -> Path:
@@ -42,190 +39,96 @@ def default_cache(environ: Mapping[str, str]) -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "sm-emulate"
 
 
-@dataclass(frozen=True)
-class RunFolder:
-    """One run's folder. All its names are here."""
-
-    path: Path
-    kind: Kind
-
-    @property
-    def name(self) -> str:
-        return self.path.name
-
-    @property
-    def home(self) -> Path:
-        """The folder of all runs."""
-        return self.path.parent.parent
-
-    @property
-    def id(self) -> str:
-        """Kind and name: `training-jobs/NAME`, as it stands in container labels."""
-        return f"{self.kind}/{self.name}"
-
-    @property
-    def request(self) -> Path:
-        """The request in AWS's JSON."""
-        return self.path / "request.json"
-
-    @property
-    def standing(self) -> Path:
-        """How it stands while it has no result yet, in the same shape."""
-        return self.path / "run.json"
-
-    @property
-    def stop_request(self) -> Path:
-        """Made by whoever wants the run stopped; its process looks for it."""
-        return self.path / "stop"
-
-    @property
-    def events(self) -> Path:
-        return self.path / "events.ndjson"
-
-    @property
-    def result(self) -> Path:
-        """The final answer, in the shape of AWS's Describe* call."""
-        return self.path / "result.json"
-
-    @property
-    def owner(self) -> Path:
-        return self.path / "owner"
-
-    @property
-    def model_archive(self) -> Path:
-        return self.path / "model.tar.gz"
-
-    @property
-    def output_archive(self) -> Path:
-        return self.path / "output.tar.gz"
-
-    def opt_ml(self, host: str) -> Path:
-        return self.path / "opt-ml" / host
-
-    def log(self, host: str) -> Path:
-        return self.path / "logs" / f"{host}.log"
-
-    def write(self, file: Path, document: object) -> None:
-        """Write JSON so that a reader sees the old or the new text, never half of one."""
-        draft = file.with_name(f".{file.name}.new")
-        draft.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        draft.replace(file)
-
-    def description(self) -> dict[str, Any]:
-        """The result, or how it stands: the shape of AWS's Describe* answer; empty at first."""
-        return self.read(self.result) or self.read(self.standing) or {}
-
-    def read(self, file: Path) -> dict[str, Any] | None:
-        """The JSON of one of the run's files; None when it is not there (yet)."""
-        try:
-            document = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return document if isinstance(document, dict) else None
-
-    def owner_pid(self) -> int | None:
-        """The process that runs it now; None when it is finished or abandoned."""
-        try:
-            descriptor = os.open(self.owner, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            words = os.read(descriptor, 32).split()
-            return int(words[0]) if words else None
-        finally:
-            os.close(descriptor)
-        return None
-
-    @property
-    def abandoned(self) -> bool:
-        """Its process died before it could write a result."""
-        return not self.result.exists() and self.owner_pid() is None
-
-    @contextmanager
-    def owned(self) -> Iterator[None]:
-        """Hold the run for this process."""
-        descriptor = os.open(self.owner, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"{os.getpid()}\n".encode())
-            yield
-            self.owner.unlink(missing_ok=True)
-        finally:
-            os.close(descriptor)
-
-    def delete(self) -> None:
-        """Remove the folder, whatever modes its folders have."""
-        if not self.path.exists():
-            return
-        _open_up(self.path)
-        shutil.rmtree(self.path)
-
-
-def _open_up(folder: Path) -> None:
-    """Give ourselves the right to enter and empty every folder: a config folder's mode is 0644 on purpose."""
-    with suppress(PermissionError):  # a folder that is not ours fails later, in rmtree, with its name
-        mode = stat.S_IMODE(folder.lstat().st_mode)
-        if mode & 0o700 != 0o700:
-            folder.chmod(mode | 0o700)
-    try:
-        entries = list(os.scandir(folder))
-    except OSError:
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            _open_up(Path(entry.path))
-
-
 class Runs:
     """All runs of one home folder."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
 
-    def create(self, kind: Kind, name: str) -> RunFolder:
-        """Make the folder of a new run.
+    def folder(self, kind: Kind, name: str) -> RunFolder:
+        """Name a run's folder, be it there or not."""
+        return RunFolder(self.home / kind / name, kind)
+
+    @contextmanager
+    def create(self, kind: Kind, name: str) -> Iterator[RunFolder]:
+        """Make the folder of a new run and hold it for this process until the end of the `with`.
+
+        A folder in which no request was written by then is removed: nothing was run.
 
         Raises:
             RequestError: a run of that name is there already.
             MachineError: the folder cannot be made.
         """
-        folder = self.home / kind / name
-        run = RunFolder(folder, kind)
-        if kind == "endpoints" and folder.exists() and run.owner_pid() is None:
-            run.delete()  # as after DeleteEndpoint: a name is free again
+        run = self.folder(kind, name)
+        draft = run.path.with_name(f".{name}.{secrets.token_hex(4)}")
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            folder.mkdir()
-            (folder / "logs").mkdir()
-        except FileExistsError:
-            noun = NOUNS[kind]
-            raise RequestError(
-                f"{noun} names are unique and this one is taken",
-                value=name,
-                expected=f"the name of no other {noun} in {self.home}",
-                hint=f"choose another name, or remove the old one with `sm-emulate clean {name}`",
-            ) from None
+            draft.mkdir(parents=True)
+            (draft / "logs").mkdir()
         except OSError as failure:
-            raise MachineError(
-                f"cannot make the run folder: {failure.strerror}",
-                value=folder,
-                hint="set SM_EMULATE_HOME or --home to a folder that you can write",
-            ) from failure
-        return run
+            raise _cannot_make(draft, failure) from failure
+        with owning(draft):
+            try:
+                self._name(draft, run)
+            except BaseException:
+                RunFolder(draft, kind).delete()
+                raise
+            try:
+                yield run
+            finally:
+                if not run.request.exists():
+                    run.delete()
+            run.owner.unlink(missing_ok=True)
+
+    def _name(self, draft: Path, run: RunFolder) -> None:
+        """Give a draft its name, which only one run can have."""
+        old = RunFolder(draft.with_name(f"{draft.name}.old"), run.kind)
+        try:
+            with locked(self.home / ".lock"):
+                if run.path.exists():
+                    if run.kind != "endpoints" or run.owner_pid() is not None:
+                        raise self._taken(run)
+                    run.path.rename(old.path)  # as after DeleteEndpoint: a name is free again
+                draft.rename(run.path)
+        except OSError as failure:
+            raise _cannot_make(run.path, failure) from failure
+        old.delete()
+
+    def _taken(self, run: RunFolder) -> RequestError:
+        noun = NOUNS[run.kind]
+        return RequestError(
+            f"{noun} names are unique and this one is taken",
+            value=run.name,
+            expected=f"the name of no other {noun} in {self.home}",
+            hint=f"choose another name, or remove the old one with `sm-emulate clean {run.name}`"
+            if run.owner_pid() is None
+            else f"choose another name, or stop the one that runs with `sm-emulate stop {run.name}`",
+        )
 
     def all(self) -> list[RunFolder]:
         """Every run, the youngest first."""
-        found = [
-            RunFolder(Path(entry.path), kind)
-            for kind in get_args(Kind)
-            if (self.home / kind).is_dir()
-            for entry in os.scandir(self.home / kind)
-            if entry.is_dir(follow_symlinks=False)
-        ]
-        return sorted(found, key=lambda run: run.path.stat().st_ctime, reverse=True)
+        found: list[tuple[float, RunFolder]] = []
+        for run in self._folders():
+            if not run.name.startswith("."):
+                with suppress(FileNotFoundError):  # removed at this moment
+                    found.append((run.path.stat().st_ctime, run))
+        return [run for _, run in sorted(found, key=lambda each: each[0], reverse=True)]
+
+    def drafts(self) -> list[RunFolder]:
+        """What processes left that died while they made or removed a run folder."""
+        found = []
+        for run in self._folders():
+            with suppress(FileNotFoundError):
+                old = time.time() - run.path.stat().st_mtime > DRAFT_SECONDS
+                if run.name.startswith(".") and old and run.owner_pid() is None:
+                    found.append(run)
+        return found
+
+    def _folders(self) -> Iterator[RunFolder]:
+        for kind in get_args(Kind):
+            with suppress(FileNotFoundError), os.scandir(self.home / kind) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        yield RunFolder(Path(entry.path), kind)
 
     def find(self, name: str) -> RunFolder:
         """Look a run up by its name, or by `training-jobs/NAME` and `endpoints/NAME` where both exist.
@@ -249,6 +152,14 @@ class Runs:
             expected="the name of a training job or endpoint",
             hint=_nearest(last, [run.name for run in self.all()]),
         )
+
+
+def _cannot_make(folder: Path, failure: OSError) -> MachineError:
+    return MachineError(
+        f"cannot make the run folder: {failure.strerror}",
+        value=folder,
+        hint="set SM_EMULATE_HOME or --home to a folder that you can write",
+    )
 
 
 def _nearest(name: str, names: list[str]) -> str:

@@ -140,7 +140,7 @@ static int read_file(const char *path, struct sums *sums, const struct model *ju
         int count = comma ? parse_row(comma + 1, end, row) : -1;
         int class = comma ? class_of(&sums->model, line, (size_t)(comma - line)) : -1;
         if (count < 1 || class < 0 || (sums->model.features && count != sums->model.features)) {
-            snprintf(why, size, "%s: line %d is no label with %d numbers", path, number, sums->model.features);
+            snprintf(why, size, "%s: line %d is no label with numbers, as many as in the lines before", path, number);
             fclose(file);
             return -1;
         }

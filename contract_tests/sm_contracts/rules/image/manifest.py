@@ -29,9 +29,9 @@ def oci_manifest(manifest: Manifest) -> Iterator[Outcome]:
     """The image is stored as an OCI manifest or index.
 
     What:
-        Reads the media type of the manifest that the registry holds under the reference, or of the one in an OCI
-        archive. For an image that is only on this machine the rule is skipped: what a registry gets is decided by
-        the push.
+        Reads the media type of the manifest that the registry holds under the reference, of the one in an OCI
+        archive, or of the one that the engine keeps in containerd's image store. For another image that is only on
+        this machine the rule is skipped: what a registry gets is decided by the push.
 
     Why:
         CreateModel refuses both the OCI manifest and the OCI index with `Unsupported manifest media type
@@ -64,7 +64,8 @@ def attestation_manifest(manifest: Manifest) -> Iterator[Outcome]:
     """The image's index carries a provenance or SBOM entry.
 
     What:
-        Looks for entries of the platform `unknown/unknown` in the index that the registry or the archive holds.
+        Looks for entries of the platform `unknown/unknown` in the index that the registry, the archive or containerd's
+        image store holds.
 
     Why:
         `docker buildx build` adds provenance by default, as an entry of an OCI index. SageMaker takes neither the

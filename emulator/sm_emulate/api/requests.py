@@ -1,0 +1,208 @@
+"""Requests from Python values, in place of the API's JSON."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from sm_emulate.lifecycle.platform import Platform
+from sm_emulate.request import endpoint as endpoints
+from sm_emulate.request import training as jobs
+from sm_emulate.request.flags import CHANNEL_OPTIONS, training_document
+from sm_emulate.request.flags import channel as channel_of_text
+from sm_emulate.request.flags import hyperparameters as as_texts
+from sm_emulate.request.flags import metric as metric_definition
+from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, DEFAULT_ROLE_ARN, default_job_name
+from sm_emulate.request.service_model import load
+from sm_emulate.spec.profiles import DEFAULT_PROFILE, profile_named
+from sm_emulate.spec.settings import Settings
+from sm_emulate.storage.runs import Runs, default_cache, default_home
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sm_emulate.request.endpoint import EndpointRequest
+    from sm_emulate.request.training import TrainingRequest
+
+Source = str | os.PathLike[str] | Mapping[str, Any]
+"""A channel: a path or URI, or what `channel` gives."""
+
+
+def channel(source: str | os.PathLike[str], **options: str) -> dict[str, Any]:
+    """Give an input channel with more than a path.
+
+    Args:
+        source: a folder or file, `file://` or `s3://`.
+        **options: as those of `--channel`, with underscores: `mode="FastFile"`, `content_type="text/csv"`,
+            `compression`, `record_wrapper`, `shuffle_seed`, `type`, `distribution`, `attributes`, `instance_groups`.
+    """
+    data: dict[str, Any] = {
+        "S3DataType": "S3Prefix",
+        "S3Uri": os.fspath(source),
+        "S3DataDistributionType": "FullyReplicated",
+    }
+    made: dict[str, Any] = {"ChannelName": "", "DataSource": {"S3DataSource": data}}
+    for name, value in options.items():
+        option = name.replace("_", "-")
+        if option not in CHANNEL_OPTIONS:
+            known = ", ".join(each.replace("-", "_") for each in CHANNEL_OPTIONS)
+            raise TypeError(f"channel() got an unexpected keyword argument {name!r}; there are {known}")
+        CHANNEL_OPTIONS[option](made, data, value)
+    return made
+
+
+def training_request(
+    image: str,
+    *,
+    channels: Mapping[str, Source] | Sequence[str] | None = None,
+    hyperparameters: Mapping[str, object] | None = None,
+    job_name: str | None = None,
+    instance_type: str = DEFAULT_INSTANCE_TYPE,
+    instance_count: int = 1,
+    input_mode: str = "File",
+    environment: Mapping[str, str] | None = None,
+    entrypoint: Sequence[str] = (),
+    arguments: Sequence[str] = (),
+    metrics: Mapping[str, str] | None = None,
+    max_runtime_in_seconds: int | None = None,
+    enable_network_isolation: bool = False,
+    checkpoints: str | os.PathLike[str] | None = None,
+    output_path: str | os.PathLike[str] | None = None,
+    role_arn: str = DEFAULT_ROLE_ARN,
+    tags: Mapping[str, str] | None = None,
+) -> TrainingRequest:
+    """Give a training job, checked against the limits of CreateTrainingJob.
+
+    Args:
+        image: as `docker run` takes it.
+        channels: by name, a path or what `channel` gives; or texts, as `--channel` takes them.
+        hyperparameters: what is no string becomes its JSON text.
+        job_name: the image's name and the time by default.
+        instance_type: decides what the container is told, and with `gpus="auto"` whether it gets GPUs.
+        instance_count: hosts, named algo-1 to algo-N.
+        input_mode: of the channels that say nothing themselves.
+        environment: the job's own variables.
+        entrypoint: in place of the image's ENTRYPOINT.
+        arguments: in place of `train`.
+        metrics: by name, the regex whose first group is the number.
+        max_runtime_in_seconds: after which it is stopped.
+        enable_network_isolation: no way out of the containers.
+        checkpoints: the folder that stands for CheckpointConfig's S3Uri; no CheckpointConfig by default.
+        output_path: where `<job>/output/model.tar.gz` is put; the run folder itself by default.
+        role_arn: a name only.
+        tags: of the job.
+
+    Raises:
+        RequestError: the first thing that is wrong, with the others as evidence.
+    """
+    name = job_name or default_job_name(image, datetime.now(timezone.utc))
+    if output_path is None:
+        output_path = Runs(default_home(os.environ)).folder("training-jobs", name).path
+    document = training_document(
+        image=image,
+        job_name=name,
+        role_arn=role_arn,
+        output_path=os.fspath(output_path),
+        instance_type=instance_type,
+        instance_count=instance_count,
+        channels=[_named(each, source) for each, source in channels.items()]
+        if isinstance(channels, Mapping)
+        else [channel_of_text(text) for text in channels or ()],
+        hyperparameters=as_texts(hyperparameters or {}),
+        environment=environment,
+        entrypoint=entrypoint,
+        arguments=arguments,
+        metrics=[metric_definition(f"{each}={regex}") for each, regex in (metrics or {}).items()],
+        input_mode=input_mode,
+        max_runtime_in_seconds=max_runtime_in_seconds,
+        network_isolation=enable_network_isolation,
+        tags=tags,
+    )
+    if checkpoints is not None:
+        document["CheckpointConfig"] = {"S3Uri": os.fspath(checkpoints)}
+    return training_request_from_aws(document)
+
+
+def training_request_from_aws(
+    document: Mapping[str, Any], *, base_dir: Path | None = None
+) -> TrainingRequest:
+    """Give the training job of a CreateTrainingJob document, as boto3 takes it.
+
+    Args:
+        document: the JSON of the API. Where it names S3, a path or `file://` is taken too.
+        base_dir: the folder that relative paths start from; the current one by default.
+
+    Raises:
+        RequestError: the first thing that is wrong, with the others as evidence.
+    """
+    model = load(jobs.OPERATION, cache_dir=default_cache(os.environ))
+    return jobs.from_aws(document, base_dir=base_dir, model=model)
+
+
+def endpoint_request(
+    image: str,
+    *,
+    model: str | os.PathLike[str] | None = None,
+    endpoint_name: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    instance_type: str = DEFAULT_INSTANCE_TYPE,
+    variant_name: str = endpoints.DEFAULT_VARIANT_NAME,
+    startup_timeout_in_seconds: int | None = None,
+    enable_network_isolation: bool = False,
+) -> EndpointRequest:
+    """Give an endpoint, checked against the limits of CreateModel, CreateEndpointConfig and CreateEndpoint.
+
+    Args:
+        image: as `docker run` takes it.
+        model: a folder, or an archive whose name ends in `.tar.gz`; none by default.
+        endpoint_name: the image's name and the time by default.
+        environment: the container's own variables.
+        instance_type: with `gpus="auto"` decides whether the container gets GPUs.
+        variant_name: of the production variant.
+        startup_timeout_in_seconds: the container's time for its first healthy ping, 60 to 3600; 480 by default.
+        enable_network_isolation: no way out of the container.
+
+    Raises:
+        RequestError: the first thing that is wrong, with the others as evidence.
+    """
+    return endpoints.from_flags(
+        image=image,
+        endpoint_name=endpoint_name or default_job_name(image, datetime.now(timezone.utc)),
+        instance_type=instance_type,
+        model_data=None if model is None else os.fspath(model),
+        environment=environment,
+        variant_name=variant_name,
+        startup_timeout_in_seconds=startup_timeout_in_seconds,
+        network_isolation=enable_network_isolation,
+        models=endpoints.load_models(cache_dir=default_cache(os.environ)),
+    )
+
+
+def platform(
+    profile: str = DEFAULT_PROFILE.name,
+    *,
+    settings: Mapping[str, str] | None = None,
+    region: str = "us-east-1",
+    account: str = "123456789012",
+) -> Platform:
+    """Say which SageMaker is emulated.
+
+    Args:
+        profile: its year: 2025, 2022 or 2020.
+        settings: by name, where its behaviour is not known for certain; docs/level-of-support.md lists all.
+        region: in ARNs and variables.
+        account: twelve digits.
+
+    Raises:
+        RequestError: an unknown profile or setting, or a value that it does not take.
+    """
+    dated = profile_named(profile)
+    return Platform(profile=dated, settings=Settings(dated, settings), region=region, account=account)
+
+
+def _named(name: str, source: Source) -> dict[str, Any]:
+    made = source if isinstance(source, Mapping) else channel(source)
+    return {**made, "ChannelName": name}

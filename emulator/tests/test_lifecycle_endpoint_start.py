@@ -1,0 +1,370 @@
+"""The way of an endpoint into service, and why it does not get there."""
+
+from __future__ import annotations
+
+import io
+import socket
+import tarfile
+import threading
+
+import pytest
+
+from sm_emulate import api
+from sm_emulate.engine.protocol import Exit, Listener
+from sm_emulate.errors import (
+    ArchiveError,
+    EndpointFailedError,
+    EngineError,
+    MachineError,
+    RequestError,
+)
+from sm_emulate.events import ContainerExited, ContainerStarted, Pinged, StatusChanged
+from sm_emulate.gateway.ping import PingOutcome
+from sm_emulate.lifecycle.health import diagnose
+from sm_emulate.storage.runs import Runs
+
+PING_FAILED = (
+    "The primary container for production variant AllTraffic did not pass the ping health check. "
+    "Please check CloudWatch logs for this endpoint."
+)
+
+
+def start(endpoints, program, **more):
+    with endpoints.new(program, **more) as endpoint:
+        return endpoint.start()
+
+
+def statuses(heard):
+    return [event.status for event in heard.of(StatusChanged)]
+
+
+def test_a_healthy_container_comes_into_service_and_answers(endpoints, model):
+    served = model()
+    with endpoints.new(served) as endpoint:
+        url = endpoint.start()
+        answer = api.invoke("demo", b"abc", content_type="text/csv")
+        assert (answer.status, answer.body, answer.error) == (200, b"cba", None)
+        assert endpoints.folder().description()["EndpointStatus"] == "InService"
+        assert endpoints.folder().description()["Emulator"]["Url"] == url
+    assert statuses(endpoints.heard) == ["Creating", "InService", "Deleting", "OutOfService"]
+    assert served.box.argv == ("serve",)
+    assert served.signals == ["SIGTERM"]
+
+
+def test_the_first_healthy_ping_is_enough_and_is_told(endpoints, model):
+    served = model()
+    start(endpoints, served)
+    assert [event.status for event in endpoints.heard.of(Pinged)] == [200]
+    method, path, headers = served.requests[0]
+    assert (method, path) == ("GET", "/ping")
+    assert headers["Host"] == "container-0.local:8080"
+    assert served.box.hostname == "container-0.local"
+
+
+def test_the_host_name_is_a_setting_that_ping_and_gateway_follow(endpoints, model):
+    served = model()
+    older = api.platform(settings={"endpoint-hostname": "model.aws.local"})
+    with endpoints.new(served, platform=older) as endpoint:
+        endpoint.start()
+        api.invoke("demo", b"x")
+    assert {headers["Host"] for _, _, headers in served.requests} == {"model.aws.local:8080"}
+    assert served.box.hostname == "model.aws.local"
+
+
+@pytest.mark.parametrize(("value", "seen"), [("absent", None), ("any", "*/*")])
+def test_the_accept_header_of_a_caller_that_sends_none_is_a_setting(endpoints, model, value, seen):
+    served = model()
+    with endpoints.new(served, platform=api.platform(settings={"default-accept": value})) as endpoint:
+        endpoint.start()
+        api.invoke("demo", b"x")
+        api.invoke("demo", b"x", accept="text/csv")
+    first, second = (headers for method, _, headers in served.requests if method == "POST")
+    assert first.get("Accept") == seen
+    assert second["Accept"] == "text/csv"
+
+
+def test_the_container_has_the_request_s_environment_and_no_more(endpoints, model):
+    served = model()
+    start(endpoints, served, environment={"MINE": "1"})
+    assert dict(served.box.spec.environment) == {"MINE": "1"}
+
+
+def test_the_model_folder_is_mounted_read_only(endpoints, model, tmp_path):
+    served = model()
+    start(endpoints, served, model=tmp_path)
+    (mount,) = served.box.spec.mounts
+    assert (mount.source, mount.target, mount.read_only) == (str(tmp_path), "/opt/ml/model", True)
+
+
+def archive(path, **members):
+    with tarfile.open(path, "w:gz") as packed:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name.replace("UP", "../up"))
+            info.size = len(content)
+            packed.addfile(info, io.BytesIO(content))
+    return path
+
+
+def test_a_model_archive_is_unpacked_before_the_start(endpoints, model, tmp_path):
+    seen = []
+
+    class Reads(model):
+        def __call__(self, box):
+            seen.append(box.path("/opt/ml/model/weights").read_bytes())
+            return super().__call__(box)
+
+    start(endpoints, Reads(), model=archive(tmp_path / "model.tar.gz", weights=b"w"))
+    assert seen == [b"w"]
+
+
+def test_an_archive_that_hosting_would_refuse_starts_nothing(endpoints, tmp_path):
+    started = []
+    with pytest.raises(ArchiveError) as refused:
+        start(endpoints, lambda box: started.append(1), model=archive(tmp_path / "m.tar.gz", UP=b"x"))
+    assert started == []
+    assert endpoints.heard.of(StatusChanged)[-1].message == refused.value.what
+    assert not endpoints.folder().path.exists()
+
+
+def test_a_model_that_is_not_there_leaves_no_run_folder(endpoints):
+    with pytest.raises(RequestError, match="the model is not there"):
+        start(endpoints, lambda box: 0, model="nowhere/model.tar.gz")
+    assert Runs(endpoints.home).all() == []
+
+
+def silent(box):
+    box.next_signal()
+
+
+def slow(box):
+    box.listen(8080)
+    box.next_signal()
+
+
+def says_nonsense(box):
+    listening = box.listen(8080)
+
+    def talk():
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"SSH-2.0-OpenSSH\r\n\r\n")
+
+    threading.Thread(target=talk, daemon=True).start()
+    box.next_signal()
+
+
+def listens(port, address="0.0.0.0"):
+    def program(box):
+        box.listen(port, address)
+        box.next_signal()
+
+    return program
+
+
+def unhealthy(endpoints, program, **more):
+    with pytest.raises(EndpointFailedError) as failed:
+        start(endpoints, program, **{"window": 0.3, **more})
+    assert failed.value.what == PING_FAILED
+    described = endpoints.described()
+    assert (described["EndpointStatus"], described["FailureReason"]) == ("Failed", PING_FAILED)
+    assert statuses(endpoints.heard)[-1] == "Failed"
+    return failed.value
+
+
+def test_diagnosis_the_container_exited(endpoints):
+    def program(box):
+        for number in range(30):
+            box.print(f"line {number}")
+        return 3
+
+    error = unhealthy(endpoints, program, window=480)
+    assert error.value == "the container exited with code 3 before it answered GET /ping with 200"
+    assert error.evidence == tuple(f"line {number}" for number in range(10, 30))
+    assert endpoints.described()["Emulator"]["ContainerExitCodes"] == {"AllTraffic": 3}
+
+
+def test_diagnosis_out_of_memory(endpoints):
+    error = unhealthy(endpoints, lambda box: box.run_out_of_memory(), window=480)
+    assert "after the kernel killed it for memory" in error.value
+
+
+def test_a_container_that_ended_is_not_looked_for_at_port_8080_of_this_machine(endpoints, monkeypatch):
+    from sm_emulate.lifecycle import serving_container
+
+    asked = []
+    monkeypatch.setattr(serving_container, "wait_until_healthy", lambda upstream, **_: asked.append(upstream))
+    wait, ended = endpoints.engine.wait, threading.Event()
+
+    def late(container):
+        exit_ = wait(container)
+        ended.wait(30)
+        return exit_
+
+    def state(container):
+        wait(container)
+        found = type(endpoints.engine).state(endpoints.engine, container)
+        ended.set()
+        return found
+
+    monkeypatch.setattr(endpoints.engine, "wait", late)
+    monkeypatch.setattr(endpoints.engine, "state", state)
+    error = unhealthy(endpoints, lambda box: 3, window=480)
+    assert asked == []
+    assert error.value.startswith("the container exited with code 3")
+
+
+def test_diagnosis_nothing_listens(endpoints):
+    error = unhealthy(endpoints, silent)
+    assert error.value == "nothing listened on port 8080 within 0.3 seconds"
+    assert "--startup-timeout" in error.hint
+
+
+def test_diagnosis_another_port(endpoints):
+    error = unhealthy(endpoints, listens(9000))
+    assert error.value == "the container listens on 0.0.0.0:9000, not on port 8080"
+    assert "0.0.0.0:8080" in error.hint
+
+
+def test_diagnosis_loopback_only(endpoints):
+    error = unhealthy(endpoints, listens(8080, "127.0.0.1"))
+    assert error.value == "the server listens on 127.0.0.1, which is not reachable from outside the container"
+    assert error.hint == "bind to 0.0.0.0:8080"
+
+
+def test_diagnosis_a_wrong_status(endpoints, model):
+    error = unhealthy(endpoints, model(ping=404))
+    assert error.value == "GET /ping was answered with status 404"
+
+
+def test_diagnosis_too_slow(endpoints):
+    error = unhealthy(endpoints, slow)
+    assert error.value == "GET /ping was not answered within 2 seconds"
+
+
+def test_diagnosis_no_http(endpoints):
+    error = unhealthy(endpoints, says_nonsense)
+    assert error.value.startswith("port 8080 answers, but not with HTTP")
+
+
+def test_an_engine_that_cannot_tell_what_listens_takes_nothing_from_the_error(endpoints):
+    endpoints.engine.fail_next("listeners", EngineError("cannot tell"))
+    assert unhealthy(endpoints, listens(9000)).value == "nothing listened on port 8080 within 0.3 seconds"
+
+
+def test_a_proxy_that_answers_for_nobody_is_not_taken_for_a_server():
+    reset = PingOutcome(status=None, seconds=0.1, failure="reset", detail="closed")
+    inside = [Listener(address="127.0.0.1", port=8080)]
+    assert diagnose(ended=None, last=reset, listeners=inside, window_s=1).cause == "loopback-only"
+    assert diagnose(ended=None, last=reset, listeners=None, window_s=1).cause == "no-http"
+
+
+def test_an_exit_is_the_cause_whatever_the_last_ping_met():
+    timeout = PingOutcome(status=None, seconds=2, failure="timeout")
+    ended = Exit(code=0, oom_killed=False)
+    assert diagnose(ended=ended, last=timeout, listeners=(), window_s=1).cause == "exited"
+
+
+def test_an_image_without_serve_is_told_what_it_needs(endpoints):
+    endpoints.engine.add_image("bare", silent, executables=frozenset({"python"}))
+    with pytest.raises(EndpointFailedError) as failed:
+        _start_bare(endpoints)
+    assert failed.value.value == "the program could not be started"
+    assert "executable `serve` on PATH" in failed.value.expected
+    assert '"serve": executable file not found' in failed.value.evidence[0]
+
+
+def _start_bare(endpoints):
+    request = api.endpoint_request("bare", endpoint_name="demo")
+    with api.new_endpoint(request, engine=endpoints.engine) as endpoint:
+        endpoint.start()
+
+
+def test_a_port_that_is_taken_is_this_machine_s_fault_and_starts_nothing(endpoints, model):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(MachineError, match="is taken"):
+        start(endpoints, model(), port=taken.getsockname()[1])
+    assert endpoints.heard.of(ContainerStarted) == []
+    assert not endpoints.folder().path.exists()
+
+
+def test_a_port_that_is_taken_while_the_container_starts_stops_the_container(endpoints, model):
+    with socket.create_server(("127.0.0.1", 0)) as chosen:
+        port = chosen.getsockname()[1]
+    taken = []
+    endpoints.heard.react(ContainerStarted, lambda: taken.append(socket.create_server(("127.0.0.1", port))))
+    with pytest.raises(MachineError, match="is taken"):
+        start(endpoints, model(), port=port)
+    taken[0].close()
+    assert endpoints.heard.of(ContainerExited)[0].code == 0
+    assert endpoints.described()["EndpointStatus"] == "Failed"
+
+
+def test_an_isolated_endpoint_has_a_network_of_its_own_and_answers(endpoints, model):
+    served = model()
+    with endpoints.new(served, enable_network_isolation=True) as endpoint:
+        endpoint.start()
+        assert [each.kind for each in endpoints.engine.leftovers({}) if each.kind == "network"] == ["network"]
+        assert served.box.spec.network == endpoints.engine.leftovers({})[-1].name
+        assert api.invoke("demo", b"ab").body == b"ba"
+
+
+@pytest.mark.parametrize("call", ["create", "logs", "start", "create_network"])
+def test_an_engine_that_breaks_at_the_start_leaves_a_clear_error_and_a_failed_endpoint(
+    endpoints, model, call
+):
+    endpoints.engine.fail_next(call, EngineError(f"the engine broke in {call}"))
+    with pytest.raises(EngineError, match=f"broke in {call}"):
+        start(endpoints, model(), enable_network_isolation=True)
+    assert statuses(endpoints.heard)[-1] == "Failed"
+    assert endpoints.heard.of(StatusChanged)[-1].message == f"the engine broke in {call}"
+    assert not endpoints.folder().path.exists()
+
+
+def test_an_engine_that_cannot_say_where_the_container_is_is_the_cause_and_not_the_image(endpoints, model):
+    endpoints.engine.fail_next("state", EngineError("the engine broke in state"))
+    with pytest.raises(EngineError, match="broke in state"):
+        start(endpoints, model())
+
+
+def test_a_server_that_began_to_listen_too_late_is_told_so():
+    refused = PingOutcome(status=None, seconds=0.1, failure="refused")
+    now_there = [Listener(address="0.0.0.0", port=8080)]
+    found = diagnose(ended=None, last=refused, listeners=now_there, window_s=60)
+    assert (found.cause, found.seen) == (
+        "too-slow",
+        "the server listens on port 8080, but not within 60 seconds",
+    )
+
+
+def test_an_engine_that_cannot_wait_is_the_cause_and_not_the_image(endpoints):
+    endpoints.engine.fail_next("wait", EngineError("the engine broke in wait"))
+    with pytest.raises(EngineError, match="broke in wait"):
+        start(endpoints, lambda box: 0)
+
+
+def test_a_stop_before_it_is_healthy_ends_it_without_a_fault(endpoints):
+    with endpoints.new(silent) as endpoint:
+        endpoints.heard.react(ContainerStarted, endpoint.stop)
+        assert endpoint.start() == ""
+        result = endpoint.serve()
+    assert result.status.value == "OutOfService"
+    assert statuses(endpoints.heard) == ["Creating", "Deleting", "OutOfService"]
+    assert result.succeeded
+
+
+def test_a_stop_before_the_container_is_made_makes_none(endpoints, model):
+    with endpoints.new(model()) as endpoint:
+        endpoint.stop()
+        assert endpoint.start() == ""
+        assert endpoint.serve().status.value == "OutOfService"
+    assert endpoints.heard.of(ContainerStarted) == []
+
+
+def test_an_endpoint_that_is_never_started_leaves_no_run_folder(endpoints, model):
+    with endpoints.new(model()):
+        assert endpoints.folder().owner_pid() is not None
+    assert not endpoints.folder().path.exists()

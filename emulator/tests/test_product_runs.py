@@ -1,0 +1,252 @@
+"""Runs seen from outside: ps, describe, logs, clean; and what a killed process leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from product import HOME_LABEL, Job, Product, golden
+
+pytestmark = pytest.mark.engine
+
+WAITING = """
+echo half > /opt/ml/model/half; chmod 700 /opt/ml/model; mkdir -m 0 /opt/ml/output/data/closed
+trap 'exit 0' TERM
+echo ready
+while :; do sleep 0.05; done
+"""
+
+
+@pytest.fixture
+def waiting(product, images):
+    def start(name, *words):
+        running = product.start(
+            "train", images.train(WAITING), "--job-name", name, "--output", "json", *words, kind=Job
+        )
+        return running.wait_for("ready\n")
+
+    return start
+
+
+def killed(running):
+    running.send(signal.SIGKILL)
+    assert running.finish().code == -signal.SIGKILL
+
+
+def test_ps_shows_what_runs_and_with_all_what_is_over(product, images, waiting):
+    nothing = product.run("ps")
+    assert (nothing.code, nothing.out) == (0, "")
+    assert nothing.err == "nothing runs; `sm-emulate ps --all` lists what is over\n"
+    product.train(images.train("exit 0"), "--job-name", "over")
+    running = waiting("alive")
+    golden("ps", product.plain(product.run("ps").out))
+    golden("ps-all", product.plain(product.run("ps", "--all").out))
+    listed = {row["Name"]: row for row in product.run("ps", "--all", "--output", "json").json}
+    assert listed["alive"]["Status"] == "InProgress"
+    assert listed["alive"]["SecondaryStatus"] == "Training"
+    assert listed["over"]["Status"] == "Completed"
+    assert listed["over"]["RunFolder"] == str(product.home / "training-jobs/over")
+    assert [row["Name"] for row in product.run("ps", "--output", "json").json] == ["alive"]
+    running.interrupt().finish()
+
+
+def test_describe_follows_a_job_to_its_end(product, waiting):
+    running = waiting("job")
+    now = product.describe("job")
+    assert now["TrainingJobStatus"] == "InProgress"
+    assert now["SecondaryStatus"] == "Training"
+    assert [step["Status"] for step in now["SecondaryStatusTransitions"]] == [
+        "Starting",
+        "Downloading",
+        "Training",
+    ]
+    assert "EndTime" not in now["SecondaryStatusTransitions"][-1]
+    job = running.interrupt().finish()
+    assert product.describe("job") == job.json
+    assert product.describe("training-jobs/job") == job.json
+
+
+def test_logs_are_what_the_container_wrote(product, images):
+    image = images.train("seq 1 5; printf 'no end'", "ENV A=b")
+    product.train(image, "--job-name", "job", "--instance-count", "2")
+    one = "1\n2\n3\n4\n5\nno end\n"
+    assert product.run("logs", "job").out == one + one
+    assert product.run("logs", "job", "--host", "algo-2").out == one
+    assert product.run("logs", "job", "--host", "algo-2", "--tail", "2").out == "5\nno end\n"
+    assert product.run("logs", "job", "--tail", "0").out == ""
+    wrong = product.run("logs", "job", "--host", "algo-3")
+    assert wrong.code == 2
+    assert wrong.err == (
+        "error: this run has no log of that host\n  value:    algo-3\n  expected: algo-1 or algo-2\n"
+    )
+
+
+def test_logs_follow_until_the_end(product, images):
+    image = images.train(
+        "echo ready; while [ ! -e /opt/ml/output/data/go ]; do sleep 0.05; done; seq 1 3; printf end"
+    )
+    running = product.start("train", image, "--job-name", "job", "--quiet").wait_for("ready\n")
+    following = product.start("logs", "-f", "job").wait_for("ready\n")
+    (product.home / "training-jobs/job/opt-ml/algo-1/output/data/go").touch()
+    assert running.finish().code == 0
+    seen = following.finish()
+    assert (seen.code, seen.out) == (0, "ready\n1\n2\n3\nend\n")
+
+
+def test_a_name_that_is_not_there_is_said_with_the_nearest(product, images):
+    product.train(images.train("exit 0"), "--job-name", "my-job")
+    for words in (["describe"], ["logs"], ["stop"], ["clean"]):
+        done = product.run(*words, "my-jop")
+        assert done.code == 2
+        golden("no-such-run", product.plain(done.err))
+
+
+def test_clean_takes_what_a_killed_job_left_and_marks_it(product, images, waiting):
+    finished = product.train(images.train("echo kept > /opt/ml/model/kept"), "--job-name", "finished")
+    killed(waiting("killed", "--instance-count", "2"))
+    assert sorted(left.split()[0] for left in product.left_on_engine()) == [
+        "container",
+        "container",
+        "network",
+    ]
+    listed = {row["Name"]: row["Status"] for row in product.run("ps", "--all", "--output", "json").json}
+    assert listed == {"killed": "Abandoned", "finished": "Completed"}
+    assert product.describe("killed")["Emulator"]["Abandoned"] is True
+    cleaned = product.run("clean")
+    assert cleaned.code == 0, str(cleaned)
+    assert product.left_on_engine() == []
+    words = sorted(re.sub(r"[0-9a-f]{12}$", "ID", line) for line in cleaned.out.splitlines())
+    assert words == [
+        "removed container sm-emulate-algo-1-ID",
+        "removed container sm-emulate-algo-2-ID",
+        "removed network sm-emulate-ID",
+    ]
+    marked = product.describe("killed")
+    assert marked["TrainingJobStatus"] == marked["SecondaryStatus"] == "Failed"
+    assert marked["FailureReason"].startswith("InternalServerError: ")
+    assert product.describe("finished") == finished.json
+    assert finished.model == {"kept": b"kept\n"}
+    assert product.run("clean").out == ""
+
+
+def test_clean_never_touches_what_lives(product, waiting):
+    running = waiting("alive", "--instance-count", "2")
+    before = product.left_on_engine()
+    assert product.run("clean", "--all").out == ""
+    assert product.left_on_engine() == before
+    refused = product.run("clean", "alive")
+    assert refused.code == 2
+    assert refused.err == (
+        "error: this run is alive\n  value:    training-jobs/alive\n  hint:     `sm-emulate stop alive` first\n"
+    )
+    assert running.interrupt().finish().codes == {"algo-1": 0, "algo-2": 0}
+
+
+def test_stopping_a_killed_job_clears_it_up(product, waiting):
+    killed(waiting("killed"))
+    done = product.run("stop", "killed")
+    assert (done.code, done.out) == (0, "training-jobs/killed: Failed\n"), str(done)
+    assert product.left_on_engine() == []
+
+
+def test_clean_removes_folders_by_name_and_all_of_them(product, images, waiting):
+    image = images.train("mkdir -m 0 /opt/ml/model/closed; echo x > /opt/ml/model/x; chmod 0 /opt/ml/model/x")
+    for name in ("one", "two", "three"):
+        product.train(image, "--job-name", name)
+    assert product.run("clean", "one").out == "removed training-jobs/one\n"
+    assert product.runs() == ["training-jobs/three", "training-jobs/two"]
+    killed(waiting("killed"))
+    assert "removed training-jobs/killed\n" in product.run("clean", "--all").out
+    assert product.runs() == []
+
+
+def test_a_name_is_free_again_after_clean_only(product, images):
+    image = images.train("exit 0")
+    product.train(image, "--job-name", "job")
+    taken = product.run("train", image, "--job-name", "job")
+    assert taken.code == 2
+    golden("name-taken", product.plain(taken.err))
+    product.run("clean", "job")
+    product.train(image, "--job-name", "job")
+
+
+def test_two_jobs_of_the_same_image_at_once_do_not_meet(product, waiting):
+    first, second = waiting("first"), waiting("second")
+    assert {row["Name"] for row in product.run("ps", "--output", "json").json} == {"first", "second"}
+    assert first.interrupt().finish().status == ("Stopped", "Stopped")
+    assert product.describe("second")["TrainingJobStatus"] == "InProgress"
+    second.interrupt().finish()
+
+
+@pytest.fixture
+def ordinary_user(docker_endpoint, new_product):
+    """A command line that runs as somebody who is not root; as root we become one."""
+    if os.getuid() != 0:
+        yield new_product("user")
+        return
+    socket = Path(docker_endpoint.removeprefix("unix://"))
+    folder = Path(tempfile.mkdtemp(prefix="sm-emulate-user-"))
+    os.chown(folder, 54321, 54321)
+    become = ["setpriv", "--reuid=54321", "--regid=54321", f"--groups={socket.stat().st_gid}"]
+    if subprocess.run(
+        [*become, "env", sys.executable, "-c", ""], capture_output=True, check=False
+    ).returncode:
+        # this Python lies where only root may look: looking is allowed then, writing and owning are not
+        become += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    become += ["env", f"HOME={folder}"]
+    product = Product(folder, docker_endpoint, folder / "cache", prefix=tuple(become))
+    yield product
+    shutil.rmtree(folder)
+
+
+def test_what_containers_made_as_root_belongs_to_the_caller(ordinary_user, images):
+    product = ordinary_user
+    image = images.train(
+        """
+        id -u
+        mkdir -p /opt/ml/model/deep/er; echo x > /opt/ml/model/deep/er/file; chmod 600 /opt/ml/model/deep/er/file
+        chmod 700 /opt/ml/model/deep; echo y > /opt/ml/output/data/y; echo why > /opt/ml/output/failure
+        ln -s /etc/shadow /opt/ml/output/data/link
+        exit 1
+        """
+    )
+    shadow = Path("/etc/shadow").stat().st_uid
+    job = product.train(image, "--job-name", "mine", "--instance-count", "2", code=1)
+    assert job.log() == "0\n", "the program ran as root all the same"
+    assert job.reason == "AlgorithmError: why\n, exit code: 1"
+    owners = {path.lstat().st_uid for path in [product.home, *product.home.rglob("*")]}
+    assert owners == {product.tmp.stat().st_uid}
+    assert Path("/etc/shadow").stat().st_uid == shadow
+    assert job.model["deep/er/file"] == b"x\n"
+    assert product.run("clean", "mine").out == "removed training-jobs/mine\n"
+    assert product.runs() == []
+    assert product.left_on_engine() == []
+
+
+def test_a_killed_job_of_an_ordinary_user_is_removed_without_root(ordinary_user, images):
+    product = ordinary_user
+    killed(product.start("train", images.train(WAITING), "--job-name", "killed").wait_for("ready\n"))
+    cleaned = product.run("clean", "killed")
+    assert cleaned.code == 0, str(cleaned)
+    assert product.left_on_engine() == []
+    assert product.runs() == []
+
+
+def test_labels_say_whose_a_container_is(product, docker, waiting):
+    running = waiting("job")
+    (name,) = [left.split()[1] for left in product.left_on_engine()]
+    labels = json.loads(docker("inspect", "--format", "{{json .Config.Labels}}", name).stdout)
+    assert labels[HOME_LABEL] == str(product.home)
+    assert labels["dev.sm-emulate.run"] == "training-jobs/job"
+    assert labels["dev.sm-emulate.host"] == "algo-1"
+    assert labels["dev.sm-emulate.session"]
+    running.interrupt().finish()
+    assert subprocess.run(["docker", "inspect", name], capture_output=True, check=False).returncode != 0
