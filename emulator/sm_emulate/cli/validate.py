@@ -152,7 +152,7 @@ def _reports(texts: Sequence[str]) -> dict[str, Path]:
 
 
 def _check(given: Mapping[str, Any], again: tuple[str, ...]) -> Verdict:
-    from sm_contracts.check import check
+    from sm_contracts.checking import check
     from sm_contracts.registry import UnknownRuleError
     from sm_contracts.reports.display import Display
     from sm_contracts.rule import Severity
