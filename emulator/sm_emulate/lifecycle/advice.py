@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from sm_emulate.engine.protocol import Image
+    from sm_emulate.lifecycle.archives import Archives
     from sm_emulate.lifecycle.outcome import Outcome
-    from sm_emulate.lifecycle.upload import Archives
     from sm_emulate.spec.settings import Settings
 
 _NOT_ON_PATH = re.compile(
