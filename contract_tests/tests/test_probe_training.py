@@ -65,7 +65,8 @@ def judge(engine, program, channel, *, select="SM2", stopping=lambda: False, **s
     said = []
     verdict = run(rules, PROBES, subject, engine=engine, image=image, say=said.append, stopping=stopping)
     results = {result.id: result for result in verdict.rules}
-    return results, said
+    # as the probe said them, without its name in front
+    return results, [line.removeprefix("training: ") for line in said]
 
 
 def failed(results):
