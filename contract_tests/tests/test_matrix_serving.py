@@ -89,7 +89,11 @@ def test_a_broken_image_breaks_exactly_its_rules(name, broken_server, request):
 
 def test_what_the_broken_images_are_made_from_breaks_nothing(serving_base):
     _, verdict = judge(SAMPLES / "broken/serving-base", serving_base)
-    assert {result.id: (result.status, result.message) for result in verdict.rules if result.status is not Status.PASS} == {}
+    assert {
+        result.id: (result.status, result.message)
+        for result in verdict.rules
+        if result.status is not Status.PASS
+    } == {}
 
 
 @pytest.mark.parametrize("name", CONFORMING)
@@ -101,7 +105,9 @@ def test_a_conforming_image_breaks_nothing(name, sample_image, tmp_path):
         api.training_request(
             image=tag,
             job_name=name.replace("_", "-"),
-            channels=[f"{channel}={(folder / path).resolve()}" for channel, path in training["channels"].items()],
+            channels=[
+                f"{channel}={(folder / path).resolve()}" for channel, path in training["channels"].items()
+            ],
             hyperparameters=training.get("hyperparameters"),
         ),
         home=tmp_path / "home",
