@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -50,8 +51,10 @@ def test_the_console_script_prints_it_without_click():
 
 def test_output_that_cannot_be_written_is_told_with_its_exit_code():
     code = "import sys\nfrom sm_emulate.cli import console\nsys.argv = ['sm-emulate', '--help']\nconsole()\n"
-    with open("/dev/full", "w") as full:
-        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
     assert done.returncode == 3
     assert done.stderr == "error: the output could not be written: No space left on device\n"
 
@@ -65,6 +68,6 @@ def test_a_bug_under_debug_shows_its_traceback():
         "sys.argv = ['sm-emulate', '--debug', 'ps']\n"
         "cli.console()\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "ValueError: x" in done.stderr
