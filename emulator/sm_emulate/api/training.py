@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sm_emulate.api.engines import engine_for
 from sm_emulate.api.images import find_image
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError
-from sm_emulate.frozen import frozen, replace
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.training import TrainingJob
 from sm_emulate.lifecycle.training_container import container_spec
@@ -91,7 +91,7 @@ def train(
                 raise
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class HostPlan:
     """What one host of a job would be: its files and its container."""
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import socket
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from sm_emulate.frozen import frozen
 
-
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Tls:
     """The files of a TLS client. Without `ca` the system's authorities count."""
 
@@ -20,7 +19,7 @@ class Tls:
     verify: bool = True
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """Where an engine listens."""
 

@@ -7,10 +7,8 @@ Two implementations stand behind it: `sm_emulate.engine.docker` for any engine t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
-
-from sm_emulate.frozen import frozen
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,7 +25,7 @@ LABEL_OWNER = "dev.sm-emulate.owner"
 """The process that looks after it, as `sm_emulate.engine.owner.owner_label` writes it."""
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Mount:
     """A file or folder of this machine, shown inside the container. Both paths are absolute."""
 
@@ -36,7 +34,7 @@ class Mount:
     read_only: bool = False
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class GpuRequest:
     """What is asked of the NVIDIA runtime: every GPU, the first `count`, or the devices named."""
 
@@ -51,7 +49,7 @@ class GpuRequest:
         return "all" if self.count is None else str(self.count)
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class ContainerSpec:
     """One container, in Docker's words. No TTY, no stdin, never restarted, removed by us."""
 
@@ -123,7 +121,7 @@ class ContainerSpec:
         return [*argv, self.image, *words]
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Image:
     """What an image says of itself."""
 
@@ -137,9 +135,47 @@ class Image:
     working_dir: str
     labels: Mapping[str, str]
     size_bytes: int
+    volumes: tuple[str, ...] = ()
+    exposed_ports: tuple[str, ...] = ()
+    """As `8080/tcp`."""
+    digests: tuple[str, ...] = ()
+    """`REPOSITORY@sha256:...` for each registry that it came from or was pushed to."""
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
+class HistoryStep:
+    """One instruction that made an image."""
+
+    created_by: str
+    """In the builder's words: `/bin/sh -c #(nop) ENV ...`, `RUN /bin/sh -c ... # buildkit`."""
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileStat:
+    """A file inside a container."""
+
+    path: str
+    """Absolute."""
+    kind: Literal["file", "directory", "link", "other"]
+    mode: int
+    """Permission bits, `0o755`."""
+    size: int
+    target: str = ""
+    """Of a link. `stat` gives the absolute path at the end of all links, `files` the text of this one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistryManifest:
+    """What a registry holds under a reference, or would be given."""
+
+    media_type: str
+    digest: str
+    platforms: tuple[str, ...]
+    """`linux/amd64` ..., one for each entry of an index; `unknown/unknown` is an attestation."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogChunk:
     """Bytes as the container wrote them; a chunk may end in mid-line."""
 
@@ -147,7 +183,7 @@ class LogChunk:
     data: bytes
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Exit:
     """How a container ended."""
 
@@ -158,7 +194,7 @@ class Exit:
     """The engine's own complaint, if it has one."""
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class ContainerState:
     """What the engine knows of a container now."""
 
@@ -175,7 +211,7 @@ class ContainerState:
     started_at: datetime | None = None
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class EngineInfo:
     """The engine as `doctor` and error messages show it."""
 
@@ -199,7 +235,7 @@ class EngineInfo:
     warnings: tuple[str, ...] = ()
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Leftover:
     """Something of ours that is on the engine."""
 
@@ -210,7 +246,7 @@ class Leftover:
     running: bool = False
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Listener:
     """A TCP socket that waits for connections inside a container."""
 
@@ -243,6 +279,21 @@ class Engine(Protocol):
     def pull(self, reference: str, progress: PullProgress | None = None) -> Image:
         """Fetch an image from its registry. Raises `ImageNotFoundError` with the registry's answer."""
 
+    def load(self, archive: str) -> tuple[str, ...]:
+        """Take in the images of a `docker save` archive; give their references, or ids where they have none."""
+
+    def history(self, reference: str) -> tuple[HistoryStep, ...]:
+        """Tell what made an image, the oldest step first. Raises `ImageNotFoundError`."""
+
+    def registry_manifest(self, reference: str, timeout: float) -> RegistryManifest:
+        """Ask the image's registry what it holds. Raises `EngineError` when it does not tell in time."""
+
+    def stored_manifest(self, reference: str) -> RegistryManifest | None:
+        """Tell what a push would send, where the engine keeps images as they are pushed (containerd's store).
+
+        None from every other store: there the push decides.
+        """
+
     def create(self, spec: ContainerSpec) -> str:
         """Make a container, not yet running; give its id."""
 
@@ -263,11 +314,38 @@ class Engine(Protocol):
     def listeners(self, container: str) -> tuple[Listener, ...] | None:
         """Tell what listens in its network namespace; None when that cannot be seen from here."""
 
+    def catches(self, container: str, name: str) -> bool | None:
+        """Tell whether PID 1 handles a signal such as `SIGTERM`; None when that cannot be seen from here.
+
+        The kernel discards what PID 1 of a container does not handle.
+        """
+
+    def devices(self, container: str) -> frozenset[str] | None:
+        """Name the files under /dev that its processes hold open; None when that cannot be seen from here."""
+
+    def written_bytes(self, container: str) -> int | None:
+        """Count what it wrote into its own layer, mounts left out; None where the engine cannot tell."""
+
+    def stat(self, container: str, path: str) -> FileStat | None:
+        """Look at one file of a container, running or not; a link itself, not what it points to."""
+
+    def read(self, container: str, path: str, limit: int) -> bytes | None:
+        """Give the first bytes of a regular file; None if the path names none. Links on the way are followed."""
+
+    def files(self, container: str, under: str = "/") -> Iterator[FileStat]:
+        """Walk everything at and below a folder, in no particular order; contents are passed over.
+
+        A path that is not there yields nothing. The caller may stop at any time.
+        """
+
     def remove(self, container: str) -> None:
         """Remove it with its anonymous volumes, killing it if need be. One that is gone is no error."""
 
     def create_network(self, name: str, *, internal: bool, labels: Mapping[str, str]) -> str:
         """Make a bridge network of our own; an internal one has no way out. Give its id."""
+
+    def connect_network(self, network: str, container: str, *, aliases: tuple[str, ...] = ()) -> None:
+        """Have a running container join one more network, where it has these names."""
 
     def remove_network(self, network: str) -> None:
         """Remove it. One that is gone is no error."""

@@ -6,11 +6,9 @@ listeners that care.
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol
-
-from sm_emulate.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,12 +19,12 @@ def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Event:
     at: datetime = field(default_factory=now)
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class StatusChanged(Event):
     """A job or endpoint entered a new status; for jobs, one of its SecondaryStatusTransitions."""
 
@@ -37,7 +35,7 @@ class StatusChanged(Event):
     message: str = ""
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class LogLines(Event):
     """Whole lines as a container wrote them, in order: bytes that end with a newline.
 
@@ -48,13 +46,13 @@ class LogLines(Event):
     data: bytes
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class ContainerStarted(Event):
     host: str
     container: str
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class ContainerExited(Event):
     host: str
     container: str
@@ -62,7 +60,7 @@ class ContainerExited(Event):
     oom_killed: bool = False
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Progress(Event):
     """How far a long piece of our own work is: an image pulled, a model unpacked, an archive packed."""
 
@@ -72,7 +70,7 @@ class Progress(Event):
     """0 while unknown."""
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class MetricRecorded(Event):
     """A metric regex met a log line."""
 
@@ -80,7 +78,7 @@ class MetricRecorded(Event):
     value: float
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class ArtifactPacked(Event):
     """`model.tar.gz` or `output.tar.gz` is complete."""
 
@@ -94,7 +92,7 @@ class ArtifactPacked(Event):
     """Names that several hosts wrote; the first host's file is kept."""
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Pinged(Event):
     """One health check of an endpoint's container."""
 
@@ -103,7 +101,7 @@ class Pinged(Event):
     failure: str = ""
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Invoked(Event):
     """One finished invocation."""
 
@@ -117,7 +115,7 @@ class Invoked(Event):
     failure: str = ""
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Warned(Event):
     """Something that the user should know, though the run goes on."""
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from sm_emulate.frozen import frozen
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Archives:
     """Where the archives lie; None where there was nothing to pack."""
 

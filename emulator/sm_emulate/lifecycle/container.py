@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import ContainerExited, ContainerStarted, LogLines, Warned
-from sm_emulate.frozen import frozen
 from sm_emulate.lifecycle.lines import LineCutter
 
 if TYPE_CHECKING:
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from sm_emulate.events import Event
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Started:
     host: str
     container: str
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Ended:
     host: str
     exit: Exit
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class NeverStarted:
     """It was told to stop before it was started."""
 
     host: str
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Broken:
     """The engine could not start or follow it."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sm_emulate.frozen import frozen
 from sm_emulate.spec.endpoint import EndpointStatus, endpoint_arn
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sm_emulate.request.endpoint import EndpointRequest
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class EndpointResult:
     """An endpoint at one moment. Times are UTC."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sm_emulate.frozen import frozen
 from sm_emulate.gateway.ping import PingOutcome, ping
 from sm_emulate.spec.endpoint import CONTAINER_PORT
 from sm_emulate.spec.invocation import PING_TIMEOUT_S
@@ -57,7 +57,7 @@ def wait_until_healthy(
     return outcome
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Diagnosis:
     """Why an endpoint's container did not become healthy, and what to do."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sm_emulate.frozen import frozen
 from sm_emulate.spec import wordings
 from sm_emulate.spec.training_job import LAYOUT, SecondaryStatus
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sm_emulate.staging.tree import StagedTree
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """The last status of a job, its message, and the FailureReason if it failed."""
 

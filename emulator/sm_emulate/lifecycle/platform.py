@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from sm_emulate.frozen import frozen
 from sm_emulate.spec.profiles import DEFAULT_PROFILE, PlatformProfile
 from sm_emulate.spec.settings import Settings
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Platform:
     """Its date, its unsure points, and whose account it is. All have defaults."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import BugError
 from sm_emulate.events import StatusChanged, now
-from sm_emulate.frozen import frozen, replace
 from sm_emulate.spec.training_job import (
     TERMINAL,
     SecondaryStatus,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sm_emulate.events import Event
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Transition:
     """One item of SecondaryStatusTransitions."""
 

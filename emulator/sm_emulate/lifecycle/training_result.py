@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sm_emulate.frozen import frozen
 from sm_emulate.request.training import to_aws
 from sm_emulate.spec.training_job import SecondaryStatus, TrainingJobStatus, job_arn
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sm_emulate.request.training import TrainingRequest
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class TrainingResult:
     """How a training job stands, at its end or on the way there. Times are UTC."""
 

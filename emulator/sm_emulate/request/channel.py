@@ -1,11 +1,11 @@
 """One input channel of a training job and where its data lies."""
 
-# `member` is a field specifier: it gives a dataclasses.field
+# ruff: noqa: RUF009  # `member` is a field specifier: it gives a dataclasses.field
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sm_emulate.frozen import frozen
 from sm_emulate.request.document import build, member, raw, write
 from sm_emulate.request.location import local_path
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FULLY_REPLICATED = "FullyReplicated"
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class S3DataSource:
     """Objects in S3, or under an absolute `file:///...` that stands for them."""
 
@@ -38,7 +38,7 @@ class S3DataSource:
         return self.s3_data_distribution_type or FULLY_REPLICATED
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class FileSystemDataSource:
     """A folder of an EFS or FSx for Lustre file system."""
 
@@ -70,7 +70,7 @@ def _write_source(source: DataSource) -> dict[str, Any]:
     return {type(source).__name__: write(source)}
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Channel:
     """What the container finds at `/opt/ml/input/data/CHANNEL_NAME`."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
-from sm_emulate.frozen import frozen
 from sm_emulate.request import location
 from sm_emulate.request.service_model import OperationModel, load
 from sm_emulate.request.validate import Problem, require
@@ -23,7 +22,7 @@ _ARCHIVE = ".tar.gz"
 _MODEL_LOCATIONS = ("PrimaryContainer.ModelDataUrl", "PrimaryContainer.ModelDataSource.S3DataSource.S3Uri")
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class EndpointModels:
     """What the three operations of an endpoint may hold."""
 
@@ -32,7 +31,7 @@ class EndpointModels:
     create_endpoint: OperationModel
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class EndpointDocuments:
     """The three documents of the API that make one endpoint."""
 
@@ -41,7 +40,7 @@ class EndpointDocuments:
     create_endpoint: Mapping[str, Any]
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class EndpointRequest:
     """One endpoint with one variant and one model. Made, and checked, by `from_flags` or `from_aws`."""
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sm_emulate.errors import BugError, MachineError
-from sm_emulate.frozen import frozen
 
 Shape = Mapping[str, Any]
 
@@ -25,7 +25,7 @@ _FILES = ("service-2.json.gz", "service-2.json")
 _INSTALL_HINT = "install it again: pip install --upgrade botocore"
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Limit:
     """What the model says of one member, for messages and documentation."""
 
@@ -39,7 +39,7 @@ class Limit:
     """The values of an enumeration, empty for a free value."""
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class OperationModel:
     """The shapes that one API operation reaches, by name, without their documentation."""
 

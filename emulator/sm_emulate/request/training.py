@@ -1,12 +1,12 @@
 """A training job as it was asked for, in the words of CreateTrainingJob."""
 
-# `member` is a field specifier: it gives a dataclasses.field
+# ruff: noqa: RUF009  # `member` is a field specifier: it gives a dataclasses.field
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
-from sm_emulate.frozen import frozen
 from sm_emulate.request import location, training_rules
 from sm_emulate.request.channel import Channel, DataSource, FileSystemDataSource, S3DataSource
 from sm_emulate.request.document import build, member, raw, write
@@ -55,13 +55,13 @@ _LOCATIONS = (
 """Where the API wants an S3 URI and the emulator also takes a local path."""
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class MetricDefinition:
     name: str = member("Name")
     regex: str = member("Regex")
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class AlgorithmSpecification:
     training_image: str = member("TrainingImage")
     training_input_mode: str = member("TrainingInputMode")
@@ -74,14 +74,14 @@ class AlgorithmSpecification:
     raw: Mapping[str, Any] = raw()
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class InstanceGroup:
     instance_group_name: str = member("InstanceGroupName")
     instance_type: str = member("InstanceType")
     instance_count: int = member("InstanceCount")
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class ResourceConfig:
     """Either one instance type and count, or the groups of a heterogeneous cluster."""
 
@@ -102,7 +102,7 @@ class ResourceConfig:
         return self.instance_count or sum(group.instance_count for group in self.instance_groups)
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class OutputDataConfig:
     s3_output_path: str = member("S3OutputPath")
     """`s3://...`, or an absolute `file:///...`."""
@@ -115,28 +115,28 @@ class OutputDataConfig:
         return location.local_path(self.s3_output_path)
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class StoppingCondition:
     max_runtime_in_seconds: int = member("MaxRuntimeInSeconds", default=training_rules.DEFAULT_MAX_RUNTIME_S)
     max_wait_time_in_seconds: int | None = member("MaxWaitTimeInSeconds", default=None)
     raw: Mapping[str, Any] = raw()
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class CheckpointConfig:
     s3_uri: str = member("S3Uri")
     local_path: str = member("LocalPath", default="/opt/ml/checkpoints")
     """The folder inside the container."""
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class TensorBoardOutputConfig:
     s3_output_path: str = member("S3OutputPath")
     local_path: str = member("LocalPath", default="/opt/ml/output/tensorboard")
     """The folder inside the container."""
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class DebugHookConfig:
     s3_output_path: str = member("S3OutputPath")
     local_path: str = member("LocalPath", default="/opt/ml/output/tensors")
@@ -145,7 +145,7 @@ class DebugHookConfig:
     collection_configurations: tuple[Mapping[str, Any], ...] = member("CollectionConfigurations", default=())
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class ProfilerConfig:
     s3_output_path: str | None = member("S3OutputPath", default=None)
     profiling_interval_in_milliseconds: int = member("ProfilingIntervalInMilliseconds", default=500)
@@ -153,18 +153,18 @@ class ProfilerConfig:
     disable_profiler: bool = member("DisableProfiler", default=False)
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class RetryStrategy:
     maximum_retry_attempts: int = member("MaximumRetryAttempts")
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Tag:
     key: str = member("Key")
     value: str = member("Value")
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class TrainingRequest:
     """One training job. Made by `from_aws`, which has checked it."""
 

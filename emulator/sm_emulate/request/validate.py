@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
-from sm_emulate.frozen import frozen
 from sm_emulate.request import pattern
 from sm_emulate.request.wording import listed, nearest, shorten, shown
 
@@ -34,7 +34,7 @@ _PLAIN_WORDS = {
 }
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """One thing that the service would refuse."""
 
@@ -103,7 +103,7 @@ def refuse(problems: Sequence[Problem], *, link: str | None = None) -> None:
     )
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class _Place:
     path: str = ""
     pattern_path: str = ""
@@ -135,7 +135,7 @@ class _Place:
         return self.path or "the request"
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class _Walk:
     shapes: Mapping[str, Shape]
     exempt: frozenset[str]

@@ -11,7 +11,7 @@ Sources, by the keys used below:
 
 from __future__ import annotations
 
-from sm_emulate.frozen import frozen
+from dataclasses import dataclass
 
 # --- limits -----------------------------------------------------------------------------------------------
 
@@ -49,7 +49,7 @@ CONTAINER_USER_AGENT = "AHC/2.0"
 """The platform's HTTP client. OBSERVED: aws/sagemaker-python-sdk#1554, pytorch/serve#1028."""
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class RequestHeader:
     """A request header that the API supports, and that therefore is not stripped.
 

@@ -11,17 +11,17 @@ Evidence:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from sm_emulate.errors import RequestError
-from sm_emulate.frozen import frozen
 
 Separators = tuple[str, str]
 COMPACT: Separators = (",", ":")
 SPACED: Separators = (", ", ": ")
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class PlatformProfile:
     """The platform at one date.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import RequestError
-from sm_emulate.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ class Kind(Enum):
     HOST_NAME = "a host name, such as model.aws.local"
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Setting:
     """One place where the platform's behaviour is not known for certain, and what we do about it.
 

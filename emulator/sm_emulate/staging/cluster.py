@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sm_emulate.frozen import frozen
-
 if TYPE_CHECKING:
     from sm_emulate.request.training import ResourceConfig
 
@@ -14,7 +12,7 @@ HOMOGENEOUS_GROUP = "homogeneousCluster"
 """The group's name in resourceconfig.json of a job that names no groups."""
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Host:
     name: str
     instance_type: str

@@ -6,10 +6,10 @@ under /opt/ml survives. Channels are mounted where they lie, never copied.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from sm_emulate.frozen import frozen, replace
 from sm_emulate.request.location import local_path
 from sm_emulate.spec.training_job import LAYOUT
 from sm_emulate.staging.config_files import channels_of, config_files
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sm_emulate.staging.cluster import Cluster, Host
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Placed:
     """A file or folder of this machine and where the container sees it. Both paths are absolute."""
 
@@ -35,7 +35,7 @@ class Placed:
     made_if_missing: bool = False
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class StagedTree:
     """One host's /opt/ml: first only described, then made by `make`."""
 
