@@ -103,7 +103,7 @@ def test_a_conforming_image_breaks_nothing(name, sample_image, tmp_path):
     training = tomllib.loads((folder / "expect.toml").read_text())["train"]
     result = api.train(
         api.training_request(
-            image=tag,
+            tag,
             job_name=name.replace("_", "-"),
             channels=[
                 f"{channel}={(folder / path).resolve()}" for channel, path in training["channels"].items()
@@ -126,3 +126,28 @@ def test_every_rule_has_an_image_that_breaks_it():
         for rule in tomllib.loads((SAMPLES / "broken" / name / "expect.toml").read_text())["breaks"]
     }
     assert broken == {f"SM3{number:02}" for number in range(1, 41)}
+
+
+@pytest.mark.parametrize("moment", ["long life", "second start", "many clients", "stop"])
+def test_a_check_that_is_interrupted_leaves_nothing_behind(serving_base, docker, moment):
+    said = []
+    verdict = check(
+        serving_base,
+        roles=["serve"],
+        payload=SamplePayload(body=b'{"instances": [[1, 2]]}', content_type="application/json"),
+        select=["SM0", "SM3"],
+        say=said.append,
+        stopping=lambda: any(moment in words for words in said),
+    )
+    left = docker(
+        "ps",
+        "--all",
+        "--quiet",
+        "--filter",
+        "label=dev.sm-emulate.run",
+        "--filter",
+        f"ancestor={serving_base}",
+    )
+    assert left.stdout == ""
+    assert {result.status for result in verdict.rules if result.id == "SM340"} == {Status.INCONCLUSIVE}
+    assert [result.message for result in verdict.rules if result.id == "SM002"] == [""]
