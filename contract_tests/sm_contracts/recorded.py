@@ -63,7 +63,8 @@ class RecordedEngine:
         return ended
 
     def signal(self, container: str, name: str) -> None:
-        self._record.signal(self._record.now(), name)
+        if container in self._lives:
+            self._record.signal(self._lives[container], name)
         self._engine.signal(container, name)
 
     def remove(self, container: str) -> None:
@@ -121,7 +122,8 @@ class _HeardLog:
 
 
 def _name(spec: ContainerSpec) -> str:
-    """Name a container after its run, as probes name theirs, and its host."""
+    """Name a container after its run, as probes name theirs, or its host; of several hosts after both."""
     job = spec.labels.get(RUN_LABEL, "").rpartition("/")[2]
     run = re.sub(r"^check(-[0-9]+)*-?", "", job).replace("-", " ")
-    return " ".join(filter(None, (run, spec.hostname or spec.name)))
+    host = spec.hostname or spec.name or ""
+    return f"{run} {host}" if run and host.startswith("algo-") else run or host

@@ -18,10 +18,10 @@ from sm_contracts.evidence.harness import ProbeCrashes, RuleCrashes
 from sm_contracts.judging import judge
 from sm_contracts.probes import Workbench
 from sm_contracts.progress import Lines
+from sm_contracts.recorded import RecordedEngine
 from sm_contracts.recorder import Recorder
 from sm_contracts.rule import Rule, Severity, Status
 from sm_contracts.verdict import ProbeRun, RuleResult, Verdict
-from sm_contracts.recorded import RecordedEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

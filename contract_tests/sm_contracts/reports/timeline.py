@@ -12,7 +12,7 @@ from sm_contracts.reports.wording import counted, printable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-WIDTH, LEFT, RIGHT, LANE, PLOT = 960, 120, 16, 22, 150
+WIDTH, LEFT, RIGHT, LANE, PLOT = 960, 150, 16, 22, 150
 MARKS = 1500
 """More than this many pings or invocations are thinned out: never the slow or failed ones."""
 PING_LIMIT_S, INVOCATION_LIMIT_S = 2.0, 60.0
@@ -58,7 +58,7 @@ def picture(probe: str, happenings: Sequence[Mapping[str, Any]]) -> str:
             f'<title id="{named}">{_text(summary(probe, happenings))}</title>',
             *_axis(scale, height),
             *_lives(lives, scale),
-            *_signals(happenings, scale, lanes),
+            *_signals(happenings, lives, scale),
             *(_plot(marks, scale, 24 + lanes) if marks else ()),
             "</svg>",
         )
@@ -99,14 +99,19 @@ def _axis(scale: Scale, height: float) -> Iterator[str]:
         yield f'<text x="{x}" y="12" text-anchor="middle">{at:g} s</text>'
 
 
+def _top(lane: int) -> int:
+    return 22 + lane * LANE
+
+
 def _lives(lives: Sequence[Mapping[str, Any]], scale: Scale) -> Iterator[str]:
-    for number, life in enumerate(lives):
-        top = 22 + number * LANE
+    for lane, life in enumerate(lives):
+        top = _top(lane)
         x, until = scale.x(float(life["at"])), scale.x(float(life["until"]))
         lasted = duration(float(life["until"]) - float(life["at"]))
-        code = life["exit_code"]
-        ended = "" if code is None else f", exit code {code}"
-        bad = " bad" if code not in {None, 0, 143} else ""
+        code, killed = life["exit_code"], life.get("killed", False)
+        ended = ", killed by the probe" if killed else "" if code is None else f", exit code {code}"
+        # 143: SIGTERM's own
+        bad = " bad" if code not in {None, 0, 143} and not killed else ""
         yield f'<text x="{LEFT - 8}" y="{top + 13}" text-anchor="end">{_text(_short(life["name"]))}</text>'
         yield (
             f'<rect class="life{bad}" x="{x}" y="{top + 2}" width="{max(until - x, 2):.1f}" height="{LANE - 6}" '
@@ -114,12 +119,15 @@ def _lives(lives: Sequence[Mapping[str, Any]], scale: Scale) -> Iterator[str]:
         )
 
 
-def _signals(happenings: Sequence[Mapping[str, Any]], scale: Scale, lanes: float) -> Iterator[str]:
+def _signals(
+    happenings: Sequence[Mapping[str, Any]], lives: Sequence[Mapping[str, Any]], scale: Scale
+) -> Iterator[str]:
+    lanes = {life["name"]: lane for lane, life in enumerate(lives)}
     for each in happenings:
-        if each["what"] == "signal":
-            x = scale.x(float(each["at"]))
+        if each["what"] == "signal" and each["container"] in lanes:
+            x, top = scale.x(float(each["at"])), _top(lanes[each["container"]])
             yield (
-                f'<line class="signal" x1="{x}" x2="{x}" y1="20" y2="{22 + lanes}">'
+                f'<line class="signal" x1="{x}" x2="{x}" y1="{top}" y2="{top + LANE - 2}">'
                 f"<title>{_text(str(each['name']))} at {float(each['at']):.1f} s</title></line>"
             )
 
@@ -166,7 +174,7 @@ def _mark(what: str, each: Mapping[str, Any], x: float, y: float) -> str:
 
 def _short(name: object) -> str:
     text = str(name)
-    return text if len(text) <= 16 else f"{text[:15]}…"
+    return text if len(text) <= 22 else f"{text[:21]}…"
 
 
 def _text(words: str) -> str:

@@ -48,3 +48,16 @@ def test_events_of_an_endpoint_become_marks():
     assert (ping["status"], ping["seconds"], ping["failure"]) == (None, 2.0, "timeout")
     assert (invocation["status"], invocation["path"], invocation["probe"]) == (500, "/invocations", "serving")
     assert ping["at"] <= record.now() - 1.9
+
+
+def test_a_container_that_the_probe_killed_is_told_apart():
+    record = Recorder("serving")
+    ours, theirs = record.life("a", 1.0), record.life("b", 2.0)
+    record.signal(ours, "SIGTERM")
+    record.signal(ours, "SIGKILL")
+    record.over(ours, 137)
+    record.over(theirs, 137)
+    lives = {each["name"]: each["killed"] for each in record.timeline() if each["what"] == "container"}
+    assert lives == {"1 a": True, "2 b": False}
+    signals = [(each["container"], each["name"]) for each in record.timeline() if each["what"] == "signal"]
+    assert signals == [("1 a", "SIGTERM"), ("1 a", "SIGKILL")]
