@@ -6,6 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from sm_contracts.progress import without_name
 from sm_contracts.reports.wording import printable
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Display:
                 self._say(f"{probe}: begins")
 
     def doing(self, probe: str, words: str) -> None:
-        words = words.removeprefix(f"{probe}: ")
+        words = without_name(probe, words)
         with self._lock:
             if self._bar is not None and probe in self._tasks:
                 self._bar.update(self._tasks[probe], words=printable(words), refresh=True)

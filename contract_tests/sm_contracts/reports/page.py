@@ -187,7 +187,7 @@ def _phases(verdict: Verdict) -> Iterator[str]:
         f'<table><thead><tr><th scope="col">{heads[0]}</th>{head}</tr></thead><tbody>{body}</tbody></table>'
     )
     yield '<section aria-labelledby="phases"><h2 id="phases">Phases</h2>'
-    yield f"{_scrolled('Phases', table)}</section>"
+    yield f"{_scrolled('Table of phases', table)}</section>"
 
 
 def _logs(verdict: Verdict) -> Iterator[str]:
