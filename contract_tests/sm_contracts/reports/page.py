@@ -140,8 +140,8 @@ def _timelines(verdict: Verdict) -> Iterator[str]:
     yield '<section aria-labelledby="timeline"><h2 id="timeline">Timeline</h2>'
     yield (
         '<p class="soft">Seconds since the check began. Bars are containers, upright strokes signals; below, circles '
-        "are pings and squares invocations, the higher the longer they took. Hollow red ones failed or were too "
-        "slow.</p>"
+        "are pings and squares invocations, the higher the longer they took. Hollow ones were not answered 200, "
+        "red ones failed or were too slow.</p>"
     )
     for probe, drawn in pictures.items():
         if not drawn:

@@ -86,8 +86,11 @@ def duration(seconds: float) -> str:
 
 def thinned(marks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Give at most about `MARKS` of them, every slow or failed one among them."""
-    telling = [each for each in marks if each["status"] != 200 or float(each["seconds"]) > PING_LIMIT_S / 2]
-    plain = [each for each in marks if each["status"] == 200 and float(each["seconds"]) <= PING_LIMIT_S / 2]
+    telling: list[Mapping[str, Any]] = []
+    plain: list[Mapping[str, Any]] = []
+    for each in marks:
+        usual = (each["status"] == 200 or _refused(each)) and float(each["seconds"]) <= PING_LIMIT_S / 2
+        (plain if usual else telling).append(each)
     step = max(1, math.ceil(len(plain) / MARKS))
     return [*telling, *plain[::step]]
 
@@ -160,16 +163,31 @@ def _plot(marks: Sequence[Mapping[str, Any]], scale: Scale, top: float) -> Itera
 def _mark(what: str, each: Mapping[str, Any], x: float, y: float) -> str:
     seconds = float(each["seconds"])
     status = each["status"] if each["status"] is not None else each.get("failure") or "no answer"
-    slow = seconds > (PING_LIMIT_S if what == "ping" else INVOCATION_LIMIT_S)
-    bad = " bad" if each["status"] != 200 or slow else ""
     title = f"<title>{what} at {float(each['at']):.2f} s: {_text(str(status))}, {duration(seconds)}</title>"
+    kind = f"{what}{_manner(what, each, seconds)}"
     if what == "ping":
-        return f'<circle class="ping{bad}" cx="{x}" cy="{y}" r="3">{title}</circle>'
-    side = 7
+        return f'<circle class="{kind}" cx="{x}" cy="{y}" r="3">{title}</circle>'
+    side = 6
     return (
-        f'<rect class="invocation{bad}" x="{x - side / 2:.1f}" y="{y - side / 2:.1f}" width="{side}" height="{side}">'
+        f'<rect class="{kind}" x="{x - side / 2:.1f}" y="{y - side / 2:.1f}" width="{side}" height="{side}">'
         f"{title}</rect>"
     )
+
+
+def _manner(what: str, each: Mapping[str, Any], seconds: float) -> str:
+    """Tell good from bad, and both from what is neither: nothing listens yet, or a client's error is told as one."""
+    status = each["status"]
+    if seconds > (PING_LIMIT_S if what == "ping" else INVOCATION_LIMIT_S):
+        return " bad"
+    if status == 200:
+        return ""
+    if _refused(each) or (what == "invocation" and status is not None and status < 500):
+        return " other"
+    return " bad"
+
+
+def _refused(each: Mapping[str, Any]) -> bool:
+    return each["status"] is None and each.get("failure") == "refused"
 
 
 def _short(name: object) -> str:
