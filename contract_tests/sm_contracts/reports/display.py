@@ -22,14 +22,20 @@ class Display:
     Args:
         stream: usually stderr.
         colour: whether a terminal is given colours.
+        bars: whether a terminal is given a display that moves.
         planned: called when the image is at hand and probes are about to run.
     """
 
     def __init__(
-        self, stream: TextIO, *, colour: bool = True, planned: Callable[[], None] = lambda: None
+        self,
+        stream: TextIO,
+        *,
+        colour: bool = True,
+        bars: bool = True,
+        planned: Callable[[], None] = lambda: None,
     ) -> None:
         self._stream, self._colour, self._planned = stream, colour, planned
-        self._live = stream.isatty()
+        self._live = bars and stream.isatty()
         self._lock = threading.Lock()
         self._began = time.monotonic()
         self._bar: Progress | None = None
