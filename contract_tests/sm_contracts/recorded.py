@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 RUN_LABEL = "dev.sm-emulate.run"
 """Which run a container belongs to, as `endpoints/check-123-second-start`."""
+HOST_LABEL = "dev.sm-emulate.host"
 
 
 class RecordedEngine:
@@ -40,7 +41,7 @@ class RecordedEngine:
     def create(self, spec: ContainerSpec) -> str:
         container = self._engine.create(spec)
         with self._lock:
-            self._names[container] = _name(spec)
+            self._names[container] = _name(spec, self._record.names)
         return container
 
     def logs(self, container: str) -> _HeardLog:
@@ -121,9 +122,10 @@ class _HeardLog:
         self._stream.close()
 
 
-def _name(spec: ContainerSpec) -> str:
+def _name(spec: ContainerSpec, names: Mapping[str, str]) -> str:
     """Name a container after its run, as probes name theirs, or its host; of several hosts after both."""
     job = spec.labels.get(RUN_LABEL, "").rpartition("/")[2]
-    run = re.sub(r"^check(-[0-9]+)*-?", "", job).replace("-", " ")
+    run = names.get(job) or re.sub(r"^check(-[0-9]+)*-?", "", job).replace("-", " ")
     host = spec.hostname or spec.name or ""
-    return f"{run} {host}" if run and host.startswith("algo-") else run or host
+    several = "algo-" in spec.labels.get(HOST_LABEL, "") and spec.network not in (None, "none", "bridge")
+    return f"{run} {spec.labels[HOST_LABEL]}" if run and several else run or host

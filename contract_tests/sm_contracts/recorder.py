@@ -76,6 +76,8 @@ class Recorder:
         self._lives: list[Life] = []
         self._marks: list[dict[str, Any]] = []
         self._lock = threading.Lock()
+        self.names: dict[str, str] = {}
+        """How people call a run's containers, by the name of its job or endpoint, where that says too little."""
 
     def now(self) -> float:
         """Give the seconds since the check began."""
