@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sm_emulate import api
 from sm_emulate.events import LogLines
 from sm_emulate.storage.runs import Runs
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Heard(list):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         training_request_from_aws,
     )
     from sm_emulate.api.training import HostPlan, plan, train
+    from sm_emulate.artifacts.unpack import unpack_model
     from sm_emulate.engine.discover import connect
     from sm_emulate.engine.protocol import (
         ContainerSpec,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         Image,
         Listener,
         Mount,
+        Process,
         RegistryManifest,
     )
     from sm_emulate.gateway.client import Answer
@@ -42,10 +44,12 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.training_result import TrainingResult
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.request.training import TrainingRequest
+    from sm_emulate.spec.invocation import CONTAINER_USER_AGENT
     from sm_emulate.spec.profiles import PlatformProfile, profile_named
     from sm_emulate.spec.settings import Settings
 
 __all__ = [
+    "CONTAINER_USER_AGENT",
     "Answer",
     "ContainerSpec",
     "Endpoint",
@@ -65,6 +69,7 @@ __all__ = [
     "PingOutcome",
     "Platform",
     "PlatformProfile",
+    "Process",
     "RegistryManifest",
     "Settings",
     "TrainingJob",
@@ -86,9 +91,11 @@ __all__ = [
     "train",
     "training_request",
     "training_request_from_aws",
+    "unpack_model",
 ]
 
 _HOME = {
+    "CONTAINER_USER_AGENT": "spec.invocation",
     "Answer": "gateway.client",
     "ContainerSpec": "engine.protocol",
     "Endpoint": "lifecycle.endpoint",
@@ -108,6 +115,7 @@ _HOME = {
     "PingOutcome": "gateway.ping",
     "Platform": "lifecycle.platform",
     "PlatformProfile": "spec.profiles",
+    "Process": "engine.protocol",
     "RegistryManifest": "engine.protocol",
     "Settings": "spec.settings",
     "TrainingJob": "lifecycle.training",
@@ -129,6 +137,7 @@ _HOME = {
     "train": "api.training",
     "training_request": "api.requests",
     "training_request_from_aws": "api.requests",
+    "unpack_model": "artifacts.unpack",
 }
 """Where each name lives; a test holds it to `__all__` and to the imports above."""
 
