@@ -65,7 +65,8 @@ def judge(engine, program, channel, *, select="SM2", stopping=lambda: False, **s
     said = []
     verdict = run(rules, PROBES, subject, engine=engine, image=image, say=said.append, stopping=stopping)
     results = {result.id: result for result in verdict.rules}
-    return results, said
+    # as the probe said them, without its name in front
+    return results, [line.removeprefix("training: ") for line in said]
 
 
 def failed(results):
@@ -203,6 +204,22 @@ def test_a_stop_in_mid_run(engine, channel):
     results, _ = judge(engine, hears, channel, select="SM20")
     assert failed(results) == {"SM208"}
     assert results["SM207"].status.value == "pass"
+
+
+def test_a_handler_that_is_set_up_late_is_waited_for(engine, channel):
+    def slow_to_begin(box):
+        box.print("loading")
+        box.sleep(2.0)
+        box.handled.add("SIGTERM")
+        while box.next_signal(0) is not None:
+            pass  # what came before the handler is lost
+        if box.next_signal(4.0) is None:
+            box.sleep(4)
+        save(box)
+
+    results, said = judge(engine, slow_to_begin, channel, select="SM207")
+    assert results["SM207"].status.value == "pass", results["SM207"]
+    assert said.count("training stopped in mid-run") == 2
 
 
 def test_a_run_that_never_ends_is_bounded_and_still_shows_how_it_stops(engine, channel):

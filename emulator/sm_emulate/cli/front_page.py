@@ -38,7 +38,7 @@ Examples:
   sm-emulate train my-image --channel train=./data --hyperparameter epochs=3
   sm-emulate serve my-image --model model.tar.gz --detach
   sm-emulate invoke --data @payload.csv --content-type text/csv
-  sm-emulate validate my-image --role serve --model ./model --data @payload.csv --content-type text/csv
+  sm-emulate validate my-image --role train --channel train=./data
 
 Exit codes:
   0 fine   1 the container is at fault   2 wrong usage or request
