@@ -12,7 +12,7 @@ from sm_contracts.reports.wording import counted, printable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-WIDTH, LEFT, RIGHT, LANE, PLOT = 960, 150, 16, 22, 150
+WIDTH, LEFT, RIGHT, LANE, PLOT = 960, 200, 16, 22, 150
 MARKS = 1500
 """More than this many pings or invocations are thinned out: never the slow or failed ones."""
 PING_LIMIT_S, INVOCATION_LIMIT_S = 2.0, 60.0
@@ -192,7 +192,7 @@ def _refused(each: Mapping[str, Any]) -> bool:
 
 def _short(name: object) -> str:
     text = str(name)
-    return text if len(text) <= 22 else f"{text[:21]}…"
+    return text if len(text) <= 28 else f"{text[:27]}…"
 
 
 def _text(words: str) -> str:
