@@ -1,143 +1,191 @@
-"""What the gateway costs: latency and rate through it, against the container itself and nginx as a proxy.
-
-Needs `nginx` and `wrk` on PATH. Without --container, an nginx with a fixed answer plays the container, which
-is far faster than any model. Every round measures all three in turn; the medians of the rounds are printed as
-one JSON object. The load generator shares the machine's cores with all that it measures.
-"""
+"""(c) What the gateway adds to each request, against asking the container directly and against nginx."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
+import contextlib
 import re
+import shutil
 import socket
 import statistics
 import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-NGINX = """
-worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
+from bench.ground import NotHereError
+from bench.hosting import PAYLOAD, predict
+from bench.row import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.ground import Ground
+
+ADDED_MS, RATE = 1.0, 0.9
+NAMES = ("direct", "gateway", "nginx")
+_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+
+_NGINX = """
+worker_processes auto;
+daemon off;
+pid {folder}/nginx.pid;
+error_log stderr;
 events {{ worker_connections 1024; }}
 http {{
-  access_log off; keepalive_requests 100000000; client_max_body_size 50m; client_body_temp_path {folder}/body;
-  upstream container {{ server {container}; keepalive 64; keepalive_requests 100000000; }}
-  server {{ listen 127.0.0.1:{answering}; location / {{ default_type text/csv; return 200 "setosa\\n"; }} }}
-  server {{ listen 127.0.0.1:{proxy};
-    location / {{ proxy_pass http://container; proxy_http_version 1.1; proxy_set_header Connection ""; }} }}
+    access_log off;
+    client_max_body_size 25m;
+    keepalive_requests 100000000;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    upstream container {{ server {upstream}; keepalive 64; keepalive_requests 100000000; }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{ proxy_pass http://container; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+    }}
 }}
 """
-WRK = """wrk.method = "POST"; wrk.body = "5.1,3.5,1.4,0.2\\n"; wrk.headers["Content-Type"] = "text/csv"\n"""
-GATEWAY = """
-import sys, threading
-from sm_emulate.gateway import EndpointFront, Gateway, Upstream
-host, _, port = sys.argv[1].rpartition(":")
-gateway = Gateway(EndpointFront(endpoint_name="iris", upstream=Upstream(host=host, port=int(port))))
-print(gateway.start(), flush=True)
-sys.stdin.read()
-gateway.close()
-"""
-UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return listening.getsockname()[1]
+@dataclass(frozen=True)
+class Load:
+    """What one run of the load generator saw."""
+
+    rate: float
+    p50_ms: float
+    p99_ms: float
 
 
-def load(address, script, *, connections, seconds):
-    """Give p50 and p99 in milliseconds, requests per second and answers that were no success."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency", "-s", script]
-    text = subprocess.run(
-        [*command, f"http://{address}/invocations"], check=True, capture_output=True, text=True
-    ).stdout
-
-    def latency(percent):
-        number, unit = re.search(rf"{percent}%\s+([\d.]+)(us|ms|s)", text).groups()
-        return float(number) * UNITS[unit]
-
-    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
-    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1))
-    return {"p50_ms": latency(50), "p99_ms": latency(99), "rps": rate, "bad": int(bad.group(1)) if bad else 0}
-
-
-def wait_for(port):
-    deadline = time.monotonic() + 10
-    while True:
-        with socket.socket() as trial:
-            if trial.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"nothing listens on port {port}")
-        time.sleep(0.02)
+def gateway(ground: Ground) -> list[Row]:
+    """Measure (c) with the decision-tree image behind."""
+    for program in ("wrk", "nginx"):
+        if not (shutil.which(program) or shutil.which(program, path="/usr/sbin")):
+            raise NotHereError(f"{program} is not installed (Debian: apt-get install {program})")
+    script = ground.work / "post.lua"
+    body = PAYLOAD.read_text().replace("\n", "\\n")
+    script.write_text(f'wrk.method = "POST"\nwrk.body = "{body}"\nwrk.headers["Content-Type"] = "text/csv"\n')
+    with _endpoint(ground) as (ours, direct), _nginx(ground, direct) as proxied:
+        urls = dict(zip(NAMES, (f"http://{direct}/invocations", ours, proxied), strict=True))
+        for url in urls.values():
+            predict(url)
+        one, many = (_loads(ground, urls, script, connections) for connections in (1, 16))
+    return [*_latency(one), *_rates(many)]
 
 
-def measure(container, rounds, seconds):
-    with tempfile.TemporaryDirectory() as folder:
-        answering, proxy = free_port(), free_port()
-        container = container or f"127.0.0.1:{answering}"
-        (Path(folder) / "nginx.conf").write_text(
-            NGINX.format(folder=folder, container=container, answering=answering, proxy=proxy)
-        )
-        script = Path(folder) / "post.lua"
-        script.write_text(WRK)
-        nginx = subprocess.Popen(["nginx", "-c", f"{folder}/nginx.conf"], stderr=subprocess.DEVNULL)
-        gateway = subprocess.Popen(
-            [sys.executable, "-c", GATEWAY, container],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "emulator")},
-        )
-        try:
-            wait_for(proxy)
-            ways = {
-                "direct": container,
-                "nginx": f"127.0.0.1:{proxy}",
-                "gateway": f"127.0.0.1:{int(gateway.stdout.readline())}",
-            }
-            seen = {(way, connections): [] for connections in (1, 16) for way in ways}
-            for number in range(rounds):
-                order = list(ways) if number % 2 == 0 else list(reversed(ways))
-                for connections in (1, 16):
-                    for way in order:
-                        seen[way, connections].append(
-                            load(ways[way], script, connections=connections, seconds=seconds)
-                        )
-        finally:
-            gateway.stdin.close()
-            gateway.wait(30)
-            gateway.stdout.close()
-            nginx.terminate()
-            nginx.wait(30)
-    return {
-        f"{way}@{connections}": {key: statistics.median(one[key] for one in many) for key in many[0]}
-        for (way, connections), many in seen.items()
-    }
+def _latency(seen: dict[str, list[Load]]) -> list[Row]:
+    p50 = {name: statistics.median(load.p50_ms for load in loads) for name, loads in seen.items()}
+    p99 = {name: statistics.median(load.p99_ms for load in loads) for name, loads in seen.items()}
+    figures = "; ".join(f"{name} p50 {p50[name]:.2f} p99 {p99[name]:.2f} ms" for name in NAMES)
+    return [
+        Row(
+            part="c",
+            what="added at p50, 1 connection",
+            value=p50["gateway"] - p50["direct"],
+            unit="ms",
+            bar=ADDED_MS,
+            note=figures,
+        ),
+        Row(part="c", what="added at p99, 1 connection", value=p99["gateway"] - p99["direct"], unit="ms"),
+        Row(
+            part="c", what="nginx: added at p50, 1 connection", value=p50["nginx"] - p50["direct"], unit="ms"
+        ),
+    ]
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def _rates(seen: dict[str, list[Load]]) -> list[Row]:
+    rate = {name: statistics.median(load.rate for load in loads) for name, loads in seen.items()}
+    figures = "; ".join(
+        f"{name} {rate[name]:.0f}/s ({min(ls.rate for ls in seen[name]):.0f} - "
+        f"{max(ls.rate for ls in seen[name]):.0f})"
+        for name in NAMES
     )
-    parser.add_argument("--container", help="HOST:PORT of a container that serves POST /invocations")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=3)
-    asked = parser.parse_args()
-    medians = measure(asked.container, asked.rounds, asked.seconds)
-    direct, gateway, nginx = (medians[f"{way}@16"]["rps"] for way in ("direct", "gateway", "nginx"))
-    added = medians["gateway@1"]["p50_ms"] - medians["direct@1"]["p50_ms"]
-    verdict = {
-        "added_p50_ms_at_1": round(added, 3),
-        "rate_kept_at_16": round(gateway / direct, 3),
-        "rate_kept_at_16_by_nginx": round(nginx / direct, 3),
-        "bars": {"added_p50_ms_at_1": "<= 1", "rate_kept_at_16": ">= 0.9 of the decision-tree container"},
-    }
-    print(json.dumps({**verdict, "medians": medians}, indent=2))
+    return [
+        Row(
+            part="c",
+            what="rate / direct rate, 16 connections",
+            value=rate["gateway"] / rate["direct"],
+            bar=RATE,
+            better="more",
+            note=figures,
+        ),
+        Row(part="c", what="nginx: rate / direct rate, 16 connections", value=rate["nginx"] / rate["direct"]),
+    ]
 
 
-if __name__ == "__main__":
-    main()
+def _loads(ground: Ground, urls: dict[str, str], script: object, connections: int) -> dict[str, list[Load]]:
+    """Load each in turn, every second round the other way round."""
+    seen: dict[str, list[Load]] = {name: [] for name in urls}
+    for turn in range(ground.rounds(7, 3)):
+        for name in sorted(urls, key=list(urls).index, reverse=bool(turn % 2)):
+            seen[name].append(_wrk(urls[name], str(script), connections, 1 if ground.quick else 3))
+    return seen
+
+
+def _wrk(url: str, script: str, connections: int, seconds: int) -> Load:
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script, url]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    if "Non-2xx" in said or "Socket errors" in said:
+        raise RuntimeError(f"some requests to {url} failed:\n{said}")
+    rate, p50, p99 = (
+        re.search(pattern, said)
+        for pattern in (r"Requests/sec:\s+([\d.]+)", r"50%\s+([\d.]+)(us|ms|s)", r"99%\s+([\d.]+)(us|ms|s)")
+    )
+    if rate is None or p50 is None or p99 is None:
+        raise RuntimeError(f"wrk said something else:\n{said}")
+    return Load(rate=float(rate[1]), p50_ms=float(p50[1]) * _MS[p50[2]], p99_ms=float(p99[1]) * _MS[p99[2]])
+
+
+@contextlib.contextmanager
+def _endpoint(ground: Ground) -> Iterator[tuple[str, str]]:
+    """Serve as a user does; give the gateway's URL and the container's own address."""
+    name = "bench-gateway"
+    command = ground.console("serve", ground.decision_trees, "--model", str(ground.model), "--quiet")
+    serving = subprocess.Popen(
+        [*command, "--endpoint-name", name],
+        env=ground.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert serving.stdout is not None
+        url = serving.stdout.readline().strip()
+        run = f"label=dev.sm-emulate.run=endpoints/{name}"
+        home = f"label=dev.sm-emulate.home={ground.home}"
+        container = ground.docker("ps", "--quiet", "--filter", run, "--filter", home)
+        address = ground.docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", container)
+        yield url, f"{address}:8080"
+    finally:
+        serving.terminate()
+        serving.wait()
+        if serving.stdout is not None:
+            serving.stdout.close()
+
+
+@contextlib.contextmanager
+def _nginx(ground: Ground, upstream: str) -> Iterator[str]:
+    """An nginx of our own as a proxy; give its URL."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = ground.work / "nginx"
+    folder.mkdir()
+    folder.chmod(0o755)
+    config = folder / "nginx.conf"
+    config.write_text(_NGINX.format(folder=folder, upstream=upstream, port=port))
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    proxy = subprocess.Popen(
+        [program, "-p", str(folder), "-e", "stderr", "-c", str(config)], stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(200):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.02)
+        yield f"http://127.0.0.1:{port}/invocations"
+    finally:
+        proxy.terminate()
+        proxy.wait()

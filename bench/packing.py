@@ -1,25 +1,27 @@
-"""Packing a model directory against `tar | gzip -6` and `tar | pigz -6` on all cores. Bar (e): 4 times pigz.
-
-python bench/packing.py [--small] [--rounds N]
-"""
+"""(e) Packing a model directory against `tar | gzip -6` and `tar | pigz -6` on all cores. Bar (e): 4 times pigz."""
 
 from __future__ import annotations
 
-import argparse
 import array
 import json
 import os
 import random
 import shlex
 import shutil
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from measure import side_by_side
-
+from bench.ground import NotHereError
+from bench.measure import run, side_by_side
+from bench.row import Row
 from sm_emulate.artifacts.deflate import cores
 from sm_emulate.artifacts.pack import pack
 from sm_emulate.artifacts.unpack import unpack_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bench.ground import Ground
+    from bench.measure import Subject
 
 MIB = 1 << 20
 BAR = 4.0
@@ -53,64 +55,68 @@ def make_model(folder: Path, size: int) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--small", action="store_true", help="64 MB instead of 1 GB")
-    parser.add_argument("--rounds", type=int, default=3)
-    asked = parser.parse_args()
+def packing(ground: Ground) -> list[Row]:
+    """Measure (e), and unpacking beside it."""
+    what = "pigz -6 / packing"
     if not shutil.which("pigz"):
-        parser.error("pigz is not installed (Debian: apt-get install pigz)")
-    with tempfile.TemporaryDirectory(prefix="sm-emulate-bench-") as scratch:
-        model, archive, unpacked = (
-            Path(scratch, "model"),
-            Path(scratch, "model.tar.gz"),
-            Path(scratch, "unpacked"),
-        )
-        size = make_model(model, 64 * MIB if asked.small else 1 << 30)
+        raise NotHereError("pigz is not installed (Debian: apt-get install pigz)")
+    goal = 64 * MIB if ground.quick else 1 << 30
+    if shutil.disk_usage(ground.work).free < 3 * goal:
+        raise NotHereError(f"no space for {3 * goal / 1e9:.1f} GB")
+    model, archive, unpacked = (ground.work / name for name in ("model", "model.tar.gz", "unpacked"))
+    size = make_model(model, goal)
 
-        def shell(program: str) -> list[str]:
-            command = f"set -o pipefail; tar -C {shlex.quote(str(model))} -cf - . | {program}"
-            return ["bash", "-c", f"{command} > {shlex.quote(str(archive))}"]
+    def shell(program: str) -> list[str]:
+        command = f"set -o pipefail; tar -C {shlex.quote(str(model))} -cf - . | {program}"
+        return ["bash", "-c", f"{command} > {shlex.quote(str(archive))}"]
 
-        subjects = {
-            "sm-emulate": lambda: pack([model], archive),
-            "tar | pigz -6": shell(f"pigz -6 -p {cores()}"),
-            "tar | gzip -6": shell("gzip -6"),
-        }
-        times = side_by_side(
-            subjects,
-            rounds=asked.rounds,
-            warm_up=int(asked.small),
-            between=lambda: archive.unlink(missing_ok=True),
-        )
-        print(f"packing {size / 1e6:.0f} MB on {cores()} cores, {asked.rounds} rounds")
-        ours = times["sm-emulate"].median
-        for name, taken in times.items():
-            rate = size / 1e6 / taken.median
-            print(f"  {name:<14}{taken}  {rate:7.0f} MB/s  {taken.median / ours:6.2f} x ours")
-        speed = times["tar | pigz -6"].median / ours
-        print(f"  {speed:.1f} times as fast as pigz -6 (bar: {BAR:.0f})")
-        for name, subject in (("sm-emulate", lambda: pack([model], archive)), ("pigz -6", shell("pigz -6"))):
-            side_by_side({name: subject}, rounds=1, warm_up=0)
-            print(f"  size by {name:<12}{archive.stat().st_size / size:.4f} of the files")
+    subjects: dict[str, Subject] = {
+        "sm-emulate": lambda: pack([model], archive),
+        "tar | pigz -6": shell(f"pigz -6 -p {cores()}"),
+        "tar | gzip -6": shell("gzip -6"),
+    }
+    sizes: dict[str, float] = {}
+    for name in ("sm-emulate", "tar | pigz -6"):  # this is the warm-up, too
+        run(subjects[name])
+        sizes[name] = archive.stat().st_size / size
+    times = side_by_side(
+        subjects, rounds=ground.rounds(3, 3), warm_up=0, between=lambda: archive.unlink(missing_ok=True)
+    )
+    ours = times["sm-emulate"]
+    note = ", ".join(
+        [f"{size / 1e6:.0f} MB on {cores()} cores", f"ours {size / 1e6 / ours.median:.0f} MB/s"]
+        + [f"{name} leaves {part:.3f} of the size" for name, part in sizes.items()]
+    )
+    rows = [
+        Row(
+            part="e",
+            what=what,
+            value=times["tar | pigz -6"].median / ours.median,
+            bar=BAR,
+            better="more",
+            times=times,
+            note=note,
+        ),
+        Row(
+            part="e",
+            what="gzip -6 / packing",
+            value=times["tar | gzip -6"].median / ours.median,
+            better="more",
+        ),
+    ]
+    pack([model], archive)
 
-        def clear() -> None:
-            shutil.rmtree(unpacked, ignore_errors=True)
-            unpacked.mkdir()
+    def clear() -> None:
+        shutil.rmtree(unpacked, ignore_errors=True)
+        unpacked.mkdir()
 
-        times = side_by_side(
-            {
-                "sm-emulate": lambda: unpack_model(archive, unpacked),
-                "tar -xzf": ["tar", "-C", os.fspath(unpacked), "-xzf", os.fspath(archive)],
-            },
-            rounds=asked.rounds,
-            between=clear,
-        )
-        print("unpacking it")
-        for name, taken in times.items():
-            print(f"  {name:<14}{taken}  {size / 1e6 / taken.median:7.0f} MB/s")
-    return 0 if speed >= BAR else 1
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    times = side_by_side(
+        {
+            "unpacking": lambda: unpack_model(archive, unpacked),
+            "tar -xzf": ["tar", "-C", os.fspath(unpacked), "-xzf", os.fspath(archive)],
+        },
+        rounds=ground.rounds(3, 3),
+        between=clear,
+    )
+    ratio = times["tar -xzf"].median / times["unpacking"].median
+    return [*rows, Row(part="e", what="tar -xzf / unpacking", value=ratio, better="more", times=times)]

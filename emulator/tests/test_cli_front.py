@@ -238,7 +238,13 @@ def test_help_imports_no_command_and_no_engine():
     loaded = process(code=code).stderr.split()
     assert "sm_emulate.cli.group" in loaded
     ours = {name for name in loaded if name.startswith("sm_emulate")}
-    assert ours == {"sm_emulate", "sm_emulate.cli", "sm_emulate.cli.group", "sm_emulate.errors"}
+    assert ours == {
+        "sm_emulate",
+        "sm_emulate.cli",
+        "sm_emulate.cli.front_page",
+        "sm_emulate.cli.group",
+        "sm_emulate.errors",
+    }
     assert {"botocore", "docker", "rich", "asyncio", "ssl"} & set(loaded) == set()
 
 

@@ -231,7 +231,7 @@ def test_a_name_is_free_again_when_its_endpoint_is_over_and_nothing_of_the_old_o
         assert endpoint.start()
         assert not endpoints.folder().stop_request.exists()
         assert endpoints.described() is None
-    assert sorted(each.name for each in (endpoints.home / "endpoints").iterdir()) == [".lock", "demo"]
+    assert sorted(each.name for each in (endpoints.home / "endpoints").iterdir()) == ["demo"]
 
 
 def test_the_name_of_a_running_endpoint_is_taken(endpoints, model):

@@ -197,8 +197,8 @@ def test_an_archive_that_hosting_would_refuse_starts_nothing(endpoints, tmp_path
     with pytest.raises(ArchiveError) as refused:
         start(endpoints, lambda box: started.append(1), model=archive(tmp_path / "m.tar.gz", UP=b"x"))
     assert started == []
-    assert endpoints.described()["EndpointStatus"] == "Failed"
-    assert endpoints.described()["FailureReason"] == refused.value.what
+    assert endpoints.heard.of(StatusChanged)[-1].message == refused.value.what
+    assert not endpoints.folder().path.exists()
 
 
 def test_a_model_that_is_not_there_leaves_no_run_folder(endpoints):
@@ -269,10 +269,10 @@ def test_diagnosis_out_of_memory(endpoints):
 
 
 def test_a_container_that_ended_is_not_looked_for_at_port_8080_of_this_machine(endpoints, monkeypatch):
-    from sm_emulate.lifecycle import endpoint
+    from sm_emulate.lifecycle import serving_container
 
     asked = []
-    monkeypatch.setattr(endpoint, "wait_until_healthy", lambda upstream, **_: asked.append(upstream))
+    monkeypatch.setattr(serving_container, "wait_until_healthy", lambda upstream, **_: asked.append(upstream))
     wait, ended = endpoints.engine.wait, threading.Event()
 
     def late(container):
@@ -373,10 +373,23 @@ def _start_bare(endpoints):
         endpoint.start()
 
 
-def test_a_port_that_is_taken_is_this_machine_s_fault_and_stops_the_container(endpoints, model):
+def test_a_port_that_is_taken_is_this_machine_s_fault_and_starts_nothing(endpoints, model):
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(MachineError, match="is taken"):
         start(endpoints, model(), port=taken.getsockname()[1])
+    assert endpoints.heard.of(ContainerStarted) == []
+    assert not endpoints.folder().path.exists()
+
+
+def test_a_port_that_is_taken_while_the_container_starts_stops_the_container(endpoints, model):
+    with socket.create_server(("127.0.0.1", 0)) as chosen:
+        port = chosen.getsockname()[1]
+    taken = []
+    endpoints.heard.react(ContainerStarted, lambda: taken.append(socket.create_server(("127.0.0.1", port))))
+    with pytest.raises(MachineError, match="is taken"):
+        start(endpoints, model(), port=port)
+    taken[0].close()
     assert endpoints.heard.of(ContainerExited)[0].code == 0
+    assert endpoints.described()["EndpointStatus"] == "Failed"
 
 
 def test_an_isolated_endpoint_has_a_network_of_its_own_and_answers(endpoints, model):
@@ -395,9 +408,9 @@ def test_an_engine_that_breaks_at_the_start_leaves_a_clear_error_and_a_failed_en
     endpoints.engine.fail_next(call, EngineError(f"the engine broke in {call}"))
     with pytest.raises(EngineError, match=f"broke in {call}"):
         start(endpoints, model(), enable_network_isolation=True)
-    assert endpoints.described()["EndpointStatus"] == "Failed"
-    assert endpoints.described()["FailureReason"] == f"the engine broke in {call}"
-    assert endpoints.folder().owner_pid() is None
+    assert statuses(endpoints.heard)[-1] == "Failed"
+    assert endpoints.heard.of(StatusChanged)[-1].message == f"the engine broke in {call}"
+    assert not endpoints.folder().path.exists()
 
 
 def test_an_engine_that_cannot_say_where_the_container_is_is_the_cause_and_not_the_image(endpoints, model):

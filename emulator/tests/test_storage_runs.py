@@ -163,7 +163,7 @@ def test_of_many_that_want_a_name_at_once_one_gets_it(runs):
     for thread in threads:
         thread.join(30)
     assert (len(got), len(refused)) == (1, 7)
-    assert sorted(each.name for each in (runs.home / "endpoints").iterdir()) == [".lock", "demo"]
+    assert sorted(each.name for each in (runs.home / "endpoints").iterdir()) == ["demo"]
 
 
 def test_the_youngest_run_comes_first(runs):
@@ -188,7 +188,7 @@ def test_a_name_that_is_nearly_right_is_recognised(runs):
     assert refused.value.hint == "`sm-emulate ps` lists them"
 
 
-@pytest.mark.parametrize("name", ["../training-jobs/job", "", ".", "..", "/etc/passwd", ".lock"])
+@pytest.mark.parametrize("name", ["../training-jobs/job", "", ".", "..", "/etc/passwd", ".job"])
 def test_no_name_leads_out_of_the_home(runs, name):
     over(runs)
     with pytest.raises(RequestError):

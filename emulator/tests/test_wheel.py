@@ -48,4 +48,4 @@ def test_wheel_installs_the_command(wheel):
     (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/entry_points.txt"))
     entry_points = configparser.ConfigParser()
     entry_points.read_string(wheel.read(name).decode())
-    assert dict(entry_points["console_scripts"]) == {"sm-emulate": "sm_emulate.cli:main"}
+    assert dict(entry_points["console_scripts"]) == {"sm-emulate": "sm_emulate.cli:console"}

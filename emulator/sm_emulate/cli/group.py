@@ -1,7 +1,4 @@
-"""`sm-emulate` itself: which commands there are, and what all of them share.
-
-The short helps stand here so that `sm-emulate --help` imports no command.
-"""
+"""`sm-emulate` itself: it imports the command that is asked for."""
 
 from __future__ import annotations
 
@@ -10,31 +7,7 @@ from importlib import import_module
 import click
 
 from sm_emulate import __version__
-
-COMMANDS = {
-    "train": ("sm_emulate.cli.train", "Run a training job on an image."),
-    "serve": ("sm_emulate.cli.serve", "Run an endpoint on an image."),
-    "invoke": ("sm_emulate.cli.invoke", "Send a payload to an endpoint."),
-    "ps": ("sm_emulate.cli.runs", "List training jobs and endpoints."),
-    "describe": ("sm_emulate.cli.runs", "Show a run as AWS's Describe call does."),
-    "logs": ("sm_emulate.cli.runs", "Print a run's container logs."),
-    "stop": ("sm_emulate.cli.runs", "Stop a running job or endpoint."),
-    "clean": ("sm_emulate.cli.runs", "Remove what dead runs left, and old runs."),
-    "doctor": ("sm_emulate.cli.doctor", "Say whether this machine can run it all."),
-    "completion": ("sm_emulate.cli.completion", "Print the shell's completion script."),
-}
-
-EXAMPLES = """\b
-Examples:
-  sm-emulate train my-image --channel train=./data --hyperparameter epochs=3
-  sm-emulate serve my-image --model model.tar.gz --detach
-  sm-emulate invoke --data @payload.csv --content-type text/csv
-\b
-Exit codes:
-  0 fine   1 the container is at fault   2 wrong usage or request
-  3 this machine cannot run it   4 our own bug   5 nothing was checked
-  130 interrupted
-"""
+from sm_emulate.cli.front_page import COMMANDS, front_page
 
 
 class LazyGroup(click.Group):
@@ -69,9 +42,8 @@ class LazyGroup(click.Group):
                 raise
             raise click.UsageError(f"{wrong.message} Did you mean {close[0]!r}?", ctx) from None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
+    def get_help(self, ctx: click.Context) -> str:  # noqa: ARG002 - click's signature
+        return front_page()
 
 
 def _version(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
@@ -83,7 +55,6 @@ def _version(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
 @click.group(
     name="sm-emulate",
     cls=LazyGroup,
-    epilog=EXAMPLES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")

@@ -21,10 +21,11 @@ class Containers:
     Args:
         engine: runs them.
         publish: hears their events, from their threads.
+        gather_s: how long to let a busy container's log lines gather.
     """
 
-    def __init__(self, engine: Engine, *, publish: Callable[[Event], None]) -> None:
-        self._engine, self._publish = engine, publish
+    def __init__(self, engine: Engine, *, publish: Callable[[Event], None], gather_s: float = 0.0) -> None:
+        self._engine, self._publish, self._gather_s = engine, publish, gather_s
         self._news: queue.SimpleQueue[News | None] = queue.SimpleQueue()
         self._lives: dict[str, ContainerLife] = {}
         self._heard: set[str] = set()
@@ -35,7 +36,14 @@ class Containers:
 
     def begin(self, host: str, spec: ContainerSpec) -> None:
         """Start one, in a thread of its own."""
-        life = ContainerLife(self._engine, spec, host=host, publish=self._publish, post=self._news.put)
+        life = ContainerLife(
+            self._engine,
+            spec,
+            host=host,
+            publish=self._publish,
+            post=self._news.put,
+            gather_s=self._gather_s,
+        )
         self._lives[host] = life
         life.begin()
 

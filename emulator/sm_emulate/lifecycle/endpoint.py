@@ -9,29 +9,22 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sm_emulate.engine.protocol import LABEL_HOST
-from sm_emulate.errors import NotFoundError, SmEmulateError
+from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import (
-    ContainerStarted,
     Invoked,
-    LogLines,
-    Pinged,
     Progress,
     StatusChanged,
     Warned,
     now,
 )
 from sm_emulate.gateway import EndpointFront, Gateway, warm_up
-from sm_emulate.gateway.ping import ping
-from sm_emulate.lifecycle.containers import Containers
-from sm_emulate.lifecycle.endpoint_container import container_host, container_spec, reach
-from sm_emulate.lifecycle.endpoint_failure import could_not_start, unhealthy
+from sm_emulate.lifecycle.endpoint_container import container_host, container_spec
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
-from sm_emulate.lifecycle.health import wait_until_healthy
 from sm_emulate.lifecycle.labels import labels_of
-from sm_emulate.lifecycle.log_tail import LogTail
 from sm_emulate.lifecycle.network import private_network
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
+from sm_emulate.lifecycle.serving_container import ServingContainer, StopAskedError
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
 from sm_emulate.spec import wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
@@ -41,22 +34,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from sm_emulate.engine.protocol import ContainerSpec, ContainerState, Engine, GpuRequest, Image
+    from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
     from sm_emulate.gateway import Invocation, Upstream
-    from sm_emulate.gateway.ping import PingOutcome
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.storage.run_folder import RunFolder
 
 DRAIN_SECONDS = 60.0
 """How long a stop waits for requests in flight: as long as the model may take for one."""
-KILL_SECONDS = 10.0
-"""How long an engine may take to end a container that it was told to kill."""
 _OVER = frozenset({EndpointStatus.FAILED, EndpointStatus.OUT_OF_SERVICE})
-
-
-class StopAskedError(Exception):
-    """A stop was asked for before the endpoint was in service."""
 
 
 class Endpoint:
@@ -99,17 +85,19 @@ class Endpoint:
         self.url = ""
         self._engine, self._port, self._gpus, self._grace = engine, port, gpus, stop_grace_s
         self._publish = Publisher((self._keep, *listeners))
-        self._containers = Containers(engine, publish=self._heard)
-        self._asked = StopRequest(run, wake=self._containers.wake)
-        self._tail = LogTail()
+        self._container = ServingContainer(
+            engine,
+            host=request.variant_name,
+            host_header=container_host(self.platform.settings),
+            stopping=lambda: self._asked.times,
+            publish=self._publish,
+        )
+        self._asked = StopRequest(run, wake=self._container.wake)
         self._resources = ExitStack()
         self._gateway: Gateway | None = None
-        self._upstream: Upstream | None = None
         self._seconds: dict[str, float] = {}
         self._serving: threading.Thread | None = None
         self._trouble: BaseException | None = None
-        self.began = False
-        """Whether its container was ever started."""
 
     # --- from outside ---------------------------------------------------------------------------------
 
@@ -140,12 +128,12 @@ class Endpoint:
         interval = self.platform.settings.number("ping-interval")
         next_ping = time.monotonic() + interval
         try:
-            while not self._over:
-                self._containers.hear(POLL_SECONDS)
-                if time.monotonic() >= next_ping and self._upstream is not None and not self._over:
-                    self._ping_once(self._upstream)
+            while not self._container.over:
+                self._container.hear()
+                if time.monotonic() >= next_ping and not self._container.over:
+                    self._container.ping()
                     next_ping = time.monotonic() + interval
-            self._containers.check()
+            self._container.check()
             self._end()
         except BaseException as error:
             self._fail(error)
@@ -155,12 +143,17 @@ class Endpoint:
     @property
     def upstream(self) -> Upstream | None:
         """Where the container itself listens; None before it runs."""
-        return self._upstream
+        return self._container.upstream
+
+    @property
+    def began(self) -> bool:
+        """Whether its container was ever started."""
+        return self._container.began
 
     @property
     def container(self) -> str | None:
         """The engine's id of the container; None when it does not run."""
-        return self._containers.running(self._host)
+        return self._container.id
 
     def stop(self) -> None:
         """Ask it to stop as DeleteEndpoint does; a second time, kill at once. Signal handlers may call it."""
@@ -176,7 +169,7 @@ class Endpoint:
 
     def result(self) -> EndpointResult:
         """Say how it stands."""
-        ended = self._containers.exits.get(self._host)
+        ended = self._container.exit
         return EndpointResult(
             request=self.request,
             platform=self.platform,
@@ -217,60 +210,22 @@ class Endpoint:
     def _host(self) -> str:
         return self.request.variant_name
 
-    @property
-    def _over(self) -> bool:
-        """Whether there is nothing left to wait for: the container has ended, or a stop was asked for."""
-        return self._containers.over or bool(self._asked.times)
-
     def _start(self) -> None:
         self._enter(EndpointStatus.CREATING, "Creating the endpoint")
         with self._timed("Model"):
             model = self._model_folder()
-        self._heed_stop()
+        self._container.heed_stop()
         with self._timed("Container"):
+            spec = self._spec(model)
             warming = threading.Thread(target=warm_up, name="gateway warm-up", daemon=True)
-            self._begin(model)
             warming.start()
-            while self._containers.running(self._host) is None and not self._over:
-                self._containers.hear(POLL_SECONDS)
-            for error in self._containers.broken.values():
-                raise self._blamed(could_not_start(self._host, error))
-            self._heed_stop()
+            self._container.start(spec)
         with self._timed("Health"):
-            upstream = self._healthy()
+            window = self.request.container_startup_health_check_timeout_in_seconds
+            upstream = self._container.healthy(window)
         warming.join()
         self._open(upstream)
         self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
-
-    def _healthy(self) -> Upstream:
-        """Wait for the first ping that is answered with 200, and say where that was."""
-        window = self.request.container_startup_health_check_timeout_in_seconds
-        host_header = container_host(self.platform.settings)
-        upstream = self._upstream = reach(self._engine, self._state(), host_header=host_header)
-        last = None
-        if upstream is None:  # it has ended, or is about to
-            self._wait_for_end(window)
-        else:
-            last = wait_until_healthy(
-                upstream,
-                window_s=window,
-                give_up=self._give_up,
-                heard=self._heard_ping,
-                host_header=host_header,
-            )
-        self._heed_stop()
-        if upstream is None or last is None or last.status != 200:
-            raise self._blamed(self._unhealthy(last, window))
-        return upstream
-
-    def _wait_for_end(self, window_s: float) -> None:
-        deadline = time.monotonic() + window_s
-        while not self._over and (left := deadline - time.monotonic()) > 0:
-            self._containers.hear(min(POLL_SECONDS, left))
-
-    def _heed_stop(self) -> None:
-        if self._asked.times:
-            raise StopAskedError
 
     def _model_folder(self) -> Path | None:
         request = self.request
@@ -279,7 +234,7 @@ class Endpoint:
         from sm_emulate.artifacts.unpack import unpack_model
 
         def tell(done: int) -> None:
-            self._heed_stop()
+            self._container.heed_stop()
             self._publish(Progress(task="Unpacking the model", done_bytes=done, total_bytes=0))
 
         folder = self.run_folder.opt_ml(self._host) / "model"
@@ -290,7 +245,8 @@ class Endpoint:
             self._publish(Warned(message=note))
         return folder
 
-    def _begin(self, model: Path | None) -> None:
+    def _spec(self, model: Path | None) -> ContainerSpec:
+        """Describe the container, whose end is seen to from now on; its network is made."""
         labels = labels_of(self.run_folder, self.session) | {LABEL_HOST: self._host}
         name = f"sm-emulate-{self.session[:12]}"
         network = None
@@ -299,7 +255,7 @@ class Endpoint:
             network = self._resources.enter_context(
                 private_network(self._engine, name, internal=True, labels=labels, publish=self._publish)
             )
-        self._resources.callback(self._containers.close)
+        self._resources.callback(self._container.close)
         spec = container_spec(
             self.request,
             image=self.image.id,
@@ -310,38 +266,7 @@ class Endpoint:
             labels=labels,
             name=name,
         )
-        self._containers.begin(self._host, spec if self._vary is None else self._vary(spec))
-
-    def _state(self) -> ContainerState | None:
-        container = self._containers.running(self._host)
-        if container is None:
-            return None
-        with suppress(NotFoundError):  # it may end, and be gone, at any moment
-            return self._engine.state(container)
-        return None
-
-    def _give_up(self) -> bool:
-        while self._containers.hear(0):
-            pass
-        return self._over
-
-    def _unhealthy(self, last: PingOutcome | None, window_s: float) -> SmEmulateError:
-        for error in self._containers.broken.values():
-            if isinstance(error, SmEmulateError):
-                return error
-        container = self._containers.running(self._host)
-        listeners = None
-        if container is not None:
-            with suppress(SmEmulateError):  # the diagnosis then does without
-                listeners = self._engine.listeners(container)
-        return unhealthy(
-            self._host,
-            ended=self._containers.exits.get(self._host),
-            last=last,
-            listeners=listeners,
-            window_s=window_s,
-            tail=self._tail,
-        )
+        return spec if self._vary is None else self._vary(spec)
 
     def _open(self, upstream: Upstream) -> None:
         request, platform = self.request, self.platform
@@ -360,14 +285,6 @@ class Endpoint:
 
     # --- what happens on the way ----------------------------------------------------------------------
 
-    def _heard(self, event: Event) -> None:
-        """Pass on what the container does, from its own thread."""
-        if isinstance(event, LogLines):
-            self._tail.add(event.data)
-        elif isinstance(event, ContainerStarted):
-            self.began = True
-        self._publish(event)
-
     def _invoked(self, seen: Invocation) -> None:
         self._publish(
             Invoked(
@@ -382,24 +299,12 @@ class Endpoint:
             )
         )
 
-    def _heard_ping(self, outcome: PingOutcome) -> None:
-        self._publish(
-            Pinged(status=outcome.status, seconds=round(outcome.seconds, 6), failure=outcome.failure or "")
-        )
-
-    def _ping_once(self, upstream: Upstream) -> None:
-        outcome = ping(upstream.host, upstream.port, host_header=container_host(self.platform.settings))
-        self._heard_ping(outcome)
-        if outcome.status != 200:
-            seen = outcome.detail if outcome.status is None else f"status {outcome.status}"
-            self._publish(Warned(message=f"GET /ping failed: {seen}; SageMaker would replace the instance"))
-
     # --- the way out ----------------------------------------------------------------------------------
 
     def _end(self) -> None:
         """Drain, stop the container, and say so."""
-        self._give_up()  # hears what has happened up to now
-        ended_by_itself = self._containers.exits.get(self._host)
+        self._container.catch_up()
+        ended_by_itself = self._container.exit
         if ended_by_itself is None:
             self._enter(EndpointStatus.DELETING, "Stopping the endpoint")
         self._shut()
@@ -415,7 +320,7 @@ class Endpoint:
             asked = self._asked.times
             if self._gateway is not None:
                 self._drain(self._gateway, asked)
-            self._stop_container(asked)
+            self._container.stop(self._grace, hurried=lambda: asked > 1 or self._hurried(asked))
 
     def _hurried(self, asked: int) -> bool:
         """Whether a stop was asked for twice, or again since `asked` times."""
@@ -431,40 +336,15 @@ class Endpoint:
             if self._hurried(asked):
                 gateway.close(0)
 
-    def _stop_container(self, asked: int) -> None:
-        with suppress(SmEmulateError):  # an engine that is gone has stopped it, too, or `clean` will
-            self._containers.signal("SIGTERM")
-        kill_at = time.monotonic() + self._grace
-        while not self._containers.over:
-            left = kill_at - time.monotonic()
-            if asked > 1 or self._hurried(asked):
-                self._publish(Warned(message="a second request to stop: the container is killed"))
-                break
-            if left <= 0:
-                late = f"the container did not end within {self._grace:g} s of SIGTERM: killed"
-                self._publish(Warned(message=late))
-                break
-            self._containers.hear(min(POLL_SECONDS, left))
-        with suppress(SmEmulateError):  # likewise
-            self._containers.signal("SIGKILL")
-        while not self._containers.over and self._containers.hear(KILL_SECONDS):
-            pass
-
-    def _blamed(self, error: BaseException) -> BaseException:
-        """Take the error's words for the FailureReason."""
-        self.failure_reason = error.what if isinstance(error, SmEmulateError) else type(error).__name__
-        return error
-
     def _fail(self, error: BaseException) -> None:
         """Leave nothing on the engine, and a result that says why; nothing here may hide the error itself."""
         if self.status in _OVER:
             return
         with suppress(Exception):
             self._shut()
-        if self.failure_reason is None:
-            self._blamed(error)
+        self.failure_reason = error.what if isinstance(error, SmEmulateError) else type(error).__name__
         with suppress(Exception):
-            self._enter(EndpointStatus.FAILED, self.failure_reason or "")
+            self._enter(EndpointStatus.FAILED, self.failure_reason)
 
     def _enter(self, status: EndpointStatus, message: str) -> None:
         self.status = status

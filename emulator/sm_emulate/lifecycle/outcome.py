@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sm_emulate.staging.tree import StagedTree
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """The last status of a job, its message, and the FailureReason if it failed."""
 
@@ -27,7 +27,7 @@ class Outcome:
     @classmethod
     def none(cls) -> Outcome:
         """The outcome of a job that still runs."""
-        return cls(SecondaryStatus.STARTING, "")
+        return cls(secondary=SecondaryStatus.STARTING, message="")
 
 
 def outcome_of(
@@ -53,9 +53,9 @@ def outcome_of(
         return _failed(wordings.cannot_start(refused))
     failed = [host for host, end in exits.items() if end.code != 0]
     if timed_out:
-        return Outcome(SecondaryStatus.MAX_RUNTIME_EXCEEDED, wordings.MAX_RUNTIME_EXCEEDED)
+        return Outcome(secondary=SecondaryStatus.MAX_RUNTIME_EXCEEDED, message=wordings.MAX_RUNTIME_EXCEEDED)
     if stopped and not (failed and settings.text("stop-nonzero-exit") == "Failed"):
-        return Outcome(SecondaryStatus.STOPPED, wordings.STOPPED)
+        return Outcome(secondary=SecondaryStatus.STOPPED, message=wordings.STOPPED)
     if failed:
         host = failed[0] if settings.text("failure-host") == "first-to-fail" else min(failed, key=_number)
         return _failed(_reason(exits[host], _failure_text(trees[host]), settings))
@@ -63,11 +63,11 @@ def outcome_of(
         for tree in trees.values():
             if text := _failure_text(tree):
                 return _failed(wordings.algorithm_error(text, 0))
-    return Outcome(SecondaryStatus.COMPLETED, wordings.COMPLETED)
+    return Outcome(secondary=SecondaryStatus.COMPLETED, message=wordings.COMPLETED)
 
 
 def _failed(reason: str) -> Outcome:
-    return Outcome(SecondaryStatus.FAILED, wordings.FAILED, reason)
+    return Outcome(secondary=SecondaryStatus.FAILED, message=wordings.FAILED, failure_reason=reason)
 
 
 def _reason(end: Exit, text: str, settings: Settings) -> str:

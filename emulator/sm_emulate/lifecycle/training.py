@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from sm_emulate.errors import SmEmulateError, StartError
 from sm_emulate.events import ContainerStarted, LogLines, StatusChanged, Warned, now
+from sm_emulate.lifecycle.archives import Archives
 from sm_emulate.lifecycle.containers import Containers
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.network import private_network
@@ -20,7 +21,6 @@ from sm_emulate.lifecycle.status import StatusMachine
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
 from sm_emulate.lifecycle.training_container import container_spec
 from sm_emulate.lifecycle.training_result import TrainingResult
-from sm_emulate.lifecycle.upload import Archives, upload
 from sm_emulate.request.training import to_aws
 from sm_emulate.spec import wordings
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS, SecondaryStatus
@@ -155,6 +155,8 @@ class TrainingJob:
             self._follow(trees, network)
             outcome = self._judge(trees)
             self._status.enter(SecondaryStatus.UPLOADING, wordings.UPLOADING)
+            from sm_emulate.lifecycle.upload import upload
+
             # the engine takes its time to remove containers: archives are packed meanwhile
             self._archives = upload(
                 self.request,
@@ -231,6 +233,8 @@ class TrainingJob:
             self._begin_stop(Stop.ASKED)
         else:
             self._begin(trees, network)
+            # so that its import takes its time while the containers start
+            import sm_emulate.lifecycle.upload  # noqa: F401
         while not self._containers.over:
             moment, pause = time.monotonic(), POLL_SECONDS
             if self._stop is None:
@@ -297,7 +301,11 @@ class TrainingJob:
         if self._status.over:
             return
         words = error.what if isinstance(error, SmEmulateError) else f"{type(error).__name__}: {error}"
-        self._outcome = Outcome(SecondaryStatus.FAILED, wordings.FAILED, f"InternalServerError: {words}")
+        self._outcome = Outcome(
+            secondary=SecondaryStatus.FAILED,
+            message=wordings.FAILED,
+            failure_reason=f"InternalServerError: {words}",
+        )
         with suppress(Exception):
             if not self._status.transitions:
                 self._status.enter(SecondaryStatus.STARTING, wordings.STARTING)

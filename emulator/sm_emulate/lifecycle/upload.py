@@ -7,7 +7,6 @@ import shutil
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sm_emulate.artifacts.pack import pack
@@ -15,6 +14,7 @@ from sm_emulate.artifacts.tree import LinkRule
 from sm_emulate.engine.ownership import hand_back
 from sm_emulate.errors import EngineError
 from sm_emulate.events import ArtifactPacked, Progress, Warned
+from sm_emulate.lifecycle.archives import Archives
 from sm_emulate.spec.training_job import LAYOUT
 from sm_emulate.storage.trouble import told
 
@@ -31,14 +31,6 @@ if TYPE_CHECKING:
 
 SHOWN_AFTER_BYTES = 64 << 20
 """Smaller archives are packed before anybody could read how far they are."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Archives:
-    """Where the archives lie; None where there was nothing to pack."""
-
-    model: Path | None = None
-    output: Path | None = None
 
 
 def upload(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
@@ -19,11 +18,13 @@ if TYPE_CHECKING:
 
 def as_record(event: Event) -> dict[str, object]:
     """Give one line of `events.ndjson`: the kind of the event, then its fields by name, times as ISO 8601."""
-    fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
     return {"event": type(event).__name__} | {
         name: value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value
-        for name, value in fields.items()
+        for name, value in vars(event).items()
     }
+
+
+_encode = json.JSONEncoder(default=str).encode  # made once: an endpoint writes a line for each request
 
 
 class RunFiles:
@@ -42,7 +43,7 @@ class RunFiles:
                 log.write(event.data)
                 log.flush()
             elif not isinstance(event, Progress):
-                self._events.write(json.dumps(as_record(event), default=str) + "\n")
+                self._events.write(_encode(as_record(event)) + "\n")
 
     def __enter__(self) -> RunFiles:
         return self

@@ -74,6 +74,7 @@ class StagedTree:
             for manifest, source in self.manifests.items():
                 with self.path(manifest).open("w", encoding="utf-8", errors="surrogateescape") as lines:
                     lines.writelines(manifest_lines(source))
+                self.path(manifest).chmod(0o644)
             for each in self.placed:
                 self._mount_point(each)
             self.path(LAYOUT.config).chmod(self.config_mode)

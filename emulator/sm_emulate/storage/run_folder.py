@@ -12,7 +12,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -140,6 +139,8 @@ class RunFolder:
         Raises:
             MachineError: something in it is not ours to remove.
         """
+        import shutil
+
         _open_up(self.path)
         try:
             shutil.rmtree(self.path)

@@ -83,7 +83,7 @@ class Runs:
         """Give a draft its name, which only one run can have."""
         old = RunFolder(draft.with_name(f"{draft.name}.old"), run.kind)
         try:
-            with locked(draft.with_name(".lock")):
+            with locked(self.home / ".lock"):
                 if run.path.exists():
                     if run.kind != "endpoints" or run.owner_pid() is not None:
                         raise self._taken(run)

@@ -1,0 +1,73 @@
+"""Measure sm-emulate side by side with what it stands beside, in one run.
+
+python -m bench [--only a,c] [--quick] [--output json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import traceback
+from datetime import datetime, timezone
+
+from bench import gateway, hosting, packing, start_up, training
+from bench.ground import Ground, NotHereError, machine
+from bench.row import Row
+
+PARTS = {
+    "a": ("training jobs", training.jobs),
+    "b": ("first prediction", hosting.first_prediction),
+    "c": ("gateway", gateway.gateway),
+    "d": ("channels", training.channels),
+    "e": ("packing", packing.packing),
+    "f": ("start-up", start_up.start_up),
+}
+
+
+def main() -> int:
+    """Print each figure with its bar; leave with 1 if one passes its bar, 3 if nothing could be measured."""
+    asked = _asked()
+    facts = machine()
+    rows: list[Row] = []
+    as_text = asked.output == "text"
+    if as_text:
+        print(", ".join(f"{name} {value}" for name, value in facts.items()), flush=True)
+    with Ground(quick=asked.quick, no_sdk=asked.no_sdk) as ground:
+        for part in asked.only:
+            name, measure = PARTS[part]
+            ground.say(f"measuring ({part}) {name}")
+            try:
+                measured = measure(ground)
+            except NotHereError as missing:
+                measured = [Row.skipped(part, name, str(missing))]
+            except Exception as failure:  # noqa: BLE001 - the other parts are still worth having
+                traceback.print_exc()
+                measured = [Row.skipped(part, name, f"{type(failure).__name__}: {failure}")]
+            rows += measured
+            if as_text:
+                print("\n".join(line for row in measured for line in row.lines()), flush=True)
+    if not as_text:
+        at = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        print(json.dumps({"date": at, "machine": facts, "rows": [row.as_json() for row in rows]}, indent=2))
+    if all(row.value is None for row in rows):
+        return 3
+    return int(any(row.verdict in {"over", "under"} for row in rows))
+
+
+def _asked() -> argparse.Namespace:
+    def parts(text: str) -> list[str]:
+        wanted = [part.strip() for part in text.split(",")]
+        if unknown := set(wanted) - set(PARTS):
+            raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
+        return wanted
+
+    parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", type=parts, default=list(PARTS), metavar="PARTS", help="such as a,c")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller files: a rough answer")
+    parser.add_argument("--no-sdk", action="store_true", help="leave the SageMaker SDK out")
+    parser.add_argument("--output", choices=["text", "json"], default="text")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

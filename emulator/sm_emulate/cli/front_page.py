@@ -1,0 +1,52 @@
+"""The first page: which commands there are, and what `sm-emulate --help` prints.
+
+It needs no click, whose import is three quarters of the time that printing it takes.
+"""
+
+from __future__ import annotations
+
+COMMANDS = {
+    "train": ("sm_emulate.cli.train", "Run a training job on an image."),
+    "serve": ("sm_emulate.cli.serve", "Run an endpoint on an image."),
+    "invoke": ("sm_emulate.cli.invoke", "Send a payload to an endpoint."),
+    "ps": ("sm_emulate.cli.runs", "List training jobs and endpoints."),
+    "describe": ("sm_emulate.cli.runs", "Show a run as AWS's Describe call does."),
+    "logs": ("sm_emulate.cli.runs", "Print a run's container logs."),
+    "stop": ("sm_emulate.cli.runs", "Stop a running job or endpoint."),
+    "clean": ("sm_emulate.cli.runs", "Remove what dead runs left, and old runs."),
+    "doctor": ("sm_emulate.cli.doctor", "Say whether this machine can run it all."),
+    "completion": ("sm_emulate.cli.completion", "Print the shell's completion script."),
+}
+
+_PAGE = """\
+Usage: sm-emulate [OPTIONS] COMMAND [ARGS]...
+
+  SageMaker's container runtime on this machine.
+
+Options:
+  --debug     Show the traceback of an error.
+  --version   Show the version.
+  -h, --help  Show this message and exit.
+
+Commands:
+{commands}
+
+Examples:
+  sm-emulate train my-image --channel train=./data --hyperparameter epochs=3
+  sm-emulate serve my-image --model model.tar.gz --detach
+  sm-emulate invoke --data @payload.csv --content-type text/csv
+
+Exit codes:
+  0 fine   1 the container is at fault   2 wrong usage or request
+  3 this machine cannot run it   4 our own bug   5 nothing was checked
+  130 interrupted
+
+`sm-emulate COMMAND --help` has each command's options and examples."""
+
+
+def front_page() -> str:
+    """The help of `sm-emulate` itself."""
+    width = max(map(len, COMMANDS))
+    return _PAGE.format(
+        commands="\n".join(f"  {name:<{width}}  {about}" for name, (_, about) in COMMANDS.items())
+    )

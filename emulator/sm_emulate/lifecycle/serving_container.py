@@ -1,0 +1,218 @@
+"""The container of an endpoint: started, waited for until it is healthy, pinged, stopped."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from sm_emulate.errors import NotFoundError, SmEmulateError
+from sm_emulate.events import ContainerStarted, LogLines, Pinged, Warned
+from sm_emulate.gateway.ping import ping
+from sm_emulate.lifecycle.containers import Containers
+from sm_emulate.lifecycle.endpoint_container import reach
+from sm_emulate.lifecycle.endpoint_failure import could_not_start, unhealthy
+from sm_emulate.lifecycle.health import wait_until_healthy
+from sm_emulate.lifecycle.log_tail import LogTail
+from sm_emulate.lifecycle.stop_request import POLL_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sm_emulate.engine.protocol import ContainerSpec, ContainerState, Engine, Exit
+    from sm_emulate.events import Event
+    from sm_emulate.gateway import Upstream
+    from sm_emulate.gateway.ping import PingOutcome
+
+KILL_SECONDS = 10.0
+"""How long an engine may take to end a container that it was told to kill."""
+
+GATHER_SECONDS = 0.02
+"""For the log lines of a busy endpoint; nobody reads faster."""
+
+
+class StopAskedError(Exception):
+    """A stop was asked for before the endpoint was in service."""
+
+
+class ServingContainer:
+    """One container that serves.
+
+    Args:
+        engine: runs it.
+        host: the variant that it stands for.
+        host_header: as it sees it in every request.
+        stopping: how often a stop was asked for so far.
+        publish: hears its events, from its thread and from the caller's.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        host: str,
+        host_header: str,
+        stopping: Callable[[], int],
+        publish: Callable[[Event], None],
+    ) -> None:
+        self._engine, self._host, self._host_header = engine, host, host_header
+        self._stopping, self._publish = stopping, publish
+        self._containers = Containers(engine, publish=self._heard, gather_s=GATHER_SECONDS)
+        self._tail = LogTail()
+        self.upstream: Upstream | None = None
+        """Where it listens; None before it runs."""
+        self.began = False
+        """Whether it was ever started."""
+
+    @property
+    def id(self) -> str | None:
+        """The engine's id of it while it runs."""
+        return self._containers.running(self._host)
+
+    @property
+    def exit(self) -> Exit | None:
+        """How it ended, as far as was heard."""
+        return self._containers.exits.get(self._host)
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing left to wait for: it has ended, or a stop was asked for."""
+        return self._containers.over or self._stopping() > 0
+
+    def wake(self) -> None:
+        """Have `hear` return. Signal handlers may call it."""
+        self._containers.wake()
+
+    def hear(self, timeout: float = POLL_SECONDS) -> bool:
+        """Wait for news of it; tell whether something came."""
+        return self._containers.hear(timeout)
+
+    def catch_up(self) -> None:
+        """Hear what has happened up to now."""
+        while self._containers.hear(0):
+            pass
+
+    def check(self) -> None:
+        """Raise what kept the engine from following it, if anything did."""
+        self._containers.check()
+
+    def heed_stop(self) -> None:
+        """Raise StopAskedError if a stop was asked for."""
+        if self._stopping():
+            raise StopAskedError
+
+    def start(self, spec: ContainerSpec) -> None:
+        """Start it.
+
+        Raises:
+            EndpointFailedError: its program cannot be run.
+            SmEmulateError: the engine could not make or start it.
+        """
+        self._containers.begin(self._host, spec)
+        while self.id is None and not self.over:
+            self.hear()
+        for error in self._containers.broken.values():
+            raise could_not_start(self._host, error)
+        self.heed_stop()
+
+    def healthy(self, window_s: float) -> Upstream:
+        """Wait for the first ping that is answered with 200; give where that was.
+
+        Raises:
+            EndpointFailedError: it did not come within the window, or the container ended before.
+        """
+        self.upstream = upstream = reach(self._engine, self._state(), host_header=self._host_header)
+        last = None
+        if upstream is None:  # it has ended, or is about to
+            self._wait_for_end(window_s)
+        else:
+            last = wait_until_healthy(
+                upstream,
+                window_s=window_s,
+                give_up=self._give_up,
+                heard=self._tell,
+                host_header=self._host_header,
+            )
+        self.heed_stop()
+        if upstream is None or last is None or last.status != 200:
+            raise self._unhealthy(last, window_s)
+        return upstream
+
+    def ping(self) -> None:
+        """Ask it once whether it is well, and warn if it is not."""
+        if self.upstream is None:
+            return
+        outcome = ping(self.upstream.host, self.upstream.port, host_header=self._host_header)
+        self._tell(outcome)
+        if outcome.status != 200:
+            seen = outcome.detail if outcome.status is None else f"status {outcome.status}"
+            self._publish(Warned(message=f"GET /ping failed: {seen}; SageMaker would replace the instance"))
+
+    def stop(self, grace_s: float, *, hurried: Callable[[], bool]) -> None:
+        """Send SIGTERM, and SIGKILL after the grace period or as soon as somebody is in a hurry."""
+        with suppress(SmEmulateError):  # an engine that is gone has stopped it, too, or `clean` will
+            self._containers.signal("SIGTERM")
+        kill_at = time.monotonic() + grace_s
+        while not self._containers.over:
+            left = kill_at - time.monotonic()
+            if hurried():
+                self._publish(Warned(message="a second request to stop: the container is killed"))
+                break
+            if left <= 0:
+                late = f"the container did not end within {grace_s:g} s of SIGTERM: killed"
+                self._publish(Warned(message=late))
+                break
+            self.hear(min(POLL_SECONDS, left))
+        with suppress(SmEmulateError):  # likewise
+            self._containers.signal("SIGKILL")
+        while not self._containers.over and self.hear(KILL_SECONDS):
+            pass
+
+    def close(self) -> None:
+        """Kill it if it still runs, and wait until it is removed."""
+        self._containers.close()
+
+    def _heard(self, event: Event) -> None:
+        if isinstance(event, LogLines):
+            self._tail.add(event.data)
+        elif isinstance(event, ContainerStarted):
+            self.began = True
+        self._publish(event)
+
+    def _tell(self, outcome: PingOutcome) -> None:
+        self._publish(
+            Pinged(status=outcome.status, seconds=round(outcome.seconds, 6), failure=outcome.failure or "")
+        )
+
+    def _give_up(self) -> bool:
+        self.catch_up()
+        return self.over
+
+    def _wait_for_end(self, window_s: float) -> None:
+        deadline = time.monotonic() + window_s
+        while not self.over and (left := deadline - time.monotonic()) > 0:
+            self.hear(min(POLL_SECONDS, left))
+
+    def _state(self) -> ContainerState | None:
+        container = self.id
+        if container is None:
+            return None
+        with suppress(NotFoundError):  # it may end, and be gone, at any moment
+            return self._engine.state(container)
+        return None
+
+    def _unhealthy(self, last: PingOutcome | None, window_s: float) -> BaseException:
+        for error in self._containers.broken.values():
+            return error
+        listeners = None
+        if (container := self.id) is not None:
+            with suppress(SmEmulateError):  # the diagnosis then does without
+                listeners = self._engine.listeners(container)
+        return unhealthy(
+            self._host,
+            ended=self.exit,
+            last=last,
+            listeners=listeners,
+            window_s=window_s,
+            tail=self._tail,
+        )
