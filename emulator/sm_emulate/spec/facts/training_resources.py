@@ -56,6 +56,7 @@ AREA = Area(
             IMAGE,
             thread(DLC, 598),
             level=EMULATED,
+            note="a GPU is asked for from the engine, whose NVIDIA runtime does the rest",
         ),
         confirmed(
             "training.resources.instance-types",
@@ -138,7 +139,7 @@ AREA = Area(
             "A heterogeneous cluster has at most five groups that share image and command.",
             API,
             guide_2023("train-heterogeneous-cluster"),
-            planned="heterogeneous clusters",
+            level=EMULATED,
         ),
         confirmed(
             "training.resources.nothing-but-the-image",
