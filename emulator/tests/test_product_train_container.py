@@ -255,6 +255,7 @@ try:
 except OSError as error:
     sys.exit(f"exec {words[0]} failed: {error.strerror}")
 """
+"""Stands in for tini, which the base image need not have."""
 
 
 def test_an_init_program_as_entrypoint_gets_the_word_train_and_needs_such_a_program(product, images):

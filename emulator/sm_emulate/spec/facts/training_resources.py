@@ -94,7 +94,7 @@ AREA = Area(
             "Hosts reach each other as algo-1 to algo-N, after a while: programs have to retry, and must not trust /etc/hostname or /etc/hosts.",
             RUN,
             level=EMULATED,
-            note="names resolve from the start here",
+            note="a name resolves as soon as its host has started",
         ),
         confirmed(
             "training.resources.toolkit-dns",
