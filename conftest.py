@@ -17,6 +17,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytest_plugins = ["pytester"]
+
 ROOT = Path(__file__).parent
 LABEL_SESSION = "dev.sm-emulate.session"
 LABEL_HOME = "dev.sm-emulate.home"

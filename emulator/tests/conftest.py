@@ -103,9 +103,12 @@ class Stage:
         self.engine.remove(container)
         return Ran(ended, reader.chunks)
 
-    def strike(self):
+    def strike_containers(self):
         for leftover in self.engine.leftovers(self.labels):
             self.engine.remove_leftover(leftover)
+
+    def strike(self):
+        self.strike_containers()
         left = self.engine.leftovers(self.labels)
         self.engine.close()
         assert left == []

@@ -1,13 +1,17 @@
 """What the house relies on of any engine: one suite for the in-memory engine and a real one."""
 
+import json
 import socket
+import subprocess
 import threading
 import time
 from dataclasses import replace
 
 import pytest
 
-from sm_emulate.engine.protocol import LABEL_RUN, ContainerSpec, GpuRequest, Mount
+from sm_emulate.engine import layers, render
+from sm_emulate.engine.files import MemoryFile
+from sm_emulate.engine.protocol import LABEL_RUN, ContainerSpec, GpuRequest, HistoryStep, Mount
 from sm_emulate.errors import (
     EngineError,
     GpuNotFoundError,
@@ -239,6 +243,36 @@ def test_hosts_of_one_network_find_each_other(stage):
     stage.engine.remove_network(network)  # it is gone: no error
 
 
+def test_a_container_joins_one_more_network_under_another_name(stage):
+    names = [f"sm-emulate-{stage.session[:8]}-{each}" for each in "ab"]
+    first, second = (stage.engine.create_network(name, internal=False, labels=stage.labels) for name in names)
+
+    def program(box):
+        box.print("ready")
+        box.next_signal()
+        box.print(box.resolve("algo-2"))
+
+    container, reader = stage.started(
+        "trap 'nslookup algo-2 2>&1 || getent hosts algo-2; exit' TERM; echo ready; while :; do sleep 0.05; done",
+        program,
+        network=names[0],
+        aliases=("algo-1",),
+    )
+    reader.wait_for(b"ready")
+    stage.engine.connect_network(second, container, aliases=("algo-2",))
+    with pytest.raises(EngineError):
+        stage.engine.remove_network(second)
+    stage.engine.signal(container, "SIGTERM")
+    stage.engine.wait(container)
+    reader.join(10)
+    assert b"Address" in reader.text().partition(b"algo-2")[2] or reader.text().count(b".") >= 3
+    stage.engine.remove(container)
+    stage.engine.remove_network(first)
+    stage.engine.remove_network(second)
+    with pytest.raises(NotFoundError):
+        stage.engine.connect_network(second, container)
+
+
 def test_a_network_that_is_not_there(stage):
     with pytest.raises(MachineError) as caught:
         stage.started("true", lambda box: 0, network="sm-emulate-no-such-network")
@@ -381,3 +415,201 @@ def test_the_engine_says_what_it_is(stage):
     assert info.cpus > 0
     assert info.memory_bytes > 0
     assert abs(info.server_time.timestamp() - time.time()) < 3600
+
+
+HANDLES = "trap 'exit 0' TERM; exec 3<>/dev/null; echo ready; while :; do sleep 0.05; done"
+
+
+def handles(box):
+    box.handled.add("SIGTERM")
+    box.opened.add("/dev/null")
+    box.print("ready")
+    box.next_signal()
+
+
+def test_signal_handlers_and_open_devices_are_seen(stage):
+    container, reader = stage.started(HANDLES, handles, network="none")
+    reader.wait_for(b"ready")
+    assert stage.engine.catches(container, "SIGTERM") in (True, None)
+    assert stage.engine.catches(container, "SIGUSR1") in (False, None)
+    devices = stage.engine.devices(container)
+    assert devices is None or "/dev/null" in devices
+    stage.engine.signal(container, "SIGTERM")
+    stage.engine.wait(container)
+    assert stage.engine.catches(container, "SIGTERM") is None
+    assert stage.engine.devices(container) is None
+
+
+def test_what_a_container_wrote_is_counted(stage, tmp_path):
+    (tmp_path / "out").mkdir()
+
+    def program(box):
+        for name, size in (("/home/a", 3000), ("/tmp/b", 500), ("/out/c", 9000)):
+            box.path(name).parent.mkdir(parents=True, exist_ok=True)
+            box.path(name).write_bytes(bytes(size))
+
+    shell = (
+        "mkdir -p /home /tmp; printf %03000d 0 > /home/a; printf %0500d 0 > /tmp/b; printf %09000d 0 > /out/c"
+    )
+    container, _ = stage.started(
+        shell, program, network="none", mounts=(Mount(source=str(tmp_path / "out"), target="/out"),)
+    )
+    assert stage.engine.wait(container).code == 0
+    assert stage.engine.written_bytes(container) in (3500, None)
+    stage.engine.remove(container)
+
+
+FILES = {
+    "/opt/program/train": MemoryFile(b"#!/bin/sh\n", 0o755),
+    "/opt/link": MemoryFile(target="program/train"),
+    "/opt/way": MemoryFile(target="/opt/program"),
+    "/opt/nowhere": MemoryFile(target="/gone"),
+}
+MAKE_FILES = """FROM {base}
+RUN mkdir -p /opt/program /opt/gone /opt/closed && echo x >/opt/gone/file && echo x >/opt/closed/old \
+ && printf '#!/bin/sh\\n' >/opt/program/train
+RUN rm -r /opt/gone && rm -r /opt/closed && mkdir /opt/closed && echo yy >/opt/closed/new \
+ && ln -s program/train /opt/link && ln -s /opt/program /opt/way && ln -s /gone /opt/nowhere
+RUN chmod 755 /opt/program/train
+"""
+
+
+@pytest.fixture
+def files_image(stage, request):
+    """An image with known files: made by a builder in several layers, or of the in-memory engine."""
+    if not stage.docker:
+        stage.engine.add_image("suite:files", lambda box: 0, files=FILES)
+        yield "suite:files"
+        return
+    image = f"sm-emulate/engine-suite-files:{stage.session[:8]}"
+    made = MAKE_FILES.format(base=request.getfixturevalue("base_image"))
+    build = ["docker", "build", "--quiet", "--tag", image, "-"]
+    subprocess.run(build, input=made.encode(), check=True, capture_output=True)
+    yield image
+    stage.strike_containers()
+    subprocess.run(["docker", "image", "rm", image], check=True, capture_output=True)
+
+
+@pytest.fixture
+def files_container(stage, files_image):
+    """A container with known files that is never started."""
+    return stage.engine.create(
+        ContainerSpec(image=files_image, entrypoint=("/never",), network="none", labels=stage.labels)
+    )
+
+
+def test_files_are_looked_at_without_running_anything(stage, files_container):
+    def stat(path):
+        found = stage.engine.stat(files_container, path)
+        return found and (found.kind, found.mode if found.kind == "file" else None, found.target)
+
+    assert stat("/opt/program/train") == ("file", 0o755, "")
+    assert stat("/opt/way/train") == ("file", 0o755, "")
+    assert stat("/opt/link") == ("link", None, "/opt/program/train")
+    assert stat("/opt/nowhere") == ("link", None, "/gone")
+    assert stat("/opt/program") == ("directory", None, "")
+    assert stat("/opt/none") is None
+    assert stat("/opt/program/train/inside") is None
+    assert stage.engine.read(files_container, "/opt/link", 5) == b"#!/bi"
+    assert stage.engine.read(files_container, "/opt/way/train", 500) == b"#!/bin/sh\n"
+    assert stage.engine.read(files_container, "/opt/nowhere", 5) is None
+    assert stage.engine.read(files_container, "/opt/program", 5) is None
+
+
+def test_files_are_listed_below_a_folder(stage, files_container):
+    def paths(under):
+        return {each.path: each.kind for each in stage.engine.files(files_container, under)}
+
+    assert paths("/opt/program") == {"/opt/program": "directory", "/opt/program/train": "file"}
+    assert paths("/opt/way") == paths("/opt/program")
+    assert paths("/opt/program/train") == {"/opt/program/train": "file"}
+    assert paths("/opt/none") == {}
+    every = paths("/")
+    assert every["/opt/link"] == "link"
+    assert every["/opt/program/train"] == "file"
+    assert "/" not in every
+    first = next(iter(stage.engine.files(files_container)))
+    assert first.path.startswith("/")
+
+
+def test_the_disk_shows_the_same_files_as_the_archive(stage, files_container):
+    if not stage.docker:
+        pytest.skip("this engine has no disk")
+    inspected = subprocess.run(["docker", "inspect", files_container], check=True, capture_output=True)
+    try:
+        folders = layers.folders(json.loads(inspected.stdout)[0])
+    except layers.UnreadableError:
+        pytest.skip("this user cannot read this engine's layers: the archive is all there is")
+    for under in ("/", "/opt"):
+        by_disk = {(e.path, e.kind, e.target) for e in layers.walk(folders, under)}
+        by_archive = {
+            (e.path, e.kind, e.target) for e in stage.engine._files_by_stream(files_container, under)
+        }
+        added_by_docker = {"/.dockerenv", "/etc/mtab", "/dev/console"}
+        assert {path for path, _, _ in by_disk ^ by_archive} <= added_by_docker
+        assert ("/opt/closed/new", "file", "") in by_disk
+        assert not {path for path, _, _ in by_disk} & {"/opt/closed/old", "/opt/gone", "/opt/gone/file"}
+
+
+def test_the_history_is_told(stage):
+    reference = stage.spec("", lambda box: 0).image
+    if not stage.docker:
+        stage.engine.add_image(
+            reference, lambda box: 0, history=(HistoryStep(created_by="COPY x", size_bytes=3),)
+        )
+    history = stage.engine.history(reference)
+    assert history
+    assert all(isinstance(step.created_by, str) for step in history)
+    with pytest.raises(ImageNotFoundError):
+        stage.engine.history("sm-emulate.invalid/nothing:1")
+
+
+def test_what_a_push_would_send_is_known_to_some_stores_only(stage):
+    found = stage.engine.stored_manifest(stage.spec("", lambda box: 0).image)
+    assert found is None or found.media_type
+
+
+def entry(kind, media_type, platform):
+    descriptor = {"mediaType": media_type, "digest": "sha256:0", "size": 1}
+    return {"Kind": kind, "Descriptor": descriptor, "ImageData": {"Platform": platform}}
+
+
+def test_the_list_of_containerds_store_is_read():
+    manifest = "application/vnd.oci.image.manifest.v1+json"
+    image = entry("image", manifest, {"os": "linux", "architecture": "amd64"})
+    alone = render.stored_manifest({"Id": "sha256:1", "Manifests": [image]})
+    assert (alone.media_type, alone.platforms) == (manifest, ("linux/amd64",))
+    both = render.stored_manifest(
+        {"Id": "sha256:1", "Manifests": [image, entry("attestation", manifest, None)]}
+    )
+    assert both.media_type == "application/vnd.oci.image.index.v1+json"
+    assert both.platforms == ("linux/amd64", "unknown/unknown")
+
+
+def test_a_registry_that_does_not_answer(stage):
+    with pytest.raises(EngineError) as caught:
+        stage.engine.registry_manifest("127.0.0.1:9/nothing:1", 5)
+    assert caught.value.evidence
+
+
+@pytest.mark.engine
+def test_a_saved_image_is_loaded(docker_stage, tmp_path):
+    name = f"sm-emulate/engine-suite-load:{docker_stage.session[:8]}"
+    archive = tmp_path / "image.tar"
+    subprocess.run(["docker", "tag", docker_stage.image, name], check=True)
+    subprocess.run(["docker", "save", "--output", archive, name], check=True)
+    subprocess.run(["docker", "image", "rm", name], check=True, capture_output=True)
+    try:
+        assert docker_stage.engine.load(str(archive)) == (name,)
+        assert docker_stage.engine.image(name).id == docker_stage.engine.image(docker_stage.image).id
+    finally:
+        subprocess.run(["docker", "image", "rm", name], check=True, capture_output=True)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("content", [b"", b"no archive", b"\0" * 10240])
+def test_what_is_no_archive_is_refused(docker_stage, tmp_path, content):
+    (tmp_path / "image.tar").write_bytes(content)
+    with pytest.raises(EngineError) as caught:
+        docker_stage.engine.load(str(tmp_path / "image.tar"))
+    assert caught.value.value == str(tmp_path / "image.tar")

@@ -194,7 +194,7 @@ def test_a_model_archive_is_unpacked_before_the_start(endpoints, model, tmp_path
 
 def test_an_archive_that_hosting_would_refuse_starts_nothing(endpoints, tmp_path):
     started = []
-    with pytest.raises(ArchiveError) as refused:
+    with pytest.raises(ArchiveError, match="would lie outside") as refused:
         start(endpoints, lambda box: started.append(1), model=archive(tmp_path / "m.tar.gz", UP=b"x"))
     assert started == []
     assert endpoints.heard.of(StatusChanged)[-1].message == refused.value.what

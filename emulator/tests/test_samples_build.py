@@ -18,7 +18,7 @@ else:
     import tomli as tomllib  # pytest itself needs it there
 
 ROOT = Path(__file__).parents[2]
-SAMPLES = ["basic_training", "decision_trees", "toolkit_script_mode"]
+SAMPLES = ["basic_training", "decision_trees", "static_c", "toolkit_script_mode"]
 IRIS = (ROOT / "fixtures/iris/train.csv").read_bytes()
 PAYLOAD = (ROOT / "fixtures/iris/payload.csv").read_bytes()
 RESOURCES = b'{"current_host":"algo-1","hosts":["algo-1"],"network_interface_name":"eth0"}'
@@ -189,6 +189,44 @@ def test_decision_trees_says_why_it_failed(docker, sample_image, tmp_path):
         assert code == 1
         failure = container.take(tmp_path, "/opt/ml/output")["failure"].decode()
         assert failure.startswith("ValueError: could not convert string to float: 'not a number'\n")
+
+
+@pytest.mark.engine
+def test_static_c_trains_and_serves_without_anything_else_in_the_image(docker, sample_image, tmp_path):
+    image = sample_image("static_c")
+    with Container(docker, image, "train") as container:
+        container.put(tmp_path, opt_ml({"rounds": '"2"', "unknown": "x"}, training=IRIS))
+        code, printed = container.run()
+        assert code == 0, printed
+        assert printed.count("train_accuracy=0.9") == 2
+        model = container.take(tmp_path, "/opt/ml/model")["means.csv"]
+    flags = ("--publish", "127.0.0.1::9000", "--env", "SAGEMAKER_BIND_TO_PORT=9000", "--user", "1234")
+    with Container(docker, image, "serve", *flags) as container:
+        container.put(tmp_path / "serve", {"opt/ml/model/means.csv": model})
+        address = container.serve(port=9000)
+        assert ask(f"{address}/ping") == (200, None, b"")
+        status, kind, body = ask(f"{address}/invocations", PAYLOAD, "text/csv; charset=utf-8")
+        assert (status, kind) == (200, "text/csv; charset=utf-8")
+        assert body.split()[:5] == [b"setosa"] * 5
+        assert body.count(b"\n") == PAYLOAD.count(b"\n")
+        assert ask(f"{address}/invocations", b"a,b,c,d\n", "text/csv")[0] == 400
+        assert ask(f"{address}/invocations", b"{}", "application/json")[0] == 415
+        assert ask(f"{address}/nothing")[0] == 404
+        many = b"5.1,3.5,1.4,0.2\n" * (25 * 1024 * 1024 // 16)
+        assert ask(f"{address}/invocations", many, "text/csv")[2].count(b"\n") == many.count(b"\n")
+        assert container.stop() == 0
+
+
+@pytest.mark.engine
+def test_static_c_says_why_it_failed(docker, sample_image, tmp_path):
+    with Container(docker, sample_image("static_c"), "train") as container:
+        container.put(tmp_path, opt_ml({}, training=b"setosa,not a number\n"))
+        assert container.run()[0] == 1
+        failure = container.take(tmp_path, "/opt/ml/output")["failure"].decode()
+        assert failure.endswith("iris.csv: line 1 is no label with numbers, as many as in the lines before")
+    with Container(docker, sample_image("static_c"), "serve") as container:
+        code, printed = container.run()
+        assert (code, printed) == (1, "error: no model: /opt/ml/model/means.csv: No such file or directory\n")
 
 
 @pytest.mark.engine

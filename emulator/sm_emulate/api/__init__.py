@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sm_emulate.api.doctor import Examination, examine
     from sm_emulate.api.hosting import invoke, new_endpoint, serve
+    from sm_emulate.api.images import ImageFiles, find_image, open_image
     from sm_emulate.api.requests import (
         channel,
         endpoint_request,
@@ -19,8 +20,23 @@ if TYPE_CHECKING:
         training_request_from_aws,
     )
     from sm_emulate.api.training import HostPlan, plan, train
-    from sm_emulate.engine.protocol import Engine
+    from sm_emulate.artifacts.unpack import unpack_model
+    from sm_emulate.engine.discover import connect
+    from sm_emulate.engine.protocol import (
+        ContainerSpec,
+        Engine,
+        Exit,
+        FileStat,
+        GpuRequest,
+        HistoryStep,
+        Image,
+        Listener,
+        Mount,
+        Process,
+        RegistryManifest,
+    )
     from sm_emulate.gateway.client import Answer
+    from sm_emulate.gateway.ping import PingOutcome, ping
     from sm_emulate.lifecycle.endpoint import Endpoint
     from sm_emulate.lifecycle.endpoint_result import EndpointResult
     from sm_emulate.lifecycle.platform import Platform
@@ -28,55 +44,100 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.training_result import TrainingResult
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.request.training import TrainingRequest
+    from sm_emulate.spec.invocation import CONTAINER_USER_AGENT
+    from sm_emulate.spec.profiles import PlatformProfile, profile_named
+    from sm_emulate.spec.settings import Settings
 
 __all__ = [
+    "CONTAINER_USER_AGENT",
     "Answer",
+    "ContainerSpec",
     "Endpoint",
     "EndpointRequest",
     "EndpointResult",
     "Engine",
     "Examination",
+    "Exit",
+    "FileStat",
+    "GpuRequest",
+    "HistoryStep",
     "HostPlan",
+    "Image",
+    "ImageFiles",
+    "Listener",
+    "Mount",
+    "PingOutcome",
     "Platform",
+    "PlatformProfile",
+    "Process",
+    "RegistryManifest",
+    "Settings",
     "TrainingJob",
     "TrainingRequest",
     "TrainingResult",
     "channel",
+    "connect",
     "endpoint_request",
     "examine",
+    "find_image",
     "invoke",
     "new_endpoint",
+    "open_image",
+    "ping",
     "plan",
     "platform",
+    "profile_named",
     "serve",
     "train",
     "training_request",
     "training_request_from_aws",
+    "unpack_model",
 ]
 
 _HOME = {
+    "CONTAINER_USER_AGENT": "spec.invocation",
     "Answer": "gateway.client",
+    "ContainerSpec": "engine.protocol",
     "Endpoint": "lifecycle.endpoint",
     "EndpointRequest": "request.endpoint",
     "EndpointResult": "lifecycle.endpoint_result",
     "Engine": "engine.protocol",
     "Examination": "api.doctor",
+    "Exit": "engine.protocol",
+    "FileStat": "engine.protocol",
+    "GpuRequest": "engine.protocol",
+    "HistoryStep": "engine.protocol",
     "HostPlan": "api.training",
+    "Image": "engine.protocol",
+    "ImageFiles": "api.images",
+    "Listener": "engine.protocol",
+    "Mount": "engine.protocol",
+    "PingOutcome": "gateway.ping",
     "Platform": "lifecycle.platform",
+    "PlatformProfile": "spec.profiles",
+    "Process": "engine.protocol",
+    "RegistryManifest": "engine.protocol",
+    "Settings": "spec.settings",
     "TrainingJob": "lifecycle.training",
     "TrainingRequest": "request.training",
     "TrainingResult": "lifecycle.training_result",
     "channel": "api.requests",
+    "connect": "engine.discover",
     "endpoint_request": "api.requests",
     "examine": "api.doctor",
+    "find_image": "api.images",
     "invoke": "api.hosting",
     "new_endpoint": "api.hosting",
+    "open_image": "api.images",
+    "ping": "gateway.ping",
     "plan": "api.training",
     "platform": "api.requests",
+    "profile_named": "spec.profiles",
     "serve": "api.hosting",
     "train": "api.training",
     "training_request": "api.requests",
     "training_request_from_aws": "api.requests",
+    "unpack_model": "artifacts.unpack",
 }
 """Where each name lives; a test holds it to `__all__` and to the imports above."""
 

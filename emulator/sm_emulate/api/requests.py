@@ -11,6 +11,7 @@ from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.request import endpoint as endpoints
 from sm_emulate.request import training as jobs
 from sm_emulate.request.flags import CHANNEL_OPTIONS, training_document
+from sm_emulate.request.flags import channel as channel_of_text
 from sm_emulate.request.flags import hyperparameters as as_texts
 from sm_emulate.request.flags import metric as metric_definition
 from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, DEFAULT_ROLE_ARN, default_job_name
@@ -56,7 +57,7 @@ def channel(source: str | os.PathLike[str], **options: str) -> dict[str, Any]:
 def training_request(
     image: str,
     *,
-    channels: Mapping[str, Source] | None = None,
+    channels: Mapping[str, Source] | Sequence[str] | None = None,
     hyperparameters: Mapping[str, object] | None = None,
     job_name: str | None = None,
     instance_type: str = DEFAULT_INSTANCE_TYPE,
@@ -68,6 +69,7 @@ def training_request(
     metrics: Mapping[str, str] | None = None,
     max_runtime_in_seconds: int | None = None,
     enable_network_isolation: bool = False,
+    checkpoints: str | os.PathLike[str] | None = None,
     output_path: str | os.PathLike[str] | None = None,
     role_arn: str = DEFAULT_ROLE_ARN,
     tags: Mapping[str, str] | None = None,
@@ -76,7 +78,7 @@ def training_request(
 
     Args:
         image: as `docker run` takes it.
-        channels: by name, a path or what `channel` gives.
+        channels: by name, a path or what `channel` gives; or texts, as `--channel` takes them.
         hyperparameters: what is no string becomes its JSON text.
         job_name: the image's name and the time by default.
         instance_type: decides what the container is told, and with `gpus="auto"` whether it gets GPUs.
@@ -88,6 +90,7 @@ def training_request(
         metrics: by name, the regex whose first group is the number.
         max_runtime_in_seconds: after which it is stopped.
         enable_network_isolation: no way out of the containers.
+        checkpoints: the folder that stands for CheckpointConfig's S3Uri; no CheckpointConfig by default.
         output_path: where `<job>/output/model.tar.gz` is put; the run folder itself by default.
         role_arn: a name only.
         tags: of the job.
@@ -105,7 +108,9 @@ def training_request(
         output_path=os.fspath(output_path),
         instance_type=instance_type,
         instance_count=instance_count,
-        channels=[_named(each, source) for each, source in (channels or {}).items()],
+        channels=[_named(each, source) for each, source in channels.items()]
+        if isinstance(channels, Mapping)
+        else [channel_of_text(text) for text in channels or ()],
         hyperparameters=as_texts(hyperparameters or {}),
         environment=environment,
         entrypoint=entrypoint,
@@ -116,6 +121,8 @@ def training_request(
         network_isolation=enable_network_isolation,
         tags=tags,
     )
+    if checkpoints is not None:
+        document["CheckpointConfig"] = {"S3Uri": os.fspath(checkpoints)}
     return training_request_from_aws(document)
 
 

@@ -105,6 +105,10 @@ class Box:
         self.exit: Exit | None = None
         self.published: dict[int, socket.socket] = {}
         self.listening: list[tuple[str, int, socket.socket]] = []
+        self.handled: set[str] = set()
+        """Signals that the program says it handles."""
+        self.opened: set[str] = set()
+        """Devices that it says it holds open."""
         self._scratch = scratch
         self._resolver = resolver
         self._signals: list[str] = []
@@ -179,6 +183,8 @@ class Box:
         if signal in ("SIGKILL", "KILL", "9"):
             self.end(Exit(code=137, oom_killed=False))
             return
+        if signal in ("SIGSTOP", "SIGCONT"):
+            return  # a thread cannot be held
         with self._changed:
             self._signals.append(signal)
             self._changed.notify_all()

@@ -39,10 +39,13 @@ class Connection:
         except (OSError, ValueError):
             return False
 
-    def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> None:
-        lines = [f"{method} {path} HTTP/1.1", "Host: docker", "User-Agent: sm-emulate"]
+    def send(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, *, last: bool = False
+    ) -> None:
+        """Send a request; the `last` one is answered up to the connection's end, without chunks."""
+        lines = [f"{method} {path} HTTP/1.{0 if last else 1}", "Host: docker", "User-Agent: sm-emulate"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        if body or method in ("POST", "PUT"):
+        if (body or method in ("POST", "PUT")) and "Transfer-Encoding" not in headers:
             lines.append(f"Content-Length: {len(body)}")
         self.socket.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
 
@@ -88,6 +91,15 @@ class Connection:
             yield ahead
         while data := self.socket.recv(_READ):
             yield data
+
+    def receive_into(self, buffer: memoryview) -> int:
+        """Fill a buffer with what comes next, without a copy where that can be; 0 at the end."""
+        if self._ahead:
+            size = min(len(buffer), len(self._ahead))
+            buffer[:size] = self._ahead[:size]
+            self._ahead = self._ahead[size:]
+            return size
+        return self.socket.recv_into(buffer)
 
     def _more(self) -> None:
         data = self.socket.recv(_READ)

@@ -9,20 +9,36 @@ import socket
 import sys
 import tempfile
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from sm_emulate.engine.box import Box, OutputStream
-from sm_emulate.engine.protocol import ContainerState, EngineInfo, Exit, Image, Leftover, Listener
+from sm_emulate.engine.files import Files
+from sm_emulate.engine.protocol import (
+    ContainerState,
+    EngineInfo,
+    Exit,
+    Image,
+    Leftover,
+    Listener,
+    Process,
+)
 from sm_emulate.errors import EngineError, GpuNotFoundError, ImageNotFoundError, NotFoundError, StartError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from sm_emulate.engine.box import Program
-    from sm_emulate.engine.protocol import ContainerSpec, PullProgress
+    from sm_emulate.engine.files import MemoryFile
+    from sm_emulate.engine.protocol import (
+        ContainerSpec,
+        FileStat,
+        HistoryStep,
+        PullProgress,
+        RegistryManifest,
+    )
     from sm_emulate.errors import MachineError
 
 
@@ -31,12 +47,18 @@ class _Kept:
     image: Image
     program: Program
     executables: frozenset[str] | None
+    files: Files
+    history: tuple[HistoryStep, ...] = ()
+    manifest: RegistryManifest | None = None
+    stored: RegistryManifest | None = None
 
 
 @dataclass(kw_only=True)
 class _Container:
     box: Box
     kept: _Kept
+    joined: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Networks that it joined later, and its names there."""
     status: Literal["created", "running"] = "created"
     started_at: datetime | None = None
 
@@ -77,6 +99,10 @@ class MemoryEngine:
         image: Image | None = None,
         executables: frozenset[str] | None = None,
         only_in_registry: bool = False,
+        files: Mapping[str, MemoryFile] | None = None,
+        history: tuple[HistoryStep, ...] = (),
+        manifest: RegistryManifest | None = None,
+        stored: RegistryManifest | None = None,
     ) -> Image:
         """Put an image on the engine, or only in the registry from which it can be pulled.
 
@@ -86,6 +112,10 @@ class MemoryEngine:
             image: what it says of itself; by default nothing, on linux/amd64.
             executables: the first words of a command line that can be run; None means any.
             only_in_registry: it is found by `pull` alone.
+            files: what lies in it, by absolute path.
+            history: what made it.
+            manifest: what its registry holds under the reference.
+            stored: what a push would send, as if the engine kept images in containerd's store.
         """
         identity = f"sha256:{next(self._numbers):064x}"
         if image is None:
@@ -101,7 +131,15 @@ class MemoryEngine:
                 labels={},
                 size_bytes=0,
             )
-        kept = _Kept(image=replace(image, id=image.id or identity), program=program, executables=executables)
+        kept = _Kept(
+            image=replace(image, id=image.id or identity),
+            program=program,
+            executables=executables,
+            files=Files(files or {}),
+            history=history,
+            manifest=manifest,
+            stored=stored,
+        )
         (self._registry if only_in_registry else self._images)[reference] = kept
         return kept.image
 
@@ -149,6 +187,25 @@ class MemoryEngine:
             progress("layer", 1, 1)
         self._images[reference] = kept
         return kept.image
+
+    def load(self, archive: str) -> tuple[str, ...]:
+        self._trouble("load")
+        raise EngineError("this engine loads no archives", value=archive)
+
+    def history(self, reference: str) -> tuple[HistoryStep, ...]:
+        self._trouble("history")
+        return self._kept(reference).history
+
+    def registry_manifest(self, reference: str, timeout: float) -> RegistryManifest:  # noqa: ARG002 - no network here
+        self._trouble("registry_manifest")
+        found = self._images.get(reference) or self._registry.get(reference)
+        if found is None or found.manifest is None:
+            raise EngineError("no such manifest", value=reference, evidence=("no such manifest",))
+        return found.manifest
+
+    def stored_manifest(self, reference: str) -> RegistryManifest | None:
+        self._trouble("stored_manifest")
+        return self._kept(reference).stored
 
     def create(self, spec: ContainerSpec) -> str:
         self._trouble("create")
@@ -252,6 +309,48 @@ class MemoryEngine:
             return None
         return tuple(Listener(address=a, port=port) for a, port, s in box.listening if s.fileno() >= 0)
 
+    def catches(self, container: str, name: str) -> bool | None:
+        self._trouble("catches")
+        box = self._container(container).box
+        return None if box.exit is not None else name in box.handled
+
+    def devices(self, container: str) -> frozenset[str] | None:
+        self._trouble("devices")
+        box = self._container(container).box
+        return None if box.exit is not None else frozenset(box.opened)
+
+    def written_bytes(self, container: str) -> int | None:
+        self._trouble("written_bytes")
+        return _bytes_in(self._container(container).box.path("/"))
+
+    def processes(self, container: str) -> tuple[Process, ...] | None:
+        self._trouble("processes")
+        box = self._container(container).box
+        if box.exit is not None:
+            return None
+        pid = self.state(container).pid
+        return (Process(pid=pid, parent=1, name=box.argv[0] if box.argv else "program", zombie=False),)
+
+    def kill_process(self, container: str, pid: int) -> bool:  # noqa: ARG002 - PID 1 is the only one here
+        self._trouble("kill_process")
+        return False
+
+    def memory(self, container: str) -> int | None:
+        self._trouble("memory")
+        return None if self._container(container).box.exit is not None else 1 << 20
+
+    def stat(self, container: str, path: str) -> FileStat | None:
+        self._trouble("stat")
+        return self._container(container).kept.files.stat(path)
+
+    def read(self, container: str, path: str, limit: int) -> bytes | None:
+        self._trouble("read")
+        return self._container(container).kept.files.read(path, limit)
+
+    def files(self, container: str, under: str = "/") -> Iterator[FileStat]:
+        self._trouble("files")
+        return self._container(container).kept.files.walk(under)
+
     def remove(self, container: str) -> None:
         self._trouble("remove")
         with self._lock:
@@ -270,12 +369,23 @@ class MemoryEngine:
             self._networks[network.id] = network
         return network.id
 
+    def connect_network(self, network: str, container: str, *, aliases: tuple[str, ...] = ()) -> None:
+        self._trouble("connect_network")
+        found = self._network(network)
+        if found is None:
+            raise NotFoundError(f"network {network} not found", evidence=(f"network {network} not found",))
+        self._container(container).joined[found.name] = aliases
+
     def remove_network(self, network: str) -> None:
         self._trouble("remove_network")
         found = self._network(network)
         if found is None:
             return
-        users = [c for c in self._containers.values() if c.box.spec.network in (found.id, found.name)]
+        users = [
+            each
+            for each in self._containers.values()
+            if each.box.spec.network in (found.id, found.name) or found.name in each.joined
+        ]
         if any(user.status == "running" and user.box.exit is None for user in users):
             words = f"error while removing network: network {found.name} has active endpoints"
             raise EngineError(f"the container engine refused: {words}", evidence=(words,))
@@ -363,8 +473,14 @@ class MemoryEngine:
         with self._lock:
             others = list(self._containers.values())
         for other in others:
+            if other.box is asking and any(name in aliases for aliases in other.joined.values()):
+                return other.box.address
             names = (*other.box.spec.aliases, other.box.spec.name, other.box.id[:12])
             near = asking.spec.network is not None and asking.spec.network == other.box.spec.network
             if near and name in names and other.status == "running" and other.box.exit is None:
                 return other.box.address
         raise socket.gaierror(socket.EAI_NONAME, f"{name}: Name or service not known")
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())

@@ -135,6 +135,44 @@ class Image:
     working_dir: str
     labels: Mapping[str, str]
     size_bytes: int
+    volumes: tuple[str, ...] = ()
+    exposed_ports: tuple[str, ...] = ()
+    """As `8080/tcp`."""
+    digests: tuple[str, ...] = ()
+    """`REPOSITORY@sha256:...` for each registry that it came from or was pushed to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryStep:
+    """One instruction that made an image."""
+
+    created_by: str
+    """In the builder's words: `/bin/sh -c #(nop) ENV ...`, `RUN /bin/sh -c ... # buildkit`."""
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileStat:
+    """A file inside a container."""
+
+    path: str
+    """Absolute."""
+    kind: Literal["file", "directory", "link", "other"]
+    mode: int
+    """Permission bits, `0o755`."""
+    size: int
+    target: str = ""
+    """Of a link. `stat` gives the absolute path at the end of all links, `files` the text of this one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistryManifest:
+    """What a registry holds under a reference, or would be given."""
+
+    media_type: str
+    digest: str
+    platforms: tuple[str, ...]
+    """`linux/amd64` ..., one for each entry of an index; `unknown/unknown` is an attestation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,6 +255,17 @@ class Listener:
     port: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A process of a container. Its number means something to `kill_process` only."""
+
+    pid: int
+    parent: int
+    name: str
+    zombie: bool
+    """It has ended, and its parent has not waited for it."""
+
+
 PullProgress = Callable[[str, int, int], None]
 """Called with (layer id or status, bytes so far, bytes in all; 0 when unknown)."""
 
@@ -241,6 +290,21 @@ class Engine(Protocol):
     def pull(self, reference: str, progress: PullProgress | None = None) -> Image:
         """Fetch an image from its registry. Raises `ImageNotFoundError` with the registry's answer."""
 
+    def load(self, archive: str) -> tuple[str, ...]:
+        """Take in the images of a `docker save` archive; give their references, or ids where they have none."""
+
+    def history(self, reference: str) -> tuple[HistoryStep, ...]:
+        """Tell what made an image, the oldest step first. Raises `ImageNotFoundError`."""
+
+    def registry_manifest(self, reference: str, timeout: float) -> RegistryManifest:
+        """Ask the image's registry what it holds. Raises `EngineError` when it does not tell in time."""
+
+    def stored_manifest(self, reference: str) -> RegistryManifest | None:
+        """Tell what a push would send, where the engine keeps images as they are pushed (containerd's store).
+
+        None from every other store: there the push decides.
+        """
+
     def create(self, spec: ContainerSpec) -> str:
         """Make a container, not yet running; give its id."""
 
@@ -261,11 +325,47 @@ class Engine(Protocol):
     def listeners(self, container: str) -> tuple[Listener, ...] | None:
         """Tell what listens in its network namespace; None when that cannot be seen from here."""
 
+    def catches(self, container: str, name: str) -> bool | None:
+        """Tell whether PID 1 handles a signal such as `SIGTERM`; None when that cannot be seen from here.
+
+        The kernel discards what PID 1 of a container does not handle.
+        """
+
+    def devices(self, container: str) -> frozenset[str] | None:
+        """Name the files under /dev that its processes hold open; None when that cannot be seen from here."""
+
+    def written_bytes(self, container: str) -> int | None:
+        """Count what it wrote into its own layer, mounts left out; None where the engine cannot tell."""
+
+    def processes(self, container: str) -> tuple[Process, ...] | None:
+        """List its processes, PID 1 first; None when that cannot be seen from here."""
+
+    def kill_process(self, container: str, pid: int) -> bool:
+        """Send SIGKILL to one of its processes, not to PID 1; False when that cannot be done from here."""
+
+    def memory(self, container: str) -> int | None:
+        """Tell its resident memory in bytes, without what is only cached; None when that cannot be seen."""
+
+    def stat(self, container: str, path: str) -> FileStat | None:
+        """Look at one file of a container, running or not; a link itself, not what it points to."""
+
+    def read(self, container: str, path: str, limit: int) -> bytes | None:
+        """Give the first bytes of a regular file; None if the path names none. Links on the way are followed."""
+
+    def files(self, container: str, under: str = "/") -> Iterator[FileStat]:
+        """Walk everything at and below a folder, in no particular order; contents are passed over.
+
+        A path that is not there yields nothing. The caller may stop at any time.
+        """
+
     def remove(self, container: str) -> None:
         """Remove it with its anonymous volumes, killing it if need be. One that is gone is no error."""
 
     def create_network(self, name: str, *, internal: bool, labels: Mapping[str, str]) -> str:
         """Make a bridge network of our own; an internal one has no way out. Give its id."""
+
+    def connect_network(self, network: str, container: str, *, aliases: tuple[str, ...] = ()) -> None:
+        """Have a running container join one more network, where it has these names."""
 
     def remove_network(self, network: str) -> None:
         """Remove it. One that is gone is no error."""

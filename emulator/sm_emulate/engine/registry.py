@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sm_emulate.errors import EngineError, EngineNotFoundError, ImageNotFoundError
 
 if TYPE_CHECKING:
-    from sm_emulate.engine.protocol import PullProgress
+    from sm_emulate.engine.protocol import PullProgress, RegistryManifest
     from sm_emulate.engine.wire import Client
 
 
@@ -32,6 +32,18 @@ def pull(client: Client, reference: str, progress: PullProgress | None) -> None:
         raise
     except EngineError as error:
         raise not_pulled(reference, *(error.evidence or (error.what,))) from error
+
+
+def manifest(client: Client, reference: str, timeout: float) -> RegistryManifest:
+    """Have the engine ask the registry what it holds under a reference."""
+    from urllib.parse import quote
+
+    from sm_emulate.engine import render
+
+    name, tag = _name_and_tag(reference)
+    headers = _credentials(name) or {}
+    path = f"/distribution/{quote(f'{name}@{tag}' if '@' in reference else f'{name}:{tag}', safe='/:@')}/json"
+    return render.registry_manifest(client.call("GET", path, headers=headers, timeout=timeout))
 
 
 def not_pulled(reference: str, *words: str) -> ImageNotFoundError:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from sm_emulate.engine.protocol import ContainerSpec, ContainerState, EngineInfo, Exit, Image, Leftover
+from sm_emulate.engine.protocol import (
+    ContainerSpec,
+    ContainerState,
+    EngineInfo,
+    Exit,
+    FileStat,
+    HistoryStep,
+    Image,
+    Leftover,
+    RegistryManifest,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Literal
 
     from sm_emulate.engine.protocol import GpuRequest
@@ -103,6 +115,84 @@ def image(found: Mapping[str, Any]) -> Image:
         working_dir=config.get("WorkingDir") or "",
         labels=config.get("Labels") or {},
         size_bytes=int(found.get("Size") or 0),
+        volumes=tuple(sorted(config.get("Volumes") or ())),
+        exposed_ports=tuple(sorted(config.get("ExposedPorts") or ())),
+        digests=tuple(found.get("RepoDigests") or ()),
+    )
+
+
+def history(found: Iterable[Mapping[str, Any]]) -> tuple[HistoryStep, ...]:
+    """Read an image's history, which the engine gives newest first."""
+    steps = [
+        HistoryStep(created_by=str(step.get("CreatedBy") or ""), size_bytes=int(step.get("Size") or 0))
+        for step in found
+    ]
+    return tuple(reversed(steps))
+
+
+def registry_manifest(found: Mapping[str, Any]) -> RegistryManifest:
+    descriptor = found.get("Descriptor") or {}
+    return RegistryManifest(
+        media_type=str(descriptor.get("mediaType") or descriptor.get("MediaType") or ""),
+        digest=str(descriptor.get("digest") or ""),
+        platforms=tuple(
+            f"{each.get('os') or 'unknown'}/{each.get('architecture') or 'unknown'}"
+            for each in found.get("Platforms") or ()
+        ),
+    )
+
+
+TELLS_MANIFESTS = (1, 47)
+"""The API version (Docker 27) that lists the manifests of images in containerd's store."""
+
+
+def stored_manifest(found: Mapping[str, Any]) -> RegistryManifest:
+    """Read an entry of the image list that has `Manifests`."""
+    kinds: list[str] = []
+    platforms: list[str] = []
+    for each in found["Manifests"]:
+        descriptor = each.get("Descriptor") or {}
+        platform = descriptor.get("platform") or (each.get("ImageData") or {}).get("Platform") or {}
+        kinds.append(str(descriptor.get("mediaType") or ""))
+        attests = each.get("Kind") == "attestation"
+        name = f"{platform.get('os') or 'unknown'}/{platform.get('architecture') or 'unknown'}"
+        platforms.append("unknown/unknown" if attests else name)
+    # the whole entry's own descriptor came with API 1.48
+    kind = str((found.get("Descriptor") or {}).get("mediaType") or "")
+    if not kind and len(kinds) == 1:
+        kind = kinds[0]
+    elif not kind:
+        oci = any("vnd.oci" in each for each in kinds)
+        kind = (
+            "application/vnd.oci.image.index.v1+json"
+            if oci
+            else "application/vnd.docker.distribution.manifest.list.v2+json"
+        )
+    return RegistryManifest(media_type=kind, digest=str(found.get("Id") or ""), platforms=tuple(platforms))
+
+
+_GO_DIRECTORY, _GO_LINK = 1 << 31, 1 << 27
+_GO_OTHER = 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19
+"""Device, named pipe, socket, character device, irregular: the bits of Go's os.FileMode."""
+
+
+def file_stat(header: str, path: str) -> FileStat:
+    """Read the header that `HEAD /containers/ID/archive` answers with."""
+    found = json.loads(base64.b64decode(header))
+    mode = int(found.get("mode") or 0)
+    kind: Literal["file", "directory", "link", "other"] = "file"
+    if mode & _GO_DIRECTORY:
+        kind = "directory"
+    elif mode & _GO_LINK:
+        kind = "link"
+    elif mode & _GO_OTHER:
+        kind = "other"
+    return FileStat(
+        path=path,
+        kind=kind,
+        mode=mode & 0o777,
+        size=int(found.get("size") or 0),
+        target=str(found.get("linkTarget") or "") if kind == "link" else "",
     )
 
 
@@ -196,3 +286,10 @@ def leftover_container(found: Mapping[str, Any]) -> Leftover:
         labels=found.get("Labels") or {},
         running=found.get("State") in ("running", "paused", "restarting"),
     )
+
+
+def resident(stats: Mapping[str, Any]) -> int | None:
+    """Take resident memory out of the engine's statistics: control groups of version 2 call it `anon`."""
+    told = (stats.get("memory_stats") or {}).get("stats") or {}
+    found = told.get("total_rss", told.get("anon"))
+    return None if found is None else int(found)

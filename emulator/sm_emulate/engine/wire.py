@@ -15,7 +15,7 @@ from sm_emulate.engine.connection import Connection, Head
 from sm_emulate.errors import EngineError, EngineNotFoundError, NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from sm_emulate.engine.endpoint import Endpoint
 
@@ -109,6 +109,31 @@ class Client:
         connection.socket.settimeout(None)
         return connection, head
 
+    def ask_head(self, path: str, *, query: Mapping[str, object]) -> Head:
+        """Make a HEAD call. Raises `NotFoundError`."""
+        connection, head = self._ask("HEAD", path, query=query, timeout=_USUAL_TIMEOUT)
+        self._keep(connection, head)
+        return head
+
+    def download(self, path: str, *, query: Mapping[str, object] | None = None) -> Connection:
+        """Make a GET whose answer is bytes up to the end of the connection, which the caller closes."""
+        connection, _ = self._ask("GET", path, query=query, timeout=_USUAL_TIMEOUT, last=True)
+        return connection
+
+    def upload(self, path: str, pieces: Iterable[bytes], *, kind: str) -> Any:
+        """POST a body of any length; give the answer's JSON objects, one a line."""
+        headers = {"Content-Type": kind, "Transfer-Encoding": "chunked"}
+        connection = self._send("POST", path, query=None, headers=headers, timeout=_USUAL_TIMEOUT)
+        with _closing_on_error(connection):
+            for piece in pieces:
+                connection.socket.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
+            connection.socket.sendall(b"0\r\n\r\n")
+        head = self._head(connection, f"POST {path}")
+        with _closing_on_error(connection):
+            answer = b"".join(connection.body(head))
+        self._keep(connection, head)
+        return [json.loads(line) for line in answer.splitlines() if line.strip()]
+
     def messages(
         self, method: str, path: str, *, query: Mapping[str, object], headers: Mapping[str, str]
     ) -> Iterator[dict[str, Any]]:
@@ -167,8 +192,11 @@ class Client:
         body: object = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        last: bool = False,
     ) -> tuple[Connection, Head]:
-        connection = self._send(method, path, query=query, body=body, headers=headers, timeout=timeout)
+        connection = self._send(
+            method, path, query=query, body=body, headers=headers, timeout=timeout, last=last
+        )
         return connection, self._head(connection, f"{method} {path}")
 
     def _send(
@@ -180,6 +208,7 @@ class Client:
         body: object = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        last: bool = False,
     ) -> Connection:
         target = f"/v{self.version[0]}.{self.version[1]}{path}"
         if query:
@@ -193,7 +222,7 @@ class Client:
         with _closing_on_error(connection):
             try:
                 connection.socket.settimeout(timeout)
-                connection.send(method, target, given, sent)
+                connection.send(method, target, given, sent, last=last)
             except OSError as error:
                 raise _gone(self.endpoint, error) from error
         return connection
@@ -213,7 +242,8 @@ class Client:
                 raise _gone(self.endpoint, error) from error
             if head.status < 400:
                 return head
-            words = _words(b"".join(connection.body(head)))
+            # the answer to a HEAD has a length and no body
+            words = "" if call.startswith("HEAD ") else _words(b"".join(connection.body(head)))
         self._keep(connection, head)
         if head.status == 404:
             raise NotFoundError(words, value=call, evidence=(words,))

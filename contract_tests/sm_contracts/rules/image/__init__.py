@@ -1,0 +1,1 @@
+"""Band 1: the image, without running it."""

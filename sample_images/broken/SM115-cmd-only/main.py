@@ -1,0 +1,1 @@
+print("runs with plain `docker run`, and nowhere else")
