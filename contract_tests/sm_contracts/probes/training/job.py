@@ -75,6 +75,7 @@ class Job:
         gpu: bool,
     ) -> None:
         self._bench, self._way, self._name, self._gpu = bench, way, name, gpu
+        bench.record.names[name] = way.name
         self._home = bench.folder / "home"
         self._request = sample.request(way, name=name, home=self._home, limit_s=limit_s)
         self._window_s = bench.subject.limits.train_stop_grace_s if gently else _HARD_STOP_S
