@@ -89,7 +89,11 @@ def test_a_broken_image_breaks_exactly_its_rules(name, broken_server, request):
 
 def test_what_the_broken_images_are_made_from_breaks_nothing(serving_base):
     _, verdict = judge(SAMPLES / "broken/serving-base", serving_base)
-    assert {result.id: (result.status, result.message) for result in verdict.rules if result.status is not Status.PASS} == {}
+    assert {
+        result.id: (result.status, result.message)
+        for result in verdict.rules
+        if result.status is not Status.PASS
+    } == {}
 
 
 @pytest.mark.parametrize("name", CONFORMING)
@@ -99,9 +103,11 @@ def test_a_conforming_image_breaks_nothing(name, sample_image, tmp_path):
     training = tomllib.loads((folder / "expect.toml").read_text())["train"]
     result = api.train(
         api.training_request(
-            image=tag,
+            tag,
             job_name=name.replace("_", "-"),
-            channels=[f"{channel}={(folder / path).resolve()}" for channel, path in training["channels"].items()],
+            channels=[
+                f"{channel}={(folder / path).resolve()}" for channel, path in training["channels"].items()
+            ],
             hyperparameters=training.get("hyperparameters"),
         ),
         home=tmp_path / "home",
@@ -120,3 +126,28 @@ def test_every_rule_has_an_image_that_breaks_it():
         for rule in tomllib.loads((SAMPLES / "broken" / name / "expect.toml").read_text())["breaks"]
     }
     assert broken == {f"SM3{number:02}" for number in range(1, 41)}
+
+
+@pytest.mark.parametrize("moment", ["long life", "second start", "many clients", "stop"])
+def test_a_check_that_is_interrupted_leaves_nothing_behind(serving_base, docker, moment):
+    said = []
+    verdict = check(
+        serving_base,
+        roles=["serve"],
+        payload=SamplePayload(body=b'{"instances": [[1, 2]]}', content_type="application/json"),
+        select=["SM0", "SM3"],
+        say=said.append,
+        stopping=lambda: any(moment in words for words in said),
+    )
+    left = docker(
+        "ps",
+        "--all",
+        "--quiet",
+        "--filter",
+        "label=dev.sm-emulate.run",
+        "--filter",
+        f"ancestor={serving_base}",
+    )
+    assert left.stdout == ""
+    assert {result.status for result in verdict.rules if result.id == "SM340"} == {Status.INCONCLUSIVE}
+    assert [result.message for result in verdict.rules if result.id == "SM002"] == [""]

@@ -133,12 +133,18 @@ CASES = [
     ("SM301", HEALTHY, PASS),
     ("SM301", EXITED, FAIL),
     ("SM301", replace(EXITED, oom_killed=True, log_tail=()), FAIL),
-    ("SM301", Start(outcome="not-started", seconds=0.1, window_s=480, start_error='exec: "serve": not found'), FAIL),
+    (
+        "SM301",
+        Start(outcome="not-started", seconds=0.1, window_s=480, start_error='exec: "serve": not found'),
+        FAIL,
+    ),
     ("SM301", UNHEALTHY, PASS),
     ("SM301", replace(EXITED, remedy="a writable /opt/ml/model", remedy_rule="SM324"), INCONCLUSIVE),
     (
         "SM301",
-        replace(EXITED, model_given=False, log_tail=("FileNotFoundError: No such file: '/opt/ml/model/a.bin'",)),
+        replace(
+            EXITED, model_given=False, log_tail=("FileNotFoundError: No such file: '/opt/ml/model/a.bin'",)
+        ),
         INCONCLUSIVE,
     ),
     ("SM301", replace(EXITED, model_given=False), FAIL),
@@ -152,7 +158,9 @@ CASES = [
     ("SM302", replace(UNHEALTHY, listeners=listening(("0.0.0.0", 5000))), FAIL),
     (
         "SM302",
-        replace(UNHEALTHY, listeners=listening(("0.0.0.0", 8080)), pings=pinged(None, failure="bad-response")),
+        replace(
+            UNHEALTHY, listeners=listening(("0.0.0.0", 8080)), pings=pinged(None, failure="bad-response")
+        ),
         FAIL,
     ),
     ("SM302", replace(UNHEALTHY, listeners=None), FAIL),
@@ -250,10 +258,18 @@ CASES = [
         ),
         PASS,
     ),
-    ("SM319", malformed(answer(400, b"not a table\n", "text/plain"), answer(200, b"<html>", "text/html")), PASS),
+    (
+        "SM319",
+        malformed(answer(400, b"not a table\n", "text/plain"), answer(200, b"<html>", "text/html")),
+        PASS,
+    ),
     ("SM319", malformed(answer(400, b"<!doctype html><title>400", "text/html")), FAIL),
     ("SM319", malformed(answer(500, b"x" * 3000, "text/plain")), FAIL),
-    ("SM319", malformed(answer(500, b"x", "text/plain", failure="cut-short", detail="1 of 9 bytes came")), FAIL),
+    (
+        "SM319",
+        malformed(answer(500, b"x", "text/plain", failure="cut-short", detail="1 of 9 bytes came")),
+        FAIL,
+    ),
     ("SM320", AfterDrops(clients=12, pings=(PING,), waited_s=0.1), PASS),
     ("SM320", AfterDrops(clients=12, pings=(NO_PING, NO_PING, PING), waited_s=6.0), PASS),
     ("SM320", AfterDrops(clients=12, pings=(NO_PING, NO_PING), waited_s=11.0), FAIL),
@@ -317,7 +333,11 @@ CASES = [
     ("SM331", IGNORED, FAIL),
     ("SM331", replace(IGNORED, default_ping=REFUSED_PING, exit_code=1), FAIL),
     ("SM332", BOUND, PASS),
-    ("SM332", replace(BOUND, listeners=listening(("0.0.0.0", 8123), ("127.0.0.1", 8002), ("::", 9001))), PASS),
+    (
+        "SM332",
+        replace(BOUND, listeners=listening(("0.0.0.0", 8123), ("127.0.0.1", 8002), ("::", 9001))),
+        PASS,
+    ),
     ("SM332", replace(BOUND, listeners=listening(("0.0.0.0", 8123), ("0.0.0.0", 8002))), FAIL),
     ("SM332", replace(BOUND, listeners=listening(("0.0.0.0", 8123), ("::", 10000))), FAIL),
     ("SM332", IGNORED, PASS),
@@ -433,7 +453,9 @@ def test_a_breach_weighs_more_where_it_is_asked_for(rule_id, evidence, severity)
         (replace(UNHEALTHY, listeners=listening(("127.0.0.1", 8080))), "loopback-only"),
         (replace(UNHEALTHY, listeners=listening(("0.0.0.0", 5000))), "other-port"),
         (
-            replace(UNHEALTHY, listeners=listening(("0.0.0.0", 8080)), pings=pinged(None, failure="bad-response")),
+            replace(
+                UNHEALTHY, listeners=listening(("0.0.0.0", 8080)), pings=pinged(None, failure="bad-response")
+            ),
             "no-http",
         ),
     ],

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 2
 """Short lives beside the long one. More would make each other, and it, slow."""
+REMEDY_S = 60.0
+"""For a container under better conditions, after one that was given the whole start window."""
 INTERRUPTED = Missing("the check was interrupted")
 NO_ANSWER = Missing("invocations are not answered in time, see SM312")
 NOT_WORKING = Missing("the sample payload is not answered 200, see SM311")
@@ -126,6 +128,7 @@ class _Serving:
                 self._never_healthy(life, start)
                 return
             first = self._sample(life)
+            self._check_stopping()
             trial = life.trial(start, tuple(self.sample.answers) if self.sample else ())
             setting = self._setting(trial, max(20.0, 10 * start.seconds))
             self.found[Start] = start
@@ -137,7 +140,9 @@ class _Serving:
             self._acts(life)
             self._end(life)
             for future in short:
-                self.found |= future.result()
+                seen = future.result()
+                self._check_stopping()
+                self.found |= seen
 
     # --- a container that does not come up ------------------------------------------------------------
 
@@ -154,7 +159,7 @@ class _Serving:
         )
         if worth:
             trial = life.trial(start)
-            window = min(self.subject.limits.startup_timeout_s, max(20.0, 3 * start.seconds))
+            window = min(REMEDY_S, max(20.0, 3 * start.seconds))
             remedy, rule = self._remedies(self._setting(trial, window))
             start = replace(start, remedy=remedy, remedy_rule=rule)
         self.found[Start] = start
@@ -250,20 +255,22 @@ class _Serving:
             return
         self.bench.say("serving: many clients")
         pings, parallel = serving_crowd.busy(life, working)
+        self._check_stopping()
         self.found[load.BusyPings], self.found[load.ParallelAnswers] = pings, parallel
         self._look_after(life, "SM333")
 
     def _act(self, life: Life, kind: type, act: Callable[[], object], *, spoils: str = "") -> None:
         if kind not in self.wanted or kind in self.found or not self._willing(life, {kind}):
             return
-        self.found[kind] = act()
+        seen = act()
+        self._check_stopping()
+        self.found[kind] = seen
         if spoils:
             self._look_after(life, spoils)
 
     def _willing(self, life: Life, kinds: set[type]) -> bool:
         """Whether the container can still be asked; if not, say so in the evidence."""
-        if self.bench.stopping():
-            raise InterruptedLifeError
+        self._check_stopping()
         if self.spoilt is None and life.container is None:
             self.spoilt = Missing(f"the container had exited with code {life.exit_code}")
         if self.spoilt is None:
@@ -271,6 +278,11 @@ class _Serving:
         for kind in kinds:
             self.found[kind] = self.spoilt
         return False
+
+    def _check_stopping(self) -> None:
+        """What an act saw while the user wanted to leave was cut short, and tells nothing."""
+        if self.bench.stopping():
+            raise InterruptedLifeError
 
     def _look_after(self, life: Life, rule: str) -> None:
         """See whether an act spoilt the container for those that follow."""
@@ -309,6 +321,7 @@ class _Serving:
                 asked = end.InFlight in self.wanted - set(self.found) and self.spoilt is None
                 window = self.subject.limits.serve_stop_grace_s
                 told, flight = stop(life, self._working, in_flight=asked, window_s=window)
+                self._check_stopping()
                 self.found[end.Stop] = told
                 self.found.setdefault(end.InFlight, flight or self.spoilt)
         life.kill()
