@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sm_contracts.registry import all_probes, all_rules, choose
+from sm_contracts.registry import all_probes, all_rules, choose, named
 from sm_contracts.roles import Role
-from sm_contracts.rule import Severity
+from sm_contracts.rule import Severity, Status
 from sm_contracts.runner import run
 from sm_contracts.subject import Limits, SamplePayload, Subject, TrainingSample
+from sm_contracts.verdict import HARNESS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
+    from sm_contracts.progress import Watch
+    from sm_contracts.rule import Rule
     from sm_contracts.verdict import Verdict
     from sm_emulate.api import Engine
 
@@ -34,10 +39,11 @@ def check(
     network_isolation: bool = False,
     limits: Limits | None = None,
     select: Sequence[str] = (),
-    ignore: Sequence[str] = (),
+    ignore: Sequence[str] | Mapping[str, str] = (),
     fail_on: Severity = Severity.ERROR,
     engine: Engine | None = None,
     say: Callable[[str], None] = lambda _: None,
+    watch: Watch | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Verdict:
     """Say of an image whether SageMaker will run it, and why not.
@@ -56,10 +62,11 @@ def check(
         network_isolation: the image will be run isolated: needing a network is then an error.
         limits: how long probes wait.
         select: rules to judge, by id, name or beginning of an id; all by default.
-        ignore: rules to leave out.
+        ignore: rules to leave out, with the reason where it is a mapping; they are listed as skipped.
         fail_on: from which severity on a broken rule makes the verdict fail.
         engine: the container engine; the first that answers by default.
-        say: told what happens.
+        say: told what happens, in sentences.
+        watch: told more closely what happens, for a progress display; takes the place of `say`.
         stopping: asked now and then; true ends the check early.
 
     Raises:
@@ -70,10 +77,10 @@ def check(
     from sm_contracts.image import find_roles, resolve
     from sm_emulate import api
 
-    rules = choose(all_rules().values(), select, ignore)
+    rules, ignored = _rules(select, ignore)
     used = engine or api.connect(environ=os.environ)
     try:
-        found = resolve(used, image, say)
+        found = resolve(used, image, say if watch is None else watch.said)
         chosen, found_by = (
             (frozenset(Role(role) for role in roles), "asked for") if roles else find_roles(used, found.image)
         )
@@ -96,16 +103,43 @@ def check(
             network_isolation=network_isolation,
             limits=limits or Limits(),
         )
-        return run(
+        verdict = run(
             rules,
             all_probes(),
             subject,
             engine=used,
             image=found.image,
             fail_on=fail_on,
+            ignored=ignored,
             say=say,
+            watch=watch,
             stopping=stopping,
         )
     finally:
         if engine is None:
             used.close()
+    asked_for = {rule.id for rule in choose(rules, select)}
+    words = (
+        "sm-emulate",
+        "validate",
+        image,
+        *(word for role in sorted(roles) for word in ("--role", Role(role).value)),
+    )
+    return replace(
+        verdict,
+        command=words,
+        # whether the check itself broke is always looked at; that it did not is told to whoever asked
+        rules=tuple(each for each in verdict.rules if each.id in asked_for or each.status is Status.FAIL),
+    )
+
+
+def _rules(
+    select: Sequence[str], ignore: Sequence[str] | Mapping[str, str]
+) -> tuple[list[Rule], dict[str, str]]:
+    """Give the rules to judge, those about the check itself among them, and why some of them are left out."""
+    every = all_rules()
+    reasons = ignore if isinstance(ignore, Mapping) else dict.fromkeys(ignore, "asked for")
+    ignored = {rule_id: why for text, why in reasons.items() for rule_id in named(every.values(), text)}
+    chosen = {rule.id for rule in choose(every.values(), select)}
+    rules = [rule for rule in every.values() if rule.id in chosen or rule.id.startswith(HARNESS)]
+    return rules, ignored

@@ -54,12 +54,18 @@ def choose(rules: Iterable[Rule], select: Sequence[str] = (), ignore: Sequence[s
         UnknownRuleError: something that no rule has.
     """
     every = list(rules)
-    chosen = set().union(*(_named(every, text) for text in select)) if select else {rule.id for rule in every}
-    left_out = set().union(*(_named(every, text) for text in ignore)) if ignore else set()
+    chosen = set().union(*(named(every, text) for text in select)) if select else {rule.id for rule in every}
+    left_out = set().union(*(named(every, text) for text in ignore)) if ignore else set()
     return [rule for rule in every if rule.id in chosen - left_out]
 
 
-def _named(rules: list[Rule], text: str) -> set[str]:
+def named(rules: Iterable[Rule], text: str) -> set[str]:
+    """Give the ids that an id, a name or the beginning of ids stands for.
+
+    Raises:
+        UnknownRuleError: no rule has it.
+    """
+    rules = list(rules)
     wanted = text.strip()
     if re.fullmatch(r"(?i)sm[0-9]{0,3}", wanted):
         found = {rule.id for rule in rules if rule.id.startswith(wanted.upper())}

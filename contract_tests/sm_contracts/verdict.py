@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SCHEMA_VERSION = 1
+HARNESS = "SM0"
+"""How the ids of the rules about the check itself begin."""
 Judgement = Literal["pass", "fail", "nothing-checked"]
 _WEIGHT = {Severity.ERROR: 2, Severity.WARNING: 1, Severity.INFO: 0}
 
@@ -29,6 +31,14 @@ class RuleResult:
     fix: str = ""
     source: str = ""
     seconds: float = 0.0
+    """How long the judging took; its probes have seconds of their own."""
+    probes: tuple[str, ...] = ()
+    """Which probes gave its evidence: their logs belong to it. Not in the JSON report."""
+
+    @property
+    def says_something(self) -> bool:
+        """Whether the image has kept or broken this rule; that the check itself did not break says nothing of it."""
+        return self.status in {Status.PASS, Status.FAIL} and not self.id.startswith(HARNESS)
 
     def as_json(self) -> dict[str, Any]:
         """Give it as it stands in the JSON report."""
@@ -76,11 +86,15 @@ class Verdict:
     fail_on: Severity = Severity.ERROR
     timeline: tuple[Mapping[str, Any], ...] = ()
     """What happened in the containers, for the HTML report: JSON objects with `at` in seconds."""
+    command: tuple[str, ...] = ()
+    """The words that check this image again with the same input, rules and reports aside."""
+    interrupted: bool = False
+    """The user left before the end; what was not looked at is inconclusive."""
 
     @property
     def judgement(self) -> Judgement:
         """`fail` if a rule of the severity `fail_on` or above is broken; `nothing-checked` if no rule was judged."""
-        judged = [each for each in self.rules if each.status in {Status.PASS, Status.FAIL}]
+        judged = [each for each in self.rules if each.status is Status.FAIL or each.says_something]
         if not judged:
             return "nothing-checked"
         return "fail" if any(self.counts(each) for each in judged) else "pass"

@@ -443,7 +443,8 @@ def seen():
     text = lambda name: pathlib.Path(name).read_text().split("\\0")[:-1]
     return {"argv": text("/proc/self/cmdline"), "pid": os.getpid(), "hostname": socket.gethostname(),
             "environment": dict(pair.split("=", 1) for pair in text("/proc/self/environ")),
-            "terminals": [number for number in (0, 1, 2) if os.isatty(number)]}
+            "terminals": [number for number in (0, 1, 2) if os.isatty(number)],
+            "user": f"{os.getuid()}:{os.getgid()}"}
 
 def write():
     try:

@@ -117,7 +117,7 @@ def test_what_dead_owners_left_is_told(tmp_path):
     )
     dead = owner_label(int(ended.stdout))
     for name, owner in (("mine", owner_label()), ("theirs", dead)):
-        labels = {LABEL_SESSION: "s", LABEL_OWNER: owner, LABEL_HOME: str(tmp_path)}
+        labels = {LABEL_SESSION: "s", LABEL_OWNER: owner, LABEL_HOME: str(tmp_path / "not" / "yet")}
         engine.create(ContainerSpec(image="i", name=name, labels=labels))
     elsewhere = {LABEL_SESSION: "s", LABEL_OWNER: dead, LABEL_HOME: "/home/of/another"}
     engine.create(ContainerSpec(image="i", name="another's", labels=elsewhere))

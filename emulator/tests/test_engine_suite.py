@@ -300,6 +300,42 @@ while True:
 '"""
 
 
+def test_the_processes_of_a_container_and_its_memory_are_seen(stage):
+    container, reader = stage.started(WAIT_TERM, wait_term, network="none")
+    reader.wait_for(b"ready")
+    first = stage.engine.processes(container)[0]
+    assert (first.zombie, first.parent != first.pid) == (False, True)
+    assert stage.engine.memory(container) > 0
+    stage.engine.signal(container, "SIGTERM")
+    stage.engine.wait(container)
+    assert stage.engine.processes(container) is None
+    stage.engine.remove(container)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("from_inside", [False, True])
+def test_a_killed_child_that_nobody_waits_for_is_seen(docker_stage, monkeypatch, from_inside):
+    if from_inside:  # as on an engine in a virtual machine, whose processes are not this machine's
+        monkeypatch.setattr("sm_emulate.engine.processes._belongs", lambda *_: False)
+    shell = "sleep 60 & exec sleep 61"
+    container, _ = docker_stage.started(shell, None, network="none")
+    for _ in range(200):
+        seen = docker_stage.engine.processes(container)
+        if seen and len(seen) == 2 and {process.name for process in seen} == {"sleep"}:
+            break
+        time.sleep(0.02)
+    first, child = seen
+    assert (child.parent, child.zombie) == (first.pid, False)
+    assert docker_stage.engine.kill_process(container, child.pid)
+    for _ in range(200):
+        seen = docker_stage.engine.processes(container)
+        if seen[-1].zombie:
+            break
+        time.sleep(0.02)
+    assert [process.zombie for process in seen] == [False, True]
+    docker_stage.engine.remove(container)
+
+
 def test_published_ports_are_on_loopback_only_and_listeners_are_seen(stage):
     container, reader = stage.started(SERVE_ONCE, serve_once, publish=(8080,))
     reader.wait_for(b"ready")

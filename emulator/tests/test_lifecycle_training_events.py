@@ -101,6 +101,22 @@ def test_a_prompt_is_live_and_its_line_is_whole_in_the_end(jobs, end):
     assert [event.value for event in jobs.heard.of(MetricRecorded)] == [0.5], "whole lines are searched"
 
 
+def test_a_carriage_return_ends_no_line():
+    cutter = LineCutter()
+    assert cutter.feed(LogChunk(stream="stdout", data=b"10%\r20%\r")) == b""
+    assert cutter.feed(LogChunk(stream="stdout", data=b"done\n")) == b"10%\r20%\rdone\n"
+
+
+def test_the_messages_of_a_stop_are_made_like_their_neighbours(jobs):
+    jobs.heard.react(ContainerStarted, jobs.stop)
+    jobs.run(lambda box: box.next_signal() and 0)
+    assert [event.message for event in jobs.heard.of(StatusChanged)][-3:] == [
+        "Stopping the training job",
+        "Uploading generated training model",
+        "Training job stopped",
+    ]
+
+
 def test_a_line_without_end_is_cut_where_cloudwatch_cuts_it():
     cutter = LineCutter()
     assert cutter.feed(LogChunk(stream="stdout", data=b"x" * LONGEST_LINE)) == (

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from sm_contracts.recorder import Recorder
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -26,6 +28,7 @@ class Workbench:
         folder: a temporary folder of this probe, removed afterwards.
         say: told what the probe does now, in a few words, for the progress display.
         stopping: true when the user has pressed Ctrl-C: the probe ends its containers and returns what it has.
+        record: told of pings and invocations, for the timeline; containers are recorded by the engine itself.
     """
 
     subject: Subject
@@ -33,6 +36,7 @@ class Workbench:
     folder: Path
     say: Callable[[str], None] = field(default=lambda _: None)
     stopping: Callable[[], bool] = field(default=lambda: False)
+    record: Recorder = field(default_factory=Recorder)
 
 
 class Probe(Protocol):

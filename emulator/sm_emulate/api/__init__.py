@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Image,
         Listener,
         Mount,
+        Process,
         RegistryManifest,
     )
     from sm_emulate.gateway.client import Answer
@@ -43,10 +44,12 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.training_result import TrainingResult
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.request.training import TrainingRequest
+    from sm_emulate.spec.invocation import CONTAINER_USER_AGENT
     from sm_emulate.spec.profiles import PlatformProfile, profile_named
     from sm_emulate.spec.settings import Settings
 
 __all__ = [
+    "CONTAINER_USER_AGENT",
     "Answer",
     "ContainerSpec",
     "Endpoint",
@@ -66,6 +69,7 @@ __all__ = [
     "PingOutcome",
     "Platform",
     "PlatformProfile",
+    "Process",
     "RegistryManifest",
     "Settings",
     "TrainingJob",
@@ -91,6 +95,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "CONTAINER_USER_AGENT": "spec.invocation",
     "Answer": "gateway.client",
     "ContainerSpec": "engine.protocol",
     "Endpoint": "lifecycle.endpoint",
@@ -110,6 +115,7 @@ _HOME = {
     "PingOutcome": "gateway.ping",
     "Platform": "lifecycle.platform",
     "PlatformProfile": "spec.profiles",
+    "Process": "engine.protocol",
     "RegistryManifest": "engine.protocol",
     "Settings": "spec.settings",
     "TrainingJob": "lifecycle.training",

@@ -9,6 +9,9 @@ COMMANDS = {
     "train": ("sm_emulate.cli.train", "Run a training job on an image."),
     "serve": ("sm_emulate.cli.serve", "Run an endpoint on an image."),
     "invoke": ("sm_emulate.cli.invoke", "Send a payload to an endpoint."),
+    "validate": ("sm_emulate.cli.validate", "Say whether SageMaker will run an image."),
+    "rules": ("sm_emulate.cli.rules", "List the rules of validate."),
+    "rule": ("sm_emulate.cli.rules", "Print the page of a rule."),
     "ps": ("sm_emulate.cli.runs", "List training jobs and endpoints."),
     "describe": ("sm_emulate.cli.runs", "Show a run as AWS's Describe call does."),
     "logs": ("sm_emulate.cli.runs", "Print a run's container logs."),
@@ -35,6 +38,7 @@ Examples:
   sm-emulate train my-image --channel train=./data --hyperparameter epochs=3
   sm-emulate serve my-image --model model.tar.gz --detach
   sm-emulate invoke --data @payload.csv --content-type text/csv
+  sm-emulate validate my-image --role train --channel train=./data
 
 Exit codes:
   0 fine   1 the container is at fault   2 wrong usage or request

@@ -11,9 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sm_emulate.engine import layers, listening, processes, render
+from sm_emulate.engine import kernel_view, layers, listening, processes, render, resident
 from sm_emulate.engine.exits import ExitWatch
-from sm_emulate.engine.protocol import ContainerState, EngineInfo, Exit, Image, Leftover, Listener
+from sm_emulate.engine.protocol import (
+    ContainerState,
+    EngineInfo,
+    Exit,
+    Image,
+    Leftover,
+    Listener,
+    Process,
+)
 from sm_emulate.engine.streams import AttachedStream, decode
 from sm_emulate.engine.tarstream import TarError, TarStream
 from sm_emulate.engine.wire import RefusedError
@@ -197,16 +205,48 @@ class DockerEngine:
 
     def catches(self, container: str, name: str) -> bool | None:
         pid = self.state(container).pid if self._client.endpoint.local else 0
-        return processes.catches(pid, container, name) if pid else None
+        return kernel_view.catches(pid, container, name) if pid else None
 
     def devices(self, container: str) -> frozenset[str] | None:
         pid = self.state(container).pid if self._client.endpoint.local else 0
-        return processes.devices(pid, container) if pid else None
+        return kernel_view.devices(pid, container) if pid else None
 
     def written_bytes(self, container: str) -> int | None:
         found = self._client.call("GET", f"/containers/{quote(container)}/json", query={"size": "true"})
         size = found.get("SizeRw")
         return None if size is None else int(size)
+
+    def processes(self, container: str) -> tuple[Process, ...] | None:
+        found = self._inspect(container)
+        pid = int(found["State"].get("Pid") or 0)
+        if not pid:
+            return None
+        seen = processes.of_process(pid, found["Id"]) if self._client.endpoint.local else None
+        if seen is None:
+            told = self._output_of(container, processes.BY_EXEC)
+            seen = None if told is None else processes.below(1, processes.parse(told.splitlines()))
+        return seen or None
+
+    def kill_process(self, container: str, pid: int) -> bool:
+        found = self._inspect(container)
+        first = int(found["State"].get("Pid") or 0)
+        if self._client.endpoint.local and processes.of_process(first, found["Id"]) is not None:
+            return processes.kill(pid, found["Id"])
+        return self._output_of(container, ("sh", "-c", f"kill -9 {pid} && echo done")) == "done\n"
+
+    def memory(self, container: str) -> int | None:
+        query = {"stream": 0, "one-shot": 1}
+        try:
+            if self._client.endpoint.local:
+                found = self._inspect(container)
+                seen = resident.of_process(int(found["State"].get("Pid") or 0), found["Id"])
+                if seen is not None:
+                    return seen
+            return render.resident(
+                self._client.call("GET", f"/containers/{quote(container)}/stats", query=query)
+            )
+        except (NotFoundError, RefusedError):
+            return None
 
     def stat(self, container: str, path: str) -> FileStat | None:
         try:
@@ -370,8 +410,12 @@ class DockerEngine:
 
     def _listeners_by_exec(self, container: str) -> tuple[Listener, ...] | None:
         """Have the container read its own tables, where it has a `cat`."""
-        command = ["cat", "/proc/net/tcp", "/proc/net/tcp6"]
-        body = {"AttachStdout": True, "AttachStderr": True, "Cmd": command, "User": "0"}
+        tables = self._output_of(container, ("cat", "/proc/net/tcp", "/proc/net/tcp6"))
+        return tuple(listening.parse(tables)) if tables and "local_address" in tables else None
+
+    def _output_of(self, container: str, command: tuple[str, ...]) -> str | None:
+        """Give what a command prints in the container; None if it cannot be run there."""
+        body = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(command), "User": "0"}
         try:
             made = self._client.call("POST", f"/containers/{quote(container)}/exec", body=body)
             connection = self._client.hijack(
@@ -380,14 +424,13 @@ class DockerEngine:
         except EngineError:
             return None
         try:
-            tables = b"".join(
+            return b"".join(
                 chunk.data for chunk in decode(connection.rest()) if chunk.stream == "stdout"
-            ).decode()
+            ).decode("utf-8", "replace")
         except OSError:
             return None
         finally:
             connection.close()
-        return tuple(listening.parse(tables)) if "local_address" in tables else None
 
     def _delete(self, path: str) -> None:
         try:

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Literal
 
 from sm_emulate.engine.box import Box, OutputStream
 from sm_emulate.engine.files import Files
-from sm_emulate.engine.protocol import ContainerState, EngineInfo, Exit, Image, Leftover, Listener
+from sm_emulate.engine.protocol import (
+    ContainerState,
+    EngineInfo,
+    Exit,
+    Image,
+    Leftover,
+    Listener,
+    Process,
+)
 from sm_emulate.errors import EngineError, GpuNotFoundError, ImageNotFoundError, NotFoundError, StartError
 
 if TYPE_CHECKING:
@@ -314,6 +322,22 @@ class MemoryEngine:
     def written_bytes(self, container: str) -> int | None:
         self._trouble("written_bytes")
         return _bytes_in(self._container(container).box.path("/"))
+
+    def processes(self, container: str) -> tuple[Process, ...] | None:
+        self._trouble("processes")
+        box = self._container(container).box
+        if box.exit is not None:
+            return None
+        pid = self.state(container).pid
+        return (Process(pid=pid, parent=1, name=box.argv[0] if box.argv else "program", zombie=False),)
+
+    def kill_process(self, container: str, pid: int) -> bool:  # noqa: ARG002 - PID 1 is the only one here
+        self._trouble("kill_process")
+        return False
+
+    def memory(self, container: str) -> int | None:
+        self._trouble("memory")
+        return None if self._container(container).box.exit is not None else 1 << 20
 
     def stat(self, container: str, path: str) -> FileStat | None:
         self._trouble("stat")

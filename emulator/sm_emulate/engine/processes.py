@@ -1,54 +1,73 @@
-"""What the kernel tells of a container's processes, read from `/proc` where the engine shares it with us."""
+"""A container's processes, zombies among them: the engine's own list leaves those out."""
 
 from __future__ import annotations
 
+import os
 import signal
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-_PROC = Path("/proc")
+from sm_emulate.engine.protocol import Process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+BY_EXEC = ("sh", "-c", "cat /proc/[0-9]*/stat 2>/dev/null")
+"""Shows the same from inside, where the container has a shell."""
 
 
-def catches(pid: int, container: str, name: str) -> bool | None:
-    """Tell whether a process has a handler for a signal, or waits for it with the signal blocked.
-
-    None if that process is not the container's as seen from here.
-    """
-    bit = 1 << (signal.Signals[name] - 1)
-    status = _own_file(pid, container, "status")
-    if status is None:
+def of_process(first: int, container: str) -> tuple[Process, ...] | None:
+    """Look through `/proc` for PID 1 and all that descends from it, if that is the container's as seen from here."""
+    if not _belongs(first, container):
         return None
-    masks = {
-        line.partition(":")[0]: int(line.split()[1], 16)
-        for line in status.splitlines()
-        if line.startswith(("SigCgt:", "SigBlk:"))
-    }
-    return any(mask & bit for mask in masks.values())
+    stats = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with suppress(OSError):  # it has gone meanwhile
+                stats.append((folder / "stat").read_text())
+    return below(first, parse(stats))
 
 
-def devices(pid: int, container: str) -> frozenset[str] | None:
-    """Give the paths under /dev that the container's processes hold open; None if they cannot be seen."""
-    if _own_file(pid, container, "cgroup") is None:
-        return None
-    found: set[str] = set()
-    for process in _PROC.iterdir():
-        if not process.name.isdecimal() or _own_file(int(process.name), container, "cgroup") is None:
-            continue
-        with suppress(OSError):
-            for descriptor in (process / "fd").iterdir():
-                with suppress(OSError):
-                    target = str(descriptor.readlink())
-                    if target.startswith("/dev/"):
-                        found.add(target)
-    return frozenset(found)
+def parse(stats: Iterable[str]) -> list[Process]:
+    """Read lines of `/proc/PID/stat`."""
+    found = []
+    for line in stats:
+        pid, _, rest = line.partition(" (")
+        name, _, fields = rest.rpartition(") ")
+        state, parent = fields.split()[:2]
+        found.append(Process(pid=int(pid), parent=int(parent), name=name, zombie=state in {"Z", "X"}))
+    return found
 
 
-def _own_file(pid: int, container: str, name: str) -> str | None:
-    """Read a file of a process, if its control group says that it is the container's."""
-    process = _PROC / str(pid)
+def below(first: int, processes: Iterable[Process]) -> tuple[Process, ...]:
+    """Give a process and all that descends from it, itself first."""
+    known = {process.pid: process for process in processes}
+    kin: dict[int, bool] = {first: True}
+
+    def descends(pid: int) -> bool:
+        if pid not in kin:
+            kin[pid] = False  # parents form no circle, but a list read while it changes may
+            kin[pid] = pid in known and descends(known[pid].parent)
+        return kin[pid]
+
+    chosen = [process for process in known.values() if descends(process.pid)]
+    return tuple(sorted(chosen, key=lambda process: (process.pid != first, process.pid)))
+
+
+def kill(pid: int, container: str) -> bool:
+    """Send SIGKILL to a process, if it is that container's as seen from here."""
+    if not _belongs(pid, container):
+        return False
     try:
-        if container not in (process / "cgroup").read_text():
-            return None
-        return (process / name).read_text()
+        os.kill(pid, signal.SIGKILL)
     except OSError:
-        return None
+        return False
+    return True
+
+
+def _belongs(pid: int, container: str) -> bool:
+    try:
+        return container in (Path("/proc") / str(pid) / "cgroup").read_text()
+    except OSError:
+        return False

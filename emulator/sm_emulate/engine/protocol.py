@@ -260,6 +260,17 @@ class Listener:
     port: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A process of a container. Its number means something to `kill_process` only."""
+
+    pid: int
+    parent: int
+    name: str
+    zombie: bool
+    """It has ended, and its parent has not waited for it."""
+
+
 PullProgress = Callable[[str, int, int], None]
 """Called with (layer id or status, bytes so far, bytes in all; 0 when unknown)."""
 
@@ -333,6 +344,15 @@ class Engine(Protocol):
 
     def written_bytes(self, container: str) -> int | None:
         """Count what it wrote into its own layer, mounts left out; None where the engine cannot tell."""
+
+    def processes(self, container: str) -> tuple[Process, ...] | None:
+        """List its processes, PID 1 first; None when that cannot be seen from here."""
+
+    def kill_process(self, container: str, pid: int) -> bool:
+        """Send SIGKILL to one of its processes, not to PID 1; False when that cannot be done from here."""
+
+    def memory(self, container: str) -> int | None:
+        """Tell its resident memory in bytes, without what is only cached; None when that cannot be seen."""
 
     def stat(self, container: str, path: str) -> FileStat | None:
         """Look at one file of a container, running or not; a link itself, not what it points to."""

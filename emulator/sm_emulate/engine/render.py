@@ -286,3 +286,10 @@ def leftover_container(found: Mapping[str, Any]) -> Leftover:
         labels=found.get("Labels") or {},
         running=found.get("State") in ("running", "paused", "restarting"),
     )
+
+
+def resident(stats: Mapping[str, Any]) -> int | None:
+    """Take resident memory out of the engine's statistics: control groups of version 2 call it `anon`."""
+    told = (stats.get("memory_stats") or {}).get("stats") or {}
+    found = told.get("total_rss", told.get("anon"))
+    return None if found is None else int(found)

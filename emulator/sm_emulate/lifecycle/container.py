@@ -49,6 +49,9 @@ class Broken:
 
 News = Started | Ended | NeverStarted | Broken
 
+BUSY = 32
+"""So many pieces of output, each close behind the one before, make a container a busy one."""
+
 
 class ContainerLife:
     """Runs one container and tells what happens to it.
@@ -172,7 +175,7 @@ class ContainerLife:
     def _read(self, stream: LogStream) -> None:
         """Publish all that the container writes, in whole lines; of an unfinished one, what has waited for long."""
         cutter = LineCutter()
-        passed_on = 0.0
+        passed_on, in_a_row = 0.0, 0
         waits_since: float | None = None
         for chunk in stream:
             whole, shown = cutter.feed(chunk)
@@ -186,7 +189,8 @@ class ContainerLife:
                 self._publish(LogPart(host=self.host, data=cutter.part()))
                 waits_since = None
             if self._gather_s:
-                if time.monotonic() - passed_on < self._gather_s:
+                in_a_row = in_a_row + 1 if time.monotonic() - passed_on < self._gather_s else 0
+                if in_a_row > BUSY:
                     time.sleep(self._gather_s)
                 passed_on = time.monotonic()
         for whole, shown in cutter.rest():

@@ -76,8 +76,8 @@ class TrainingProbe:
     alone = False
 
     def run(self, bench: Workbench, wanted: frozenset[type]) -> Evidences:
-        from sm_contracts.probes.training.job import InterruptedCheckError
         from sm_contracts.probes.training.session import Session
+        from sm_contracts.probes.training.trained import InterruptedCheckError
 
         found: dict[type, object] = {}
         try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sm_contracts.evidence.training.run import TrainingRun
-    from sm_contracts.probes.training.job import Trained
+    from sm_contracts.probes.training.trained import Trained
 
     Together = Callable[[Sequence[Way]], list[Trained]]
     """Runs several ways, a few at a time."""

@@ -34,7 +34,7 @@ from sm_contracts.evidence.training.variants import (
     TypedHyperparameters,
 )
 from sm_contracts.probes.training import baseline, variants
-from sm_contracts.probes.training.job import Trainer
+from sm_contracts.probes.training.trainer import Trainer
 from sm_contracts.probes.training.way import Way, strings
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from sm_contracts.evidence.training.run import TrainingRun
     from sm_contracts.probes import Evidences, Workbench
     from sm_contracts.probes.training.baseline import Baseline
-    from sm_contracts.probes.training.job import Trained
+    from sm_contracts.probes.training.trained import Trained
 
 _VARIANTS = frozenset(
     {
@@ -73,7 +73,7 @@ class Session:
 
     def run(self) -> None:
         trainer, sample = self._trainer, self._bench.subject.training
-        if unfed := trainer.unfed_pipes:
+        if unfed := trainer.sample.unfed_pipes:
             why = f"channel {unfed[0]}: this kind of Pipe channel is not emulated yet"
             self._all(Missing(why, "use mode=Pipe without record-wrapper, compression and manifests"))
             return
@@ -91,11 +91,11 @@ class Session:
             self._all(
                 Missing(
                     f"training did not end within {first.run.seconds:.0f} s",
-                    "give sample data that trains faster, or more time with --train-timeout",
+                    "give sample data that trains faster",
                 )
             )
             return
-        if trainer.pipes and not all(first.pipes.values()):
+        if trainer.sample.pipes and not all(first.pipes.values()):
             self._after(baseline.Baseline(first=first, counts=first), blamed=("SM222",))
             return
         self._after(baseline.find(first=first, together=self._together))
@@ -127,7 +127,9 @@ class Session:
         user = self._bench.engine.image(self._bench.subject.image).user
         self._give(
             {
-                TrainingEnd: TrainingEnd(run=first, blamed=blamed, sample_data=bool(self._trainer.channels)),
+                TrainingEnd: TrainingEnd(
+                    run=first, blamed=blamed, sample_data=bool(self._trainer.sample.channels)
+                ),
                 TrainingLog: TrainingLog(bytes=base.counts.run.log_bytes),
                 Permissions: Permissions(user=user, strict=first, open=eased.get("open_folders"))
                 if ends
@@ -145,11 +147,11 @@ class Session:
         if "algo_hostname" in eased:
             self._give({TwoHosts: TwoHosts(run=first, at_ease=eased["algo_hostname"])})
         if base.quoted is not None:
-            names = strings(self._bench.subject.training.hyperparameters)
+            names = strings(self._trainer.sample.hyperparameters)
             self._give({Quoting: Quoting(names=names, plain=first, quoted=base.quoted)})
 
     def _typed(self, base: Baseline) -> object:
-        if not self._bench.subject.training.hyperparameters:
+        if not self._trainer.sample.hyperparameters:
             return Missing(
                 "there are no sample hyperparameters", "give some with --hyperparameter NAME=VALUE"
             )
@@ -158,7 +160,7 @@ class Session:
         return TypedHyperparameters(strings=base.counts.run, typed=base.typed)
 
     def _of_plain(self, plain: Trained) -> None:
-        metrics = self._trainer.metrics or self._trainer.broken_metrics
+        metrics = self._trainer.sample.metrics or self._trainer.sample.broken_metrics
         self._give(
             {
                 ModelFolder: ModelFolder(folder=plain.model),
@@ -166,14 +168,14 @@ class Session:
                 WritableLayer: Missing("this engine does not tell how much a container wrote")
                 if plain.written is None
                 else WritableLayer(bytes=plain.written),
-                Metrics: Metrics(matches=dict(plain.matches), broken=self._trainer.broken_metrics)
+                Metrics: Metrics(matches=dict(plain.matches), broken=self._trainer.sample.broken_metrics)
                 if metrics
                 else Missing("no metric definition was given", applies=False),
             }
         )
 
     def _pipe_reads(self, first: Trained) -> object:
-        if not self._trainer.pipes:
+        if not self._trainer.sample.pipes:
             return Missing("no channel is read in Pipe mode", applies=False)
         return PipeReads(opened=dict(first.pipes), run=first.run)
 
@@ -227,7 +229,7 @@ class Session:
 
     def _provoked(self, plain: Trained) -> TrainingRun | None:
         """Have it fail on empty channels; None where there are none, or it does not end."""
-        if len(self._trainer.channels) == len(self._trainer.pipes):
+        if len(self._trainer.sample.channels) == len(self._trainer.sample.pipes):
             return None
         (tried,) = self._together([plain.way.but("on empty channels", empty_channels=True)])
         return None if tried.run.timed_out else tried.run
@@ -239,7 +241,7 @@ class Session:
         if failed := tuple(each for each in runs if each.failed and each is not mute):
             failures: object = Failures(runs=failed)
         else:
-            channels = self._trainer.channels
+            channels = self._trainer.sample.channels
             failures = Missing(
                 "it never failed, so what it says when it fails was not seen",
                 "" if channels else "give --channel NAME=PATH: it is then also run on empty channels",

@@ -1,0 +1,4 @@
+import signal
+
+print("loading")
+signal.sigwait({signal.SIGTERM})
