@@ -399,6 +399,7 @@ def test_stop_of_a_run_that_is_over_says_so(run, engine):
     ("words", "code", "said"),
     [
         (("train", "Bad Image!"), 2, "cannot be the name of an image"),
+        (("train", "img:1", "--hyperparameter", "k=\udcff"), 2, "no text in UTF-8"),
         (("serve", "img:"), 2, "cannot be the name of an image"),
         (("train", "img:1", "--stop-grace", "nan"), 2, "not a number of seconds"),
         (("train", "img:1", "--instance-type", "m5.large"), 2, "did you mean ml.m5.large"),
@@ -438,7 +439,7 @@ def test_a_job_that_ran_out_of_time_says_so(run, engine):
     code, out, err = run("train", "slow:1", "--job-name", "job", "--max-run", "1")
     assert code == 0
     assert out.startswith("Stopped (MaxRuntimeExceeded)  job\n")
-    assert "SIGTERM was sent; SIGKILL follows in 120 s" in err
+    assert "sending SIGTERM; SIGKILL follows in 120 s" in err
 
 
 def test_clean_removes_what_is_named_or_all_that_is_over_and_nothing_alive(run, engine, home):

@@ -103,8 +103,8 @@ def test_a_prompt_is_live_and_its_line_is_whole_in_the_end(jobs, end):
 
 def test_a_carriage_return_ends_no_line():
     cutter = LineCutter()
-    assert cutter.feed(LogChunk(stream="stdout", data=b"10%\r20%\r")) == b""
-    assert cutter.feed(LogChunk(stream="stdout", data=b"done\n")) == b"10%\r20%\rdone\n"
+    assert cutter.feed(LogChunk(stream="stdout", data=b"10%\r20%\r")) == (b"", 0)
+    assert cutter.feed(LogChunk(stream="stdout", data=b"done\n")) == (b"10%\r20%\rdone\n", 0)
 
 
 def test_the_messages_of_a_stop_are_made_like_their_neighbours(jobs):

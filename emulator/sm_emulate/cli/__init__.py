@@ -7,12 +7,13 @@ exit code.
 from __future__ import annotations
 
 import gc
+import io
 import itertools
 import os
 import sys
 from typing import TYPE_CHECKING
 
-from sm_emulate.errors import BugError, ExitCode, RequestError, SmEmulateError
+from sm_emulate.errors import BugError, ExitCode, MachineError, RequestError, SmEmulateError
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -49,6 +50,8 @@ def _code_of_main() -> int:
         main()
     except SystemExit as leave:
         return int(leave.code or 0)
+    except KeyboardInterrupt:  # while it was imported
+        return ExitCode.INTERRUPTED
 
 
 def main() -> NoReturn:
@@ -59,6 +62,7 @@ def main() -> NoReturn:
 
     debug = "--debug" in sys.argv[1:]
     try:
+        _check_words()
         code = sm_emulate.main(prog_name="sm-emulate", standalone_mode=False)
     except click.exceptions.Exit as leave:
         code = leave.exit_code
@@ -78,6 +82,12 @@ def main() -> NoReturn:
             raise
         tell(error)
         code = error.exit_code
+    except OSError as refusal:
+        if debug:
+            raise
+        # whatever it is, it is this machine's: our stdout on a full disk, a folder that vanished
+        tell(MachineError(f"the system refused: {refusal.strerror or refusal}", value=refusal.filename))
+        code = ExitCode.MACHINE
     except Exception as bug:
         if debug:
             raise
@@ -89,6 +99,23 @@ def main() -> NoReturn:
         )
         code = ExitCode.BUG
     sys.exit(int(code or 0))
+
+
+def _check_words() -> None:
+    """Refuse arguments that no file and no request can hold, and print whatever the locale."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    for word in sys.argv[1:]:
+        if any(
+            "\ud800" <= letter <= "\udfff" for letter in word
+        ):  # how Python keeps bytes that it cannot read
+            raise RequestError(
+                "an argument is no text in UTF-8",
+                value=ascii(word),
+                expected="UTF-8, and a locale that can hold it",
+                hint="set LC_ALL=C.UTF-8" if sys.getfilesystemencoding() != "utf-8" else None,
+            )
 
 
 def tell(error: SmEmulateError) -> None:

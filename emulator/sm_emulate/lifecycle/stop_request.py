@@ -15,7 +15,7 @@ POLL_SECONDS = 0.2
 
 def stopping(grace_s: float) -> str:
     """Say what happens after a stop was asked for."""
-    return f"SIGTERM was sent; SIGKILL follows in {grace_s:g} s, or at once when a stop is asked for again"
+    return f"sending SIGTERM; SIGKILL follows in {grace_s:g} s, or at once when a stop is asked for again"
 
 
 class StopRequest:

@@ -275,9 +275,9 @@ class TrainingJob:
         self._kill_at = time.monotonic() + self._grace
         if reason is not Stop.HOST_FAILED:
             self._status.enter(SecondaryStatus.STOPPING, wordings.STOPPING)
-        self._containers.signal("SIGTERM")
         if not self._containers.over:
             self._publish(Noted(message=stopping(self._grace)))
+        self._containers.signal("SIGTERM")
 
     def _heard(self, event: Event) -> None:
         """Pass on what a container does, from its own thread."""
