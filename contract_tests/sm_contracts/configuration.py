@@ -149,6 +149,11 @@ def _string(_key: str, value: Any, _folder: Path) -> str:
     return value
 
 
+def _word(key: str, value: Any, folder: Path) -> str:
+    """Read a string that may be written as a number."""
+    return str(value) if type(value) is int else _string(key, value, folder)
+
+
 def _path(key: str, value: Any, folder: Path) -> str:
     return _from(folder, _string(key, value, folder))
 
@@ -274,7 +279,7 @@ KEYS: Mapping[str, Key] = {
     "content-type": _key(_string, "MIME type of the data.", _TEXT),
     "accept": _key(_string, "MIME type that is wanted back.", _TEXT),
     "instance-type": _key(_string, "Decides architecture, and GPUs with gpus = auto.", _TEXT),
-    "gpus": _key(_string, "auto, none, all, a number, or device=ID[,ID...].", _TEXT),
+    "gpus": _key(_word, "auto, none, all, a number, or device=ID[,ID...].", {"type": ["string", "integer"]}),
     "enable-network-isolation": _key(
         _yes, "It will run isolated: needing a network is an error.", {"type": "boolean"}
     ),

@@ -40,7 +40,12 @@ class Lines:
         self._say(probe)
 
     def doing(self, probe: str, words: str) -> None:
-        self._say(f"{probe}: {words.removeprefix(f'{probe}: ')}")
+        self._say(f"{probe}: {without_name(probe, words)}")
 
     def ended(self, probe: str, seconds: float) -> None:
         """Its results tell."""
+
+
+def without_name(probe: str, words: str) -> str:
+    """Give what a probe says without its own name in front: whoever listens knows it."""
+    return words.removeprefix(probe).lstrip(": ") or words

@@ -26,13 +26,21 @@ class Life:
     """One container, from its start to its end; times are seconds since the check began."""
 
     name: str
+    number: int
+    """Its place among its probe's containers, from 1."""
     start: float
     end: float | None = None
     exit_code: int | None = None
+    killed: bool = False
+    """The probe ended it by force: its exit code says nothing of it."""
     first: list[tuple[float, str]] = field(default_factory=list)
     last: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
     lines: int = 0
     rest: bytes = b""
+
+    @property
+    def label(self) -> str:
+        return f"{self.number} {self.name}".rstrip()
 
     def hear(self, at: float, data: bytes) -> None:
         """Take bytes as the container wrote them; a line may come in pieces."""
@@ -68,6 +76,8 @@ class Recorder:
         self._lives: list[Life] = []
         self._marks: list[dict[str, Any]] = []
         self._lock = threading.Lock()
+        self.names: dict[str, str] = {}
+        """How people call a run's containers, by the name of its job or endpoint, where that says too little."""
 
     def now(self) -> float:
         """Give the seconds since the check began."""
@@ -75,8 +85,8 @@ class Recorder:
 
     def life(self, name: str, start: float, end: float | None = None, exit_code: int | None = None) -> Life:
         """A container lived; give its record, which `over` closes if its end is not known yet."""
-        life = Life(name=name, start=start, end=end, exit_code=exit_code)
         with self._lock:
+            life = Life(name=name, number=len(self._lives) + 1, start=start, end=end, exit_code=exit_code)
             self._lives.append(life)
         return life
 
@@ -103,9 +113,10 @@ class Recorder:
         """A request with a payload that began then."""
         self._mark("invocation", at, status=status, seconds=round(seconds, 4), path=path, failure=failure)
 
-    def signal(self, at: float, name: str) -> None:
-        """A signal was sent to PID 1."""
-        self._mark("signal", at, name=name)
+    def signal(self, life: Life, name: str) -> None:
+        """A signal was sent to this container's PID 1, now."""
+        life.killed = life.killed or name == "SIGKILL"
+        self._mark("signal", self.now(), name=name, container=life.label)
 
     def listener(self) -> Listener:
         """Give a listener for a job or an endpoint: it records pings and invocations; the engine tells the rest."""
@@ -147,20 +158,26 @@ class Recorder:
         """Give everything in order, as JSON objects with `at`, `probe` and `what`."""
         with self._lock:
             told: list[Mapping[str, Any]] = list(self._marks)
-            for number, life in enumerate(self._lives, 1):
-                name = f"{number} {life.name}" if life.name else str(number)
+            for life in self._lives:
                 told.append(
                     {
                         "at": round(life.start, 3),
                         "probe": self.probe,
                         "what": "container",
-                        "name": name,
+                        "name": life.label,
                         "until": round(self.now() if life.end is None else life.end, 3),
                         "exit_code": life.exit_code,
+                        "killed": life.killed,
                     }
                 )
                 told += [
-                    {"at": round(at, 3), "probe": self.probe, "what": "log", "container": name, "line": line}
+                    {
+                        "at": round(at, 3),
+                        "probe": self.probe,
+                        "what": "log",
+                        "container": life.label,
+                        "line": line,
+                    }
                     for at, line in life.log()
                 ]
         return sorted(told, key=lambda each: float(each["at"]))

@@ -18,10 +18,10 @@ from sm_contracts.evidence.harness import ProbeCrashes, RuleCrashes
 from sm_contracts.judging import judge
 from sm_contracts.probes import Workbench
 from sm_contracts.progress import Lines
+from sm_contracts.recorded import RecordedEngine
 from sm_contracts.recorder import Recorder
 from sm_contracts.rule import Rule, Severity, Status
 from sm_contracts.verdict import ProbeRun, RuleResult, Verdict
-from sm_contracts.watched import WatchedEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -72,7 +72,7 @@ class _Turn:
     probe: Probe
     wanted: frozenset[type]
     bench: Workbench
-    engine: WatchedEngine
+    engine: RecordedEngine
 
 
 def run(
@@ -111,16 +111,16 @@ def run(
     turns = []
     for probe, wanted in chosen.wanted.items():
         record = Recorder(probe.name, began)
-        watched = WatchedEngine(engine, record)
+        recorded = RecordedEngine(engine, record)
         bench = Workbench(
             subject=subject,
-            engine=cast("Engine", watched),
+            engine=cast("Engine", recorded),
             folder=folder / probe.name,
             say=partial(told.doing, probe.name),
             stopping=stopping,
             record=record,
         )
-        turns.append(_Turn(probe=probe, wanted=wanted, bench=bench, engine=watched))
+        turns.append(_Turn(probe=probe, wanted=wanted, bench=bench, engine=recorded))
     try:
         together = sorted(
             (turn for turn in turns if not turn.probe.alone), key=lambda turn: -turn.probe.lives

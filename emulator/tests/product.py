@@ -7,9 +7,11 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import textwrap
 import threading
@@ -96,6 +98,36 @@ class Job(Ran):
     def made(self, name, host="algo-1"):
         """The JSON that the program left as a file of /opt/ml/model, read in model.tar.gz."""
         return json.loads(self.model[name])
+
+
+def python_for(become, folder):
+    """A Python that another user may run, and folders with all our packages: theirs, or copies in `folder`."""
+    packages = [Path(sm_emulate.__file__).parents[1], Path(sysconfig.get_paths()["platlib"])]
+    usual = shutil.which(f"python{sys.version_info.major}.{sys.version_info.minor}", path=os.defpath)
+    for python in (sys.executable, usual, "/usr/bin/python3"):
+        if python is None or not can(
+            become, [], python, f"import sys; assert {sys.version_info[:2]} == sys.version_info[:2]"
+        ):
+            continue
+        if can(become, packages, python, "import sm_emulate, click, rich, botocore, regex, httptools"):
+            return python, tuple(packages)
+        copies = []
+        for number, package in enumerate(packages):
+            copies.append(folder / str(number))
+            shutil.copytree(package, copies[-1], ignore=shutil.ignore_patterns("__pycache__", "tests"))
+        return python, tuple(copies)
+    return None
+
+
+def can(become, packages, python, program):
+    path = os.pathsep.join(map(str, packages))
+    tried = subprocess.run(
+        [*become, "env", f"PYTHONPATH={path}", python, "-c", program],
+        capture_output=True,
+        check=False,
+        cwd="/",
+    )
+    return tried.returncode == 0
 
 
 def unpacked(uri):
@@ -230,6 +262,9 @@ class Product:
     running: list = field(default_factory=list)
     prefix: tuple = ()
     """Put before the command, such as `setpriv ...`."""
+    python: str = sys.executable
+    packages: tuple = ()
+    """Folders that hold what is imported, where that Python has none of its own."""
 
     @property
     def home(self):
@@ -249,11 +284,11 @@ class Product:
             "NO_COLOR": "1",
             "COLUMNS": "100",
             # what is tested is what the tests imported, wherever the command is started from
-            "PYTHONPATH": str(Path(sm_emulate.__file__).parents[1]),
+            "PYTHONPATH": os.pathsep.join(map(str, self.packages or [Path(sm_emulate.__file__).parents[1]])),
         }
 
     def command(self, *words):
-        return [*self.prefix, sys.executable, "-c", COMMAND, *map(str, words)]
+        return [*self.prefix, self.python, "-c", COMMAND, *map(str, words)]
 
     def run(self, *words, stdin=b"", env=None, kind=Ran, cwd=None):
         done = subprocess.run(
@@ -407,7 +442,8 @@ def seen():
     text = lambda name: pathlib.Path(name).read_text().split("\\0")[:-1]
     return {"argv": text("/proc/self/cmdline"), "pid": os.getpid(), "hostname": socket.gethostname(),
             "environment": dict(pair.split("=", 1) for pair in text("/proc/self/environ")),
-            "terminals": [number for number in (0, 1, 2) if os.isatty(number)]}
+            "terminals": [number for number in (0, 1, 2) if os.isatty(number)],
+            "user": f"{os.getuid()}:{os.getgid()}"}
 
 def write():
     try:

@@ -326,10 +326,42 @@ def test_a_full_disk_is_the_machines_fault_and_leaves_nothing(tmp_path, monkeypa
     assert os.listdir(tmp_path) == ["model"]
 
 
-def test_a_missing_folder_or_place_for_the_archive_is_named(tmp_path):
-    with pytest.raises(MachineError, match="could not be read") as caught:
-        pack([tmp_path / "gone"], tmp_path / "model.tar.gz")
-    assert caught.value.value == str(tmp_path / "gone")
+def test_a_folder_that_a_job_removed_counts_as_empty(tmp_path):
+    packed = pack([tmp_path / "gone"], tmp_path / "model.tar.gz")
+    assert (packed.archive, packed.skipped) == (None, ())
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("rule", LinkRule)
+def test_a_link_in_the_place_of_the_folder_is_never_followed(tmp_path, rule):
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "key").write_text("of the host")
+    (tmp_path / "data").symlink_to(secret)
+    packed = pack([tmp_path / "data"], tmp_path / "output.tar.gz", links=rule)
+    assert packed.archive is None
+    assert [each.name for each in packed.skipped] == ["data"]
+
+
+def test_one_host_s_link_does_not_keep_the_others_from_being_packed(tmp_path):
+    for host in ("algo-1", "algo-2"):
+        (tmp_path / host).mkdir()
+    (tmp_path / "algo-1" / "data").write_text("a file")
+    (tmp_path / "algo-2" / "data").mkdir()
+    (tmp_path / "algo-2" / "data" / "x").write_text("x")
+    packed = pack([tmp_path / host / "data" for host in ("algo-1", "algo-2")], tmp_path / "output.tar.gz")
+    assert names(packed.archive) == ["x"]
+    assert [each.name for each in packed.skipped] == ["data"]
+
+
+def test_kept_symlinks_are_named(tmp_path):
+    made = tmp_path / "model"
+    made.mkdir()
+    (made / "link").symlink_to("nowhere")
+    assert pack([made], tmp_path / "model.tar.gz").links == ("link",)
+
+
+def test_a_missing_place_for_the_archive_is_named(tmp_path):
     with pytest.raises(MachineError, match="could not be written") as caught:
         pack([tmp_path], tmp_path / "nowhere" / "model.tar.gz")
     assert caught.value.value == str(tmp_path / "nowhere" / "model.tar.gz")

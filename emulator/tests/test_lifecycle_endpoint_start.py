@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import socket
 import tarfile
 import threading
+from dataclasses import replace
 
 import pytest
+from scenes import Endpoints
 
 from sm_emulate import api
+from sm_emulate.engine.memory import MemoryEngine
 from sm_emulate.engine.protocol import Exit, Listener
 from sm_emulate.errors import (
     ArchiveError,
     EndpointFailedError,
     EngineError,
+    GpuNotFoundError,
     MachineError,
     RequestError,
 )
 from sm_emulate.events import ContainerExited, ContainerStarted, Pinged, StatusChanged
+from sm_emulate.gateway import Gateway
 from sm_emulate.gateway.ping import PingOutcome
 from sm_emulate.lifecycle.health import diagnose
+from sm_emulate.request.endpoint import from_aws
 from sm_emulate.storage.runs import Runs
 
 PING_FAILED = (
@@ -89,6 +96,74 @@ def test_the_container_has_the_request_s_environment_and_no_more(endpoints, mode
     assert dict(served.box.spec.environment) == {"MINE": "1"}
 
 
+@pytest.mark.parametrize(("value", "seen"), [("unset", None), ("set", "9000-9999")])
+def test_the_range_of_safe_ports_is_a_setting(endpoints, model, value, seen):
+    served = model()
+    start(endpoints, served, platform=api.platform(settings={"safe-port-range-variable": value}))
+    assert served.box.environment.get("SAGEMAKER_SAFE_PORT_RANGE") == seen
+
+
+def test_the_container_has_the_engine_s_own_limits_and_shared_memory_as_set(endpoints, model):
+    served, small = model(), model()
+    start(endpoints, served)
+    start(endpoints, small, platform=api.platform(settings={"shm-size": "32m"}))
+    spec = served.box.spec
+    assert (spec.memory_bytes, spec.cpus, spec.tmpfs, spec.user) == (None, None, {}, None)
+    assert (spec.shm_bytes, small.box.spec.shm_bytes) == (64 << 20, 32 << 20)
+    assert spec.publish == (8080,)
+
+
+def test_the_container_host_name_of_a_single_container_is_ignored(endpoints, model):
+    served = model()
+    request = endpoints.request(served)
+    documents = request.documents
+    named = {
+        **documents.create_model,
+        "PrimaryContainer": {**documents.create_model["PrimaryContainer"], "ContainerHostname": "mine"},
+    }
+    with api.new_endpoint(
+        from_aws(replace(documents, create_model=named)), engine=endpoints.engine
+    ) as endpoint:
+        endpoint.start()
+    assert served.box.hostname == "container-0.local"
+
+
+def test_the_gateway_holds_the_documented_limits(endpoints, model, monkeypatch):
+    fronts = []
+
+    def gateway(front, **more):
+        fronts.append(front)
+        return Gateway(front, **more)
+
+    monkeypatch.setattr("sm_emulate.lifecycle.endpoint.Gateway", gateway)
+    start(endpoints, model())
+    start(endpoints, model(), platform=api.platform(settings={"payload-limit": "6291456"}))
+    first, second = fronts
+    assert (first.model_timeout_s, first.connect_timeout_s) == (60, 0.25)
+    assert (first.max_body_bytes, second.max_body_bytes) == (25 << 20, 6_291_456)
+
+
+def test_a_stop_gives_the_server_30_seconds_unless_told_otherwise():
+    assert inspect.signature(api.serve).parameters["stop_grace_s"].default == 30
+
+
+def test_a_gpu_that_is_there_is_given(home, heard, model):
+    engine, served = MemoryEngine(gpus=1), model()
+    here = Endpoints(engine, home, heard)
+    with api.new_endpoint(here.request(served), engine=engine, gpus="1") as endpoint:
+        endpoint.start()
+    engine.close()
+    assert served.box.spec.gpus.count == 1
+
+
+def test_a_gpu_that_is_not_there_is_this_machine_s_fault(endpoints, model):
+    with (
+        pytest.raises(GpuNotFoundError),
+        api.new_endpoint(endpoints.request(model()), engine=endpoints.engine, gpus="1") as endpoint,
+    ):
+        endpoint.start()
+
+
 def test_the_model_folder_is_mounted_read_only(endpoints, model, tmp_path):
     served = model()
     start(endpoints, served, model=tmp_path)
@@ -119,7 +194,7 @@ def test_a_model_archive_is_unpacked_before_the_start(endpoints, model, tmp_path
 
 def test_an_archive_that_hosting_would_refuse_starts_nothing(endpoints, tmp_path):
     started = []
-    with pytest.raises(ArchiveError) as refused:
+    with pytest.raises(ArchiveError, match="would lie outside") as refused:
         start(endpoints, lambda box: started.append(1), model=archive(tmp_path / "m.tar.gz", UP=b"x"))
     assert started == []
     assert endpoints.heard.of(StatusChanged)[-1].message == refused.value.what
@@ -234,6 +309,20 @@ def test_diagnosis_loopback_only(endpoints):
     error = unhealthy(endpoints, listens(8080, "127.0.0.1"))
     assert error.value == "the server listens on 127.0.0.1, which is not reachable from outside the container"
     assert error.hint == "bind to 0.0.0.0:8080"
+
+
+def test_a_container_that_is_not_healthy_in_time_gets_sigterm(endpoints, model):
+    served = model(ping=404)
+    unhealthy(endpoints, served)
+    assert served.signals == ["SIGTERM"]
+
+
+def test_a_proxy_that_listens_before_its_backend_is_not_healthy_until_the_backend_is(endpoints, model):
+    served = model(ping=502)
+    endpoints.heard.react(Pinged, lambda: setattr(served, "ping", 200))
+    start(endpoints, served)
+    assert [event.status for event in endpoints.heard.of(Pinged)] == [502, 200]
+    assert statuses(endpoints.heard)[:2] == ["Creating", "InService"]
 
 
 def test_diagnosis_a_wrong_status(endpoints, model):

@@ -73,6 +73,22 @@ def test_lines_of_stdout_and_stderr_are_not_mixed_within_a_line():
     assert (cutter.rest(), cutter.rest()) == (b"left\n", b"")
 
 
+def test_a_carriage_return_ends_no_line():
+    cutter = LineCutter()
+    assert cutter.feed(LogChunk(stream="stdout", data=b"10%\r20%\r")) == b""
+    assert cutter.feed(LogChunk(stream="stdout", data=b"done\n")) == b"10%\r20%\rdone\n"
+
+
+def test_the_messages_of_a_stop_are_made_like_their_neighbours(jobs):
+    jobs.heard.react(ContainerStarted, jobs.stop)
+    jobs.run(lambda box: box.next_signal() and 0)
+    assert [event.message for event in jobs.heard.of(StatusChanged)][-3:] == [
+        "Stopping the training job",
+        "Uploading generated training model",
+        "Training job stopped",
+    ]
+
+
 def test_a_line_without_end_is_cut_where_cloudwatch_cuts_it():
     cutter = LineCutter()
     assert cutter.feed(LogChunk(stream="stdout", data=b"x" * LONGEST_LINE)) == b"x" * LONGEST_LINE + b"\n"
@@ -103,9 +119,7 @@ def test_a_regex_that_runs_away_is_given_up_and_named(jobs, monkeypatch):
     line = "a" * 5000 + "!"
     result = jobs.run(lambda box: [box.print(line) for _ in range(3)] and 0, metrics={"slow": "(a+)+$(x)"})
     assert result.succeeded
-    assert [event.message for event in jobs.heard.of(Warned)] == [
-        "metric slow: its regex takes too long and was given up"
-    ]
+    assert jobs.heard.of(Warned)[0].message == "metric slow: its regex takes too long and was given up"
 
 
 def test_run_json_says_how_it_stands_and_result_json_is_there_when_the_end_is_heard(jobs):

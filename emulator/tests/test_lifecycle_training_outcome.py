@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import tarfile
 import threading
 from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+from scenes import Jobs
 
 from sm_emulate import api
+from sm_emulate.engine.memory import MemoryEngine
 from sm_emulate.errors import EngineError, GpuNotFoundError, ImageNotFoundError, RequestError, StartError
 from sm_emulate.events import ContainerExited, ContainerStarted, StatusChanged, Warned
 from sm_emulate.spec import wordings
@@ -79,6 +83,50 @@ def test_the_program_is_train_and_sees_the_platform_s_variables(jobs):
     assert seen["environment"]["MINE"] == "1"
     assert [name for name in seen["environment"] if name.startswith("SM_")] == []
     assert seen["hostname"].endswith(".ec2.internal")
+
+
+def test_a_training_container_opens_no_port_and_may_write_beside_its_input(jobs):
+    seen = {}
+
+    def program(box):
+        seen.update(publish=box.spec.publish, limits=(box.spec.memory_bytes, box.spec.cpus))
+        write(box, "/opt/ml/input/sm_training.env", "A=1")
+
+    assert jobs.run(program).succeeded
+    assert seen == {"publish": (), "limits": (None, None)}
+
+
+def test_every_group_of_a_cluster_runs_the_same_image_and_command(jobs, tmp_path):
+    seen = {}
+
+    def program(box):
+        said = json.loads(box.path("/opt/ml/input/config/resourceconfig.json").read_text())
+        seen[said["current_host"]] = (said["current_group_name"], box.spec.image, box.argv)
+
+    resources = {
+        "InstanceGroups": [
+            {"InstanceGroupName": "cpu", "InstanceType": "ml.c5.xlarge", "InstanceCount": 2},
+            {"InstanceGroupName": "big", "InstanceType": "ml.m5.large", "InstanceCount": 1},
+        ],
+        "VolumeSizeInGB": 30,
+    }
+    request = api.training_request_from_aws(
+        {
+            "TrainingJobName": "job",
+            "RoleArn": "arn:aws:iam::123456789012:role/r",
+            "AlgorithmSpecification": {"TrainingImage": "img:1", "TrainingInputMode": "File"},
+            "OutputDataConfig": {"S3OutputPath": str(tmp_path / "out")},
+            "ResourceConfig": resources,
+            "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+        }
+    )
+    assert jobs.run(program, request=request).succeeded
+    assert {host: group for host, (group, *_) in seen.items()} == {
+        "algo-1": "cpu",
+        "algo-2": "cpu",
+        "algo-3": "big",
+    }
+    assert len({rest for _, *rest in map(list, seen.values()) for rest in [tuple(rest)]}) == 1
 
 
 def test_the_program_reads_its_channel_and_cannot_write_it(jobs, tmp_path):
@@ -388,7 +436,7 @@ def test_an_engine_that_breaks_while_it_stops_a_container_leaves_none(jobs):
 @pytest.mark.parametrize("call", ["remove", "remove_network"])
 def test_a_clean_up_that_fails_once_is_tried_again_and_hides_nothing(jobs, call):
     jobs.engine.fail_next(call, EngineError("busy"))
-    assert jobs.run(lambda box: 0, instance_count=2).status.value == "Completed"
+    assert jobs.run(failing(1), instance_count=2).status.value == "Failed"
     assert jobs.heard.of(Warned) == []
 
 
@@ -447,6 +495,22 @@ def test_a_gpu_that_is_not_there_is_this_machine_s_fault(jobs):
     assert not jobs.folder().path.exists()
 
 
+def test_a_gpu_that_is_there_is_given_and_not_hidden(home, heard):
+    engine, seen = MemoryEngine(gpus=1), {}
+
+    def program(box):
+        seen.update(gpus=box.spec.gpus, hidden="NVIDIA_VISIBLE_DEVICES" in box.environment)
+
+    Jobs(engine, home, heard).run(program, gpus="1")
+    engine.close()
+    assert seen["gpus"].count == 1
+    assert not seen["hidden"]
+
+
+def test_a_stop_gives_the_program_120_seconds_unless_told_otherwise():
+    assert inspect.signature(api.train).parameters["stop_grace_s"].default == 120
+
+
 def test_an_image_that_cannot_be_had_leaves_no_run_folder(jobs):
     with pytest.raises(ImageNotFoundError):
         jobs.run(lambda box: 0, request=api.training_request("nowhere", job_name="job"))
@@ -461,7 +525,7 @@ def test_a_job_name_can_be_taken_only_once(jobs):
 
 
 def test_an_exit_is_told_after_the_last_line_of_its_host(jobs):
-    jobs.run(lambda box: box.print("last", end=""))
+    jobs.run(lambda box: write(box, "/opt/ml/model/weights", "w") or box.print("last", end=""))
     kinds = [type(event).__name__ for event in jobs.heard if type(event).__name__ != "StatusChanged"]
-    assert kinds == ["ContainerStarted", "LogLines", "ContainerExited"]
+    assert kinds[:3] == ["ContainerStarted", "LogLines", "ContainerExited"]
     assert jobs.heard.of(ContainerExited)[0].code == 0

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import signal
 import subprocess
-import sys
-import tempfile
-from pathlib import Path
 
 import pytest
-from product import HOME_LABEL, Job, Product, golden
+from product import HOME_LABEL, Job, golden
 
 pytestmark = pytest.mark.engine
 
@@ -184,60 +179,6 @@ def test_two_jobs_of_the_same_image_at_once_do_not_meet(product, waiting):
     assert first.interrupt().finish().status == ("Stopped", "Stopped")
     assert product.describe("second")["TrainingJobStatus"] == "InProgress"
     second.interrupt().finish()
-
-
-@pytest.fixture
-def ordinary_user(docker_endpoint, new_product):
-    """A command line that runs as somebody who is not root; as root we become one."""
-    if os.getuid() != 0:
-        yield new_product("user")
-        return
-    socket = Path(docker_endpoint.removeprefix("unix://"))
-    folder = Path(tempfile.mkdtemp(prefix="sm-emulate-user-"))
-    os.chown(folder, 54321, 54321)
-    become = ["setpriv", "--reuid=54321", "--regid=54321", f"--groups={socket.stat().st_gid}"]
-    if subprocess.run(
-        [*become, "env", sys.executable, "-c", ""], capture_output=True, check=False
-    ).returncode:
-        # this Python lies where only root may look: looking is allowed then, writing and owning are not
-        become += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
-    become += ["env", f"HOME={folder}"]
-    product = Product(folder, docker_endpoint, folder / "cache", prefix=tuple(become))
-    yield product
-    shutil.rmtree(folder)
-
-
-def test_what_containers_made_as_root_belongs_to_the_caller(ordinary_user, images):
-    product = ordinary_user
-    image = images.train(
-        """
-        id -u
-        mkdir -p /opt/ml/model/deep/er; echo x > /opt/ml/model/deep/er/file; chmod 600 /opt/ml/model/deep/er/file
-        chmod 700 /opt/ml/model/deep; echo y > /opt/ml/output/data/y; echo why > /opt/ml/output/failure
-        ln -s /etc/shadow /opt/ml/output/data/link
-        exit 1
-        """
-    )
-    shadow = Path("/etc/shadow").stat().st_uid
-    job = product.train(image, "--job-name", "mine", "--instance-count", "2", code=1)
-    assert job.log() == "0\n", "the program ran as root all the same"
-    assert job.reason == "AlgorithmError: why\n, exit code: 1"
-    owners = {path.lstat().st_uid for path in [product.home, *product.home.rglob("*")]}
-    assert owners == {product.tmp.stat().st_uid}
-    assert Path("/etc/shadow").stat().st_uid == shadow
-    assert job.model["deep/er/file"] == b"x\n"
-    assert product.run("clean", "mine").out == "removed training-jobs/mine\n"
-    assert product.runs() == []
-    assert product.left_on_engine() == []
-
-
-def test_a_killed_job_of_an_ordinary_user_is_removed_without_root(ordinary_user, images):
-    product = ordinary_user
-    killed(product.start("train", images.train(WAITING), "--job-name", "killed").wait_for("ready\n"))
-    cleaned = product.run("clean", "killed")
-    assert cleaned.code == 0, str(cleaned)
-    assert product.left_on_engine() == []
-    assert product.runs() == []
 
 
 def test_labels_say_whose_a_container_is(product, docker, waiting):

@@ -98,6 +98,11 @@ def test_the_entrypoint_of_the_image_gets_serve_as_its_argument(product, images)
     assert asked(product, "files") == {}, "no model was given"
 
 
+def test_the_user_of_the_image_serves(product, images):
+    product.serve(images.make("USER 12345:23456", serve=SERVER))
+    assert asked(product, "seen")["user"] == "12345:23456"
+
+
 def test_two_endpoints_run_detached_and_are_invoked_by_name(product, server):
     first = product.serve(server, "--endpoint-name", "first", "--environment", "ME=first")
     second = product.run(

@@ -237,6 +237,54 @@ def test_train_is_appended_as_the_four_cases_say(product, images, entrypoint, fl
     assert seen(job, program)["argv"][1:] == argv
 
 
+def test_a_start_script_may_lie_in_a_channel(product, images):
+    code = product.folder("code", files={"start.sh": "echo started from a channel with $1\n"})
+    job = product.train(
+        images.base, "--channel", f"code={code}", "--entrypoint", "/bin/sh",
+        "--argument", "/opt/ml/input/data/code/start.sh", "--argument", "7",
+    )  # fmt: skip
+    assert job.log() == "started from a channel with 7\n"
+
+
+INIT = """\
+#!/usr/bin/env python3
+import os, sys
+words = sys.argv[2:] if sys.argv[1] == "--" else sys.argv[1:]
+try:
+    os.execvp(words[0], words)
+except OSError as error:
+    sys.exit(f"exec {words[0]} failed: {error.strerror}")
+"""
+"""Stands in for tini, which the base image need not have."""
+
+
+def test_an_init_program_as_entrypoint_gets_the_word_train_and_needs_such_a_program(product, images):
+    entrypoint = 'ENTRYPOINT ["init", "--"]'
+    with_train = images.make(entrypoint, init=INIT, train="#!/bin/sh\necho trained\n")
+    assert product.train(with_train).log() == "trained\n"
+    job = product.train(images.make(entrypoint, init=INIT), code=1)
+    assert job.log() == "exec train failed: No such file or directory\n"
+    assert job.reason == "AlgorithmError: , exit code: 1"
+
+
+def test_a_container_has_no_more_rights_and_limits_than_docker_run_gives_and_no_other_program(
+    product, images, docker
+):
+    look = """
+        grep -E '^(Cap|Seccomp:|NoNewPrivs)' /proc/self/status
+        cat /proc/self/limits
+        cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null
+        ls /dev/fuse 2>&1
+        for process in /proc/[0-9]*; do read -r name < $process/comm; echo "runs $name"; done
+    """
+    image = images.train(look)
+    found = product.train(image).log()
+    assert found == docker("run", "--rm", image, "train").stdout
+    assert "No such file" in found
+    assert "CapEff" in found
+    assert [line for line in found.splitlines() if line.startswith("runs ")] == ["runs train"]
+
+
 def test_user_and_working_directory_of_the_image_hold(product, images):
     image = images.train("id -u; id -g; pwd; touch /opt/ml/model/x", "WORKDIR /srv/work", "USER 12345:23456")
     job = product.train(image, code=1)

@@ -172,6 +172,15 @@ def test_a_program_without_the_right_to_run_is_not_found_either(product, images)
     assert job.codes == {}
 
 
+def test_a_program_named_by_its_path_without_the_right_to_run_is_permission_denied(product, images):
+    image = images.make(
+        "RUN chmod 0644 /usr/local/bin/start",
+        'ENTRYPOINT ["/usr/local/bin/start"]',
+        start="#!/bin/sh\n",
+    )
+    assert "permission denied" in product.train(image, code=1).reason.lower()
+
+
 @pytest.mark.parametrize(
     ("program", "words"),
     [("#!/no/such/shell\n", "no such file or directory"), ("\x7fELF no program at all", "exec format error")],

@@ -84,6 +84,19 @@ def test_a_program_that_does_not_stop_is_killed_after_the_grace(product, images,
     assert job.status == ("Stopped", "Stopped")
 
 
+@pytest.mark.parametrize(
+    ("entrypoint", "code"),
+    [('ENTRYPOINT ["main"]', 0), ("ENTRYPOINT main; exit $?", 137)],
+    ids=["exec-form", "shell-form"],
+)
+def test_only_an_entrypoint_in_exec_form_hears_the_stop(product, images, started, entrypoint, code):
+    running = started(images.make(entrypoint, main="#!/bin/sh\n" + POLITE), "--stop-grace", "1")
+    assert product.run("stop", "job").code == 0
+    job = running.finish()
+    assert job.codes == {"algo-1": code}
+    assert ("goodbye\n" in job.log()) is (code == 0)
+
+
 def test_max_run_stops_and_says_so(product, images):
     job = product.train(images.train(POLITE), "--max-run", "1")
     assert job.status == ("Stopped", "MaxRuntimeExceeded")

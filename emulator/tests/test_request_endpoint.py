@@ -149,6 +149,18 @@ def test_the_models_are_loaded_when_the_caller_has_none():
             "Member must have length less than or equal to 1024",
         ),
         (
+            {"image": "i" * 256},
+            "PrimaryContainer.Image is too long: 256 characters",
+            "i" * 80 + "... (256 characters)",
+            "Member must have length less than or equal to 255",
+        ),
+        (
+            {"environment": {f"K{number}": "" for number in range(101)}},
+            "PrimaryContainer.Environment has too many entries: 101",
+            None,
+            "Member must have length less than or equal to 100",
+        ),
+        (
             {"model_data": "gs://bucket/model.tar.gz"},
             "PrimaryContainer.ModelDataUrl is no place that the emulator can read or write",
             "gs://bucket/model.tar.gz",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from copy import deepcopy
 from pathlib import Path
 
@@ -641,6 +642,108 @@ def test_a_wrong_document_is_refused_in_exact_words(given, what, value, expected
     assert (error.what, error.value, error.expected, error.evidence) == (what, value, expected, ())
     assert error.link is not None
     assert error.link.endswith("API_CreateTrainingJob.html")
+
+
+def many(make, count):
+    return {f"k{number}": make for number in range(count)}
+
+
+LIMITS = {
+    # what is counted: a document with that much of it, the least and the most that the API takes
+    "image": (lambda n: document(AlgorithmSpecification=algorithm(TrainingImage="i" * n)), 1, 255),
+    "entrypoint": (lambda n: document(AlgorithmSpecification=algorithm(ContainerEntrypoint=["x"] * n)), 1, 100),
+    "entrypoint word": (
+        lambda n: document(AlgorithmSpecification=algorithm(ContainerEntrypoint=["x" * n])), 0, 256,
+    ),
+    "arguments": (lambda n: document(AlgorithmSpecification=algorithm(ContainerArguments=["x"] * n)), 1, 100),
+    "argument": (
+        lambda n: document(AlgorithmSpecification=algorithm(ContainerArguments=["x" * n])), 0, 256,
+    ),
+    "metric definitions": (
+        lambda n: document(
+            AlgorithmSpecification=algorithm(MetricDefinitions=[{"Name": f"m{i}", "Regex": "(x)"} for i in range(n)])
+        ), 0, 40,
+    ),
+    "metric name": (
+        lambda n: document(AlgorithmSpecification=algorithm(MetricDefinitions=[{"Name": "m" * n, "Regex": "(x)"}])),
+        1, 255,
+    ),
+    "metric regex": (
+        lambda n: document(AlgorithmSpecification=algorithm(MetricDefinitions=[{"Name": "m", "Regex": "x" * n}])),
+        1, 500,
+    ),
+    "environment": (lambda n: document(Environment=many("v", n)), 0, 100),
+    "environment key": (lambda n: document(Environment={"K" * n: "v"}), 1, 512),
+    "environment value": (lambda n: document(Environment={"K": "v" * n}), 0, 512),
+    "hyperparameters": (lambda n: document(HyperParameters=many("v", n)), 0, 100),
+    "hyperparameter key": (lambda n: document(HyperParameters={"k" * n: "v"}), 0, 256),
+    "hyperparameter value": (lambda n: document(HyperParameters={"k": "v" * n}), 0, 2500),
+    "channels": (
+        lambda n: document(InputDataConfig=[channel(name=f"c{number}") for number in range(n)]), 1, 20,
+    ),
+    "channel name": (lambda n: document(InputDataConfig=[channel(name="c" * n)]), 1, 64),
+    "runtime": (lambda n: document(StoppingCondition={"MaxRuntimeInSeconds": n}), 1, 28 * 24 * 3600),
+    "pending": (
+        lambda n: document(StoppingCondition={"MaxPendingTimeInSeconds": n}), 1800, 28 * 24 * 3600,
+    ),
+    "checkpoint path": (
+        lambda n: document(CheckpointConfig={"S3Uri": "s3://b/c", "LocalPath": "/" + "p" * (n - 1)}), 1, 4096,
+    ),
+    "instance groups": (
+        lambda n: document(
+            ResourceConfig=groups(*(f"g{number}" for number in range(n)))
+            if n
+            else {"InstanceType": "ml.m5.large", "InstanceCount": 1}
+        ), 0, 5,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("counted", LIMITS)
+def test_the_limits_of_the_api_hold_to_the_last_character(counted, model):
+    make, least, most = LIMITS[counted]
+    for inside in (least, most):
+        assert from_aws(make(inside), model=model).training_job_name == "job-1"
+    for outside in (most + 1, *((least - 1,) if least and counted != "checkpoint path" else ())):
+        with pytest.raises(RequestError):
+            from_aws(make(outside), model=model)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (channel(InputMode="Stream"), "Pipe, File or FastFile"),
+        (channel(CompressionType="Zip"), "None or Gzip"),
+        (channel(RecordWrapperType="Avro"), "None or RecordIO"),
+        (channel(S3DataDistributionType="Random"), "FullyReplicated or ShardedByS3Key"),
+    ],
+)
+def test_each_word_of_a_channel_is_one_of_the_api_s(given, words, model):
+    with pytest.raises(RequestError) as raised:
+        from_aws(document(InputDataConfig=[given]), model=model)
+    named = set(re.findall(r"[A-Za-z0-9]+", raised.value.expected))
+    assert set(words.replace(" or ", ", ").split(", ")) <= named
+
+
+def test_an_image_may_be_named_by_its_digest(model):
+    named = "registry:5000/a/b@sha256:" + "0" * 64
+    request = from_aws(document(AlgorithmSpecification=algorithm(TrainingImage=named)), model=model)
+    assert request.algorithm_specification.training_image == named
+
+
+def test_there_is_no_secret_key(model):
+    with pytest.raises(RequestError, match="SecretKey is not a member that the API knows"):
+        from_aws(document(SecretKey="k"), model=model)
+
+
+def test_a_volume_has_a_size(model):
+    with pytest.raises(RequestError, match="VolumeSizeInGB is too small"):
+        from_aws(
+            document(
+                ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": -1}
+            ),
+            model=model,
+        )
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import sm_emulate
 from sm_emulate.errors import RequestError
 from sm_emulate.spec.profiles import (
     DEFAULT_PROFILE,
@@ -62,6 +64,21 @@ def test_every_default_is_a_value_that_the_setting_takes(setting) -> None:
     for profile in PROFILES:
         assert setting.parse(setting.default(profile)) == Settings(profile)[setting.name]
     assert bool(setting.choices) == (setting.kind in {Kind.CHOICE, Kind.MODE})
+
+
+def test_every_setting_is_read_where_it_is_said_to_decide() -> None:
+    package = Path(sm_emulate.__file__).parent
+    code = "".join(
+        file.read_text()
+        for file in package.rglob("*.py")
+        if file.name != "settings.py" and "facts" not in file.parts
+    )
+    assert [setting.name for setting in SETTINGS if f'"{setting.name}"' not in code] == []
+
+
+def test_an_endpoint_is_pinged_every_five_seconds_unless_set() -> None:
+    assert Settings(DEFAULT_PROFILE).number("ping-interval") == 5
+    assert Settings(DEFAULT_PROFILE, {"ping-interval": "1"}).number("ping-interval") == 1
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,19 @@ def test_a_file_is_mounted_under_its_own_name(tmp_path, data):
     assert tree.path("/opt/ml/input/data/train/a.csv").read_text() == ""
 
 
+@pytest.mark.parametrize("name", ["model", "base_model"])
+def test_a_channel_with_a_model_to_start_from_is_a_channel_like_any_other(tmp_path, data, name):
+    packed = data / "model.tar.gz"
+    packed.write_bytes(b"still packed")
+    channel = api.channel(packed, content_type="application/x-sagemaker-model")
+    tree = tree_of(tmp_path, api.training_request("img", channels={name: channel}))
+    assert targets(tree)[f"/opt/ml/input/data/{name}/model.tar.gz"].source == packed
+    assert (
+        b'"ContentType":"application/x-sagemaker-model"'
+        in tree.files["/opt/ml/input/config/inputdataconfig.json"]
+    )
+
+
 def test_a_channel_may_be_written_to_where_the_setting_says_so_but_never_a_fast_file_one(tmp_path, data):
     channels = {"slow": data, "fast": api.channel(data, mode="FastFile")}
     mounted = targets(

@@ -7,6 +7,7 @@ import io
 import socket
 import struct
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from sm_contracts.evidence.serving.exchange import KEPT_BYTES, Exchange, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 _LONGEST_ANSWER = 1 << 30
 
@@ -48,10 +49,16 @@ class Request:
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
 
+Heard = Callable[[Request, Exchange], None]
+
+
 class Connection:
     """One TCP connection to the container. Never raises for what the container does: `answer` tells."""
 
-    def __init__(self, host: str, port: int, *, timeout_s: float, platform: tuple[str, str]) -> None:
+    def __init__(
+        self, host: str, port: int, *, timeout_s: float, platform: tuple[str, str], heard: Heard | None = None
+    ) -> None:
+        self._heard = heard
         self._began = time.monotonic()
         self._platform = platform
         self._trouble: OSError | None = None
@@ -86,6 +93,12 @@ class Connection:
 
     def answer(self, request: Request, *, timeout_s: float | None = None) -> Exchange:
         """Read the answer to what was sent last."""
+        seen = self._answer(request, timeout_s)
+        if self._heard is not None:
+            self._heard(request, seen)
+        return seen
+
+    def _answer(self, request: Request, timeout_s: float | None) -> Exchange:
         limit = request.timeout_s if timeout_s is None else timeout_s
         blank = Exchange(what=request.what, connect_s=self.connect_s)
         deadline = self._began + limit
@@ -191,6 +204,8 @@ class Client:
     port: int
     platform: tuple[str, str]
     """Its Host header and its User-Agent."""
+    heard: Heard | None = None
+    """Told of every answer."""
 
     def at(self, port: int) -> Client:
         """Give the same client for another port."""
@@ -198,7 +213,7 @@ class Client:
 
     def connect(self, *, timeout_s: float = 5.0) -> Connection:
         """Give a connection; one that failed tells so when it is asked for an answer."""
-        return Connection(self.host, self.port, timeout_s=timeout_s, platform=self.platform)
+        return Connection(self.host, self.port, timeout_s=timeout_s, platform=self.platform, heard=self.heard)
 
     def send(self, request: Request) -> Exchange:
         """Send a request on a connection of its own, and read the answer."""

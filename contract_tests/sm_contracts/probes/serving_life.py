@@ -306,11 +306,21 @@ class Life:
         platform = (f"{hostname}:8080", api.CONTAINER_USER_AGENT)
         if upstream is None or port == 8080:
             host, number = (upstream.host, upstream.port) if upstream else ("127.0.0.1", 9)
-            return Client(host=host, port=number, platform=platform)
+            return Client(host=host, port=number, platform=platform, heard=self._heard)
         if self.directly_reached or self._container is None:
-            return Client(host=upstream.host, port=port, platform=platform)
+            return Client(host=upstream.host, port=port, platform=platform, heard=self._heard)
         published = self.bench.engine.state(self._container).ports.get(port, 9)
-        return Client(host="127.0.0.1", port=published, platform=platform)
+        return Client(host="127.0.0.1", port=published, platform=platform, heard=self._heard)
+
+    def _heard(self, request: Request, seen: Exchange) -> None:
+        """Put it into the timeline."""
+        record = self.bench.record
+        if request.path == "/ping":
+            record.ping(record.now() - seen.seconds, seen.status, seen.seconds, seen.failure)
+        elif request.path == "/invocations":
+            record.invocation(
+                record.now() - seen.seconds, seen.status, seen.seconds, request.path, seen.failure
+            )
 
     def _start(self, outcome: Any) -> Start:
         # one that was not healthy in time was then stopped: its exit says nothing

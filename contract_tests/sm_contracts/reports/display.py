@@ -6,6 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from sm_contracts.progress import without_name
 from sm_contracts.reports.wording import printable
 
 if TYPE_CHECKING:
@@ -21,14 +22,20 @@ class Display:
     Args:
         stream: usually stderr.
         colour: whether a terminal is given colours.
+        bars: whether a terminal is given a display that moves.
         planned: called when the image is at hand and probes are about to run.
     """
 
     def __init__(
-        self, stream: TextIO, *, colour: bool = True, planned: Callable[[], None] = lambda: None
+        self,
+        stream: TextIO,
+        *,
+        colour: bool = True,
+        bars: bool = True,
+        planned: Callable[[], None] = lambda: None,
     ) -> None:
         self._stream, self._colour, self._planned = stream, colour, planned
-        self._live = stream.isatty()
+        self._live = bars and stream.isatty()
         self._lock = threading.Lock()
         self._began = time.monotonic()
         self._bar: Progress | None = None
@@ -58,7 +65,7 @@ class Display:
                 self._say(f"{probe}: begins")
 
     def doing(self, probe: str, words: str) -> None:
-        words = words.removeprefix(f"{probe}: ")
+        words = without_name(probe, words)
         with self._lock:
             if self._bar is not None and probe in self._tasks:
                 self._bar.update(self._tasks[probe], words=printable(words), refresh=True)

@@ -140,8 +140,8 @@ def _timelines(verdict: Verdict) -> Iterator[str]:
     yield '<section aria-labelledby="timeline"><h2 id="timeline">Timeline</h2>'
     yield (
         '<p class="soft">Seconds since the check began. Bars are containers, upright strokes signals; below, circles '
-        "are pings and squares invocations, the higher the longer they took. Hollow red ones failed or were too "
-        "slow.</p>"
+        "are pings and squares invocations, the higher the longer they took. Hollow ones were not answered 200, "
+        "red ones failed or were too slow.</p>"
     )
     for probe, drawn in pictures.items():
         if not drawn:
@@ -187,7 +187,7 @@ def _phases(verdict: Verdict) -> Iterator[str]:
         f'<table><thead><tr><th scope="col">{heads[0]}</th>{head}</tr></thead><tbody>{body}</tbody></table>'
     )
     yield '<section aria-labelledby="phases"><h2 id="phases">Phases</h2>'
-    yield f"{_scrolled('Phases', table)}</section>"
+    yield f"{_scrolled('Table of phases', table)}</section>"
 
 
 def _logs(verdict: Verdict) -> Iterator[str]:

@@ -113,11 +113,8 @@ def _others(verdict: Verdict, status: Status, say: Say) -> Iterator[str]:
 
 
 def _wrapped(paragraph: str, indent: int) -> list[str]:
-    """Break long lines; code, lists and short lines stay as they are."""
-    lines: list[str] = []
-    for line in paragraph.splitlines():
-        if len(line) <= _WIDTH - indent or line.startswith((" ", "-", "|")):
-            lines.append(line)
-        else:
-            lines += textwrap.wrap(line, _WIDTH - indent, break_long_words=False, break_on_hyphens=False)
-    return lines
+    """Fill the lines of a paragraph; lists, tables and code stay as they are."""
+    lines = paragraph.splitlines()
+    if any(line.startswith((" ", "-", "*", "|", "```")) for line in lines):
+        return lines
+    return textwrap.wrap(" ".join(lines), _WIDTH - indent, break_long_words=False, break_on_hyphens=False)

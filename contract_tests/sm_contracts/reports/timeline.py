@@ -12,7 +12,7 @@ from sm_contracts.reports.wording import counted, printable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-WIDTH, LEFT, RIGHT, LANE, PLOT = 960, 120, 16, 22, 150
+WIDTH, LEFT, RIGHT, LANE, PLOT = 960, 200, 16, 22, 150
 MARKS = 1500
 """More than this many pings or invocations are thinned out: never the slow or failed ones."""
 PING_LIMIT_S, INVOCATION_LIMIT_S = 2.0, 60.0
@@ -58,7 +58,7 @@ def picture(probe: str, happenings: Sequence[Mapping[str, Any]]) -> str:
             f'<title id="{named}">{_text(summary(probe, happenings))}</title>',
             *_axis(scale, height),
             *_lives(lives, scale),
-            *_signals(happenings, scale, lanes),
+            *_signals(happenings, lives, scale),
             *(_plot(marks, scale, 24 + lanes) if marks else ()),
             "</svg>",
         )
@@ -86,8 +86,11 @@ def duration(seconds: float) -> str:
 
 def thinned(marks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Give at most about `MARKS` of them, every slow or failed one among them."""
-    telling = [each for each in marks if each["status"] != 200 or float(each["seconds"]) > PING_LIMIT_S / 2]
-    plain = [each for each in marks if each["status"] == 200 and float(each["seconds"]) <= PING_LIMIT_S / 2]
+    telling: list[Mapping[str, Any]] = []
+    plain: list[Mapping[str, Any]] = []
+    for each in marks:
+        usual = (each["status"] == 200 or _refused(each)) and float(each["seconds"]) <= PING_LIMIT_S / 2
+        (plain if usual else telling).append(each)
     step = max(1, math.ceil(len(plain) / MARKS))
     return [*telling, *plain[::step]]
 
@@ -99,14 +102,19 @@ def _axis(scale: Scale, height: float) -> Iterator[str]:
         yield f'<text x="{x}" y="12" text-anchor="middle">{at:g} s</text>'
 
 
+def _top(lane: int) -> int:
+    return 22 + lane * LANE
+
+
 def _lives(lives: Sequence[Mapping[str, Any]], scale: Scale) -> Iterator[str]:
-    for number, life in enumerate(lives):
-        top = 22 + number * LANE
+    for lane, life in enumerate(lives):
+        top = _top(lane)
         x, until = scale.x(float(life["at"])), scale.x(float(life["until"]))
         lasted = duration(float(life["until"]) - float(life["at"]))
-        code = life["exit_code"]
-        ended = "" if code is None else f", exit code {code}"
-        bad = " bad" if code not in {None, 0, 143} else ""
+        code, killed = life["exit_code"], life.get("killed", False)
+        ended = ", killed by the probe" if killed else "" if code is None else f", exit code {code}"
+        # 143: SIGTERM's own
+        bad = " bad" if code not in {None, 0, 143} and not killed else ""
         yield f'<text x="{LEFT - 8}" y="{top + 13}" text-anchor="end">{_text(_short(life["name"]))}</text>'
         yield (
             f'<rect class="life{bad}" x="{x}" y="{top + 2}" width="{max(until - x, 2):.1f}" height="{LANE - 6}" '
@@ -114,12 +122,15 @@ def _lives(lives: Sequence[Mapping[str, Any]], scale: Scale) -> Iterator[str]:
         )
 
 
-def _signals(happenings: Sequence[Mapping[str, Any]], scale: Scale, lanes: float) -> Iterator[str]:
+def _signals(
+    happenings: Sequence[Mapping[str, Any]], lives: Sequence[Mapping[str, Any]], scale: Scale
+) -> Iterator[str]:
+    lanes = {life["name"]: lane for lane, life in enumerate(lives)}
     for each in happenings:
-        if each["what"] == "signal":
-            x = scale.x(float(each["at"]))
+        if each["what"] == "signal" and each["container"] in lanes:
+            x, top = scale.x(float(each["at"])), _top(lanes[each["container"]])
             yield (
-                f'<line class="signal" x1="{x}" x2="{x}" y1="20" y2="{22 + lanes}">'
+                f'<line class="signal" x1="{x}" x2="{x}" y1="{top}" y2="{top + LANE - 2}">'
                 f"<title>{_text(str(each['name']))} at {float(each['at']):.1f} s</title></line>"
             )
 
@@ -152,21 +163,36 @@ def _plot(marks: Sequence[Mapping[str, Any]], scale: Scale, top: float) -> Itera
 def _mark(what: str, each: Mapping[str, Any], x: float, y: float) -> str:
     seconds = float(each["seconds"])
     status = each["status"] if each["status"] is not None else each.get("failure") or "no answer"
-    slow = seconds > (PING_LIMIT_S if what == "ping" else INVOCATION_LIMIT_S)
-    bad = " bad" if each["status"] != 200 or slow else ""
     title = f"<title>{what} at {float(each['at']):.2f} s: {_text(str(status))}, {duration(seconds)}</title>"
+    kind = f"{what}{_manner(what, each, seconds)}"
     if what == "ping":
-        return f'<circle class="ping{bad}" cx="{x}" cy="{y}" r="3">{title}</circle>'
-    side = 7
+        return f'<circle class="{kind}" cx="{x}" cy="{y}" r="3">{title}</circle>'
+    side = 6
     return (
-        f'<rect class="invocation{bad}" x="{x - side / 2:.1f}" y="{y - side / 2:.1f}" width="{side}" height="{side}">'
+        f'<rect class="{kind}" x="{x - side / 2:.1f}" y="{y - side / 2:.1f}" width="{side}" height="{side}">'
         f"{title}</rect>"
     )
 
 
+def _manner(what: str, each: Mapping[str, Any], seconds: float) -> str:
+    """Tell good from bad, and both from what is neither: nothing listens yet, or a client's error is told as one."""
+    status = each["status"]
+    if seconds > (PING_LIMIT_S if what == "ping" else INVOCATION_LIMIT_S):
+        return " bad"
+    if status == 200:
+        return ""
+    if _refused(each) or (what == "invocation" and status is not None and status < 500):
+        return " other"
+    return " bad"
+
+
+def _refused(each: Mapping[str, Any]) -> bool:
+    return each["status"] is None and each.get("failure") == "refused"
+
+
 def _short(name: object) -> str:
     text = str(name)
-    return text if len(text) <= 16 else f"{text[:15]}…"
+    return text if len(text) <= 28 else f"{text[:27]}…"
 
 
 def _text(words: str) -> str:

@@ -215,7 +215,7 @@ def verdict():
                 "seconds": 0.02,
                 "failure": "",
             },
-            {"at": 5.5, "probe": "serving", "what": "signal", "name": "SIGTERM"},
+            {"at": 5.5, "probe": "serving", "what": "signal", "name": "SIGTERM", "container": "1 algo-1"},
             {
                 "at": 6.5,
                 "probe": "serving",

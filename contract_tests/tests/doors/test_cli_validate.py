@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from sm_contracts import check as check_module
+from sm_contracts import checking as check_module
 from sm_contracts.reports import FORMATS
 from sm_contracts.roles import Role
 from sm_contracts.rule import Severity

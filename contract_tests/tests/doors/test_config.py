@@ -101,6 +101,7 @@ WRONG = [
     ('environment = ["A"]', "NAME=VALUE"),
     ("environment = { A = [1] }", "a table of strings"),
     ("model = 3", "a string"),
+    ("gpus = true", "a string"),
     ('report = { pdf = "x" }', "formats among"),
     ("report = { html = 1 }", "a table of files"),
     ("select = [1]", "a list of strings"),
@@ -147,6 +148,10 @@ def test_our_own_file_goes_before_pyproject_in_the_same_folder(tmp_path):
     written(tmp_path, "[tool.sm-emulate]\n", "pyproject.toml")
     own = written(tmp_path, "")
     assert find(tmp_path) == own
+
+
+def test_a_number_of_gpus_may_be_a_number(tmp_path):
+    assert read(written(tmp_path, "gpus = 2")).values == {"gpus": "2"}
 
 
 def test_without_a_file_there_is_nothing():

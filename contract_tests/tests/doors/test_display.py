@@ -43,6 +43,13 @@ def test_a_terminal_sees_what_every_probe_does_and_no_colours_if_it_wants_none()
     assert "\x1b[2J" not in stream.getvalue()
 
 
+def test_a_dumb_terminal_sees_plain_lines():
+    stream = Terminal()
+    tell(stream, bars=False)
+    assert "\x1b" not in stream.getvalue()
+    assert "serving: begins" in stream.getvalue()
+
+
 def test_a_reader_who_leaves_does_not_end_the_check():
     tell(Gone())
 

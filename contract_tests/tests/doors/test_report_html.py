@@ -94,6 +94,19 @@ def test_lives_pings_and_invocations_are_drawn(elements):
     assert drawn.count("invocation bad") == 1
 
 
+def test_what_is_neither_good_nor_bad_is_not_red():
+    def drawn(what, **more):
+        each = {"at": 1.0, "what": what, "status": None, "seconds": 0.001, "failure": ""} | more
+        return re.search(rf'class="({what}[^"]*)"', picture("serving", [each]))[1]
+
+    assert drawn("ping", failure="refused") == "ping other"  # nothing listens yet
+    assert drawn("ping", failure="reset") == "ping bad"
+    assert drawn("ping", status=204) == "ping bad"
+    assert drawn("invocation", status=400) == "invocation other"  # what malformed input should get
+    assert drawn("invocation", status=500) == "invocation bad"
+    assert drawn("invocation", status=200, seconds=61.0) == "invocation bad"
+
+
 def test_many_pings_are_thinned_but_no_bad_one_is_lost():
     def ping(number):
         bad = number % 1000 == 0

@@ -39,6 +39,8 @@ class Packed:
     seconds: float
     skipped: tuple[Skipped, ...] = ()
     clashes: tuple[Clash, ...] = ()
+    links: tuple[str, ...] = ()
+    """Names of the symlinks that are in it as such."""
 
 
 def pack(
@@ -55,7 +57,8 @@ def pack(
     Sockets, devices and FIFOs are left out and listed. The archive gets its name only when it is whole.
 
     Args:
-        folders: the same folder of each host, `algo-1` first. A name that two hosts have is the first one's.
+        folders: the same folder of each host, `algo-1` first. A name that two hosts have is the first one's. One that
+            is missing counts as empty; one that is a link is never followed.
         archive: where it will lie; its folder exists.
         links: what becomes of symlinks.
         progress: called with the bytes packed so far, now and then; what it raises cancels the packing.
@@ -88,6 +91,7 @@ def pack(
         seconds=time.perf_counter() - started,
         skipped=tuple(work.skipped),
         clashes=tuple(work.clashes),
+        links=tuple(work.links),
     )
 
 
@@ -102,6 +106,7 @@ class _Packing:
         self.source_bytes = 0
         self.skipped: list[Skipped] = []
         self.clashes: list[Clash] = []
+        self.links: list[str] = []
 
     def write_tree(self, writer: GzipWriter, folders: Sequence[Path], links: LinkRule) -> None:
         for found in merge(folders, links):
@@ -125,6 +130,7 @@ class _Packing:
         elif entry.is_link:
             info.type = tarfile.SYMTYPE
             info.linkname = os.readlink(entry.path)
+            self.links.append(entry.name)
         else:
             info.size = found.st_size
         # GNU's format holds any name as the bytes it has on the disk, any size, and is read by everyone

@@ -75,10 +75,18 @@ _SPECIAL = (
 def merge(folders: Sequence[Path], rule: LinkRule) -> Iterator[Entry | Skipped | Clash]:
     """Walk the folders as one tree: by name, in each folder its folders first, a folder before its content.
 
-    Names are relative. Only names are held, one folder at a time along the way down.
+    Names are relative. Only names are held, one folder at a time along the way down. A job may have removed a folder,
+    which then counts as empty, or put a link or a file in its place: such a thing is left out, for a link could show
+    anything of this machine.
     """
-    roots = tuple((os.path.realpath(folder), os.fspath(folder)) for folder in folders)
-    ways = [_inside(_Folder(name="", paths=roots), rule)]
+    roots = []
+    for folder in folders:
+        is_folder = _is_folder(folder)
+        if is_folder:
+            roots.append((os.path.realpath(folder), os.fspath(folder)))
+        elif is_folder is not None:
+            yield Skipped(name=folder.name, reason="it is no folder any more")
+    ways = [_inside(_Folder(name="", paths=tuple(roots)), rule)]
     while ways:
         for found in ways[-1]:
             if isinstance(found, _Folder):
@@ -88,6 +96,14 @@ def merge(folders: Sequence[Path], rule: LinkRule) -> Iterator[Entry | Skipped |
             yield found
         else:
             ways.pop()
+
+
+def _is_folder(path: Path) -> bool | None:
+    """Tell a folder from anything else; None is nothing."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return None
 
 
 def _inside(folder: _Folder, rule: LinkRule) -> Iterator[_Folder | Entry | Skipped | Clash]:

@@ -17,11 +17,12 @@ from sm_emulate.cli.options import (
     output_option,
     runs_of,
 )
-from sm_emulate.errors import RequestError
+from sm_emulate.errors import MachineError, RequestError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sm_emulate.engine.protocol import Engine
     from sm_emulate.storage.run_folder import RunFolder
 
 run_argument = click.argument("name", metavar="NAME", shell_complete=complete_runs)
@@ -164,7 +165,7 @@ def clean(names: tuple[str, ...], every: bool, home: Path | None, engine: str | 
 
     Runs that live are never touched. Without names, run folders are kept: a run whose process died is marked.
     """
-    from sm_emulate.lifecycle.control import delete, sweep
+    from sm_emulate.lifecycle.control import sweep
 
     runs = runs_of(home)
     chosen = [runs.find(name) for name in names]
@@ -176,6 +177,24 @@ def clean(names: tuple[str, ...], every: bool, home: Path | None, engine: str | 
         click.echo(f"removed {leftover.kind} {leftover.name}")
     if every:
         chosen = [run for run in runs.all() if run.owner_pid() is None]
-    for run in chosen:
-        delete(run, container_engine)
-        click.echo(f"removed {run.id}")
+    errors = [error for run in chosen if (error := _delete(run, container_engine)) is not None]
+    if len(errors) > 1:
+        raise MachineError(
+            f"{len(errors)} run folders cannot be removed",
+            hint=errors[0].hint,
+            evidence=tuple(f"{error.what}: {error.value}" for error in errors),
+        )
+    for error in errors:
+        raise error
+
+
+def _delete(run: RunFolder, engine: Engine) -> MachineError | None:
+    """Delete a run, or give what is in the way: the others are not kept because of it."""
+    from sm_emulate.lifecycle.control import delete
+
+    try:
+        delete(run, engine)
+    except MachineError as error:
+        return error
+    click.echo(f"removed {run.id}")
+    return None

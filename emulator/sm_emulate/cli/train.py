@@ -172,7 +172,9 @@ def _run(request: TrainingRequest, platform: Platform, flags: dict[str, Any]) ->
 def _print_result(result: TrainingResult) -> None:
     from sm_emulate.report.terminal import size
 
-    click.echo(f"{result.status.value}  {result.request.training_job_name}")
+    status, secondary = result.status.value, result.secondary_status.value
+    shown = status if secondary == status else f"{status} ({secondary})"
+    click.echo(f"{shown}  {result.request.training_job_name}")
     if result.failure_reason is not None:
         click.echo(f"FailureReason: {result.failure_reason}")
     for metric in result.final_metrics:

@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from sm_emulate.cli.interrupts import Interrupts
-from sm_emulate.cli.options import engine_at, engine_option
+from sm_emulate.cli.options import colours_allowed, engine_at, engine_option
 from sm_emulate.errors import ExitCode, RequestError
 
 if TYPE_CHECKING:
@@ -169,7 +169,10 @@ def _check(given: Mapping[str, Any], again: tuple[str, ...]) -> Verdict:
     try:
         with (
             Display(
-                sys.stderr, colour="NO_COLOR" not in os.environ, planned=lambda: interrupts.stop(stop)
+                sys.stderr,
+                colour=colours_allowed(),
+                bars=os.environ.get("TERM") != "dumb",
+                planned=lambda: interrupts.stop(stop),
             ) as display,
             interrupts,
         ):
@@ -322,7 +325,7 @@ def _report(verdict: Verdict, output: str, reports: Mapping[str, Path]) -> int:
 
     for form, file in reports.items():
         _write(file, render(verdict, form))
-    coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    coloured = sys.stdout.isatty() and colours_allowed()
     with suppress(AttributeError):  # a stream of a test that is no file takes any character
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # TextIO is a file's in all but tests
     click.echo(render(verdict, output, colour=coloured), nl=False)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from sm_emulate.engine.protocol import ContainerSpec, Mount
 from sm_emulate.errors import EngineError, MachineError
+from sm_emulate.storage.walk import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from sm_emulate.engine.protocol import Engine
 
@@ -30,7 +31,7 @@ def hand_back(
     gid: int,
     labels: Mapping[str, str] | None = None,
 ) -> int:
-    """Make everything below `folder` belong to `uid:gid`; give how many files were somebody else's.
+    """Make everything below `folder` belong to `uid:gid`, who may read it; give how many files were somebody else's.
 
     Root does it by itself. Anybody else has the engine do it: a container of the job's own `image` (the one
     that is surely there, maybe without a shell) runs this machine's `chown`, which is mounted with its
@@ -39,7 +40,7 @@ def hand_back(
     Raises:
         EngineError: some files could not be handed back; the evidence says why.
     """
-    foreign = list(_foreign(folder, uid))
+    foreign = [path for path, found in walk(folder) if found.st_uid != uid]
     if not foreign:
         return 0
     if os.geteuid() == 0:
@@ -49,26 +50,9 @@ def hand_back(
                 os.lchown(path, uid, gid)
     else:
         _by_container(engine, image, folder, uid=uid, gid=gid, labels=labels or {})
+        for _ in walk(folder):  # opens up what has become ours just now
+            pass
     return len(foreign)
-
-
-def _foreign(folder: Path, uid: int) -> Iterator[str]:
-    """Find what belongs to somebody else, a folder before its entries."""
-    if os.lstat(folder).st_uid != uid:
-        yield str(folder)
-    waiting = [str(folder)]
-    while waiting:
-        try:
-            entries = os.scandir(waiting.pop())
-        except PermissionError:
-            # somebody else's, hence already found
-            continue
-        with entries:
-            for entry in entries:
-                if entry.stat(follow_symlinks=False).st_uid != uid:
-                    yield entry.path
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
 
 
 def _by_container(

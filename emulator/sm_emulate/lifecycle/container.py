@@ -48,6 +48,9 @@ class Broken:
 
 News = Started | Ended | NeverStarted | Broken
 
+BUSY = 32
+"""So many pieces of output, each close behind the one before, make a container a busy one."""
+
 
 class ContainerLife:
     """Runs one container and tells what happens to it.
@@ -159,12 +162,13 @@ class ContainerLife:
         for name in early:  # came while the engine started it
             self._engine.signal(container, name)
         cutter = LineCutter()
-        passed_on = 0.0
+        passed_on, in_a_row = 0.0, 0
         for chunk in stream:
             if whole := cutter.feed(chunk):
                 self._publish(LogLines(host=self.host, data=whole))
             if self._gather_s:
-                if time.monotonic() - passed_on < self._gather_s:
+                in_a_row = in_a_row + 1 if time.monotonic() - passed_on < self._gather_s else 0
+                if in_a_row > BUSY:
                     time.sleep(self._gather_s)
                 passed_on = time.monotonic()
         if rest := cutter.rest():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.engine.owner import owner_is_gone
@@ -66,7 +67,8 @@ def sweep(runs: Runs, engine: Engine) -> list[Leftover]:
             removed.append(leftover)
     for run in runs.all():
         if run.abandoned:
-            mark_abandoned(run)
+            with told("a run whose process died cannot be marked", run.path):
+                mark_abandoned(run)
     for draft in runs.drafts():
         draft.delete()
     return removed
@@ -89,14 +91,11 @@ def delete(run: RunFolder, engine: Engine) -> None:
     """
     if run.owner_pid() is not None:
         raise RequestError("this run is alive", value=run.id, hint=f"`sm-emulate stop {run.name}` first")
-    try:
-        run.delete()
-    except MachineError:
-        image = run.description().get("Emulator", {}).get("ImageId")
-        if image is None or not run.path.exists():
-            raise
-        hand_back(engine, image, run.path, uid=os.getuid(), gid=os.getgid())
-        run.delete()
+    image = run.description().get("Emulator", {}).get("ImageId")
+    if image is not None:
+        with suppress(MachineError):  # the image may be gone; what cannot be removed is told with its name
+            hand_back(engine, image, run.path, uid=os.getuid(), gid=os.getgid())
+    run.delete()
 
 
 def mark_abandoned(run: RunFolder) -> None:

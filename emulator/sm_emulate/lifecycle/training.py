@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import ExitStack, suppress
 from enum import Enum
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sm_emulate.errors import SmEmulateError, StartError
+from sm_emulate.errors import MachineError, SmEmulateError, StartError
 from sm_emulate.events import ContainerStarted, LogLines, StatusChanged, Warned, now
+from sm_emulate.lifecycle.advice import advice
 from sm_emulate.lifecycle.archives import Archives
 from sm_emulate.lifecycle.containers import Containers
 from sm_emulate.lifecycle.labels import labels_of
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
     from sm_emulate.request.training import TrainingRequest
     from sm_emulate.staging.tree import StagedTree
     from sm_emulate.storage.run_folder import RunFolder
+
+
+LAST_WORDS = 1024
+"""Bytes of each host's log that are kept in mind."""
 
 
 class Stop(Enum):
@@ -92,6 +98,7 @@ class TrainingJob:
         self._containers = Containers(engine, publish=self._heard)
         self._asked = StopRequest(run, wake=self._containers.wake)
         self._metrics = _metrics(request, self._publish)
+        self._last_words: dict[str, bytes] = {}
         self._stop: Stop | None = None
         self._asked_by_then = 0
         self._kill_at: float | None = None
@@ -153,6 +160,7 @@ class TrainingJob:
             network = self._network(resources)
             resources.callback(self._containers.close)
             self._follow(trees, network)
+            self._take_back(trees)
             outcome = self._judge(trees)
             self._status.enter(SecondaryStatus.UPLOADING, wordings.UPLOADING)
             from sm_emulate.lifecycle.upload import upload
@@ -162,14 +170,20 @@ class TrainingJob:
                 self.request,
                 list(trees.values()),
                 run=self.run_folder,
-                engine=self._engine,
-                image=self.image,
-                labels=self._labels,
                 settings=self.platform.settings,
                 publish=self._publish,
             )
         for name in self._metrics.given_up() if self._metrics else ():
             self._publish(Warned(message=f"metric {name}: its regex takes too long and was given up"))
+        for words in advice(
+            outcome,
+            image=self.image,
+            settings=self.platform.settings,
+            archives=self._archives,
+            refused=self._refused,
+            last_words=self._last_words.values(),
+        ):
+            self._publish(Warned(message=words))
         self._outcome = outcome
         self._status.enter(outcome.secondary, outcome.message)
 
@@ -269,18 +283,37 @@ class TrainingJob:
         if isinstance(event, ContainerStarted):
             self.began = True
             self._status.say(SecondaryStatus.TRAINING, wordings.TRAINING)
-        elif isinstance(event, LogLines) and self._metrics is not None:
-            self._metrics.search(event)
+        elif isinstance(event, LogLines):
+            self._last_words[event.host] = event.data[-LAST_WORDS:]
+            if self._metrics is not None:
+                self._metrics.search(event)
 
-    def _judge(self, trees: dict[str, StagedTree]) -> Outcome:
+    def _take_back(self, trees: dict[str, StagedTree]) -> None:
+        """Have what containers made as root belong to the calling user, before anything of it is read."""
+        from sm_emulate.engine.ownership import hand_back
+
+        folder = next(iter(trees.values())).folder.parent
+        try:
+            hand_back(
+                self._engine, self.image.id, folder, uid=os.getuid(), gid=os.getgid(), labels=self._labels
+            )
+        except MachineError as error:  # what cannot be read will say so when it is
+            self._publish(Warned(message=f"{error.what}; {error.hint}" if error.hint else error.what))
+
+    @property
+    def _refused(self) -> str | None:
+        """The engine's words if a program could not be started."""
         refused = None
         for error in self._containers.broken.values():
             if not isinstance(error, StartError):
                 raise error
             refused = refused or str(error)
+        return refused
+
+    def _judge(self, trees: dict[str, StagedTree]) -> Outcome:
         return outcome_of(
             exits=self._containers.exits,
-            refused=refused,
+            refused=self._refused,
             trees=trees,
             stopped=self._stop is Stop.ASKED,
             timed_out=self._stop is Stop.MAX_RUNTIME,

@@ -11,18 +11,15 @@ from typing import TYPE_CHECKING
 
 from sm_emulate.artifacts.pack import pack
 from sm_emulate.artifacts.tree import LinkRule
-from sm_emulate.engine.ownership import hand_back
-from sm_emulate.errors import EngineError
 from sm_emulate.events import ArtifactPacked, Progress, Warned
 from sm_emulate.lifecycle.archives import Archives
 from sm_emulate.spec.training_job import LAYOUT
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from sm_emulate.engine.protocol import Engine, Image
     from sm_emulate.events import Event
     from sm_emulate.request.training import TrainingRequest
     from sm_emulate.spec.settings import Settings
@@ -32,25 +29,22 @@ if TYPE_CHECKING:
 SHOWN_AFTER_BYTES = 64 << 20
 """Smaller archives are packed before anybody could read how far they are."""
 
+SHOWN_NAMES = 3
+
 
 def upload(
     request: TrainingRequest,
     trees: Sequence[StagedTree],
     *,
     run: RunFolder,
-    engine: Engine,
-    image: Image,
-    labels: Mapping[str, str],
     settings: Settings,
     publish: Callable[[Event], None],
 ) -> Archives:
     """Pack `/opt/ml/model` and `/opt/ml/output/data` of all hosts, in SageMaker's layout.
 
-    Files that containers made as root belong to the calling user from here on. With a local S3OutputPath the archives
+    With a local S3OutputPath the archives
     lie at `<S3OutputPath>/<job>/output/`, and the run folder links to them; else they lie in the run folder.
     """
-    for tree in trees:
-        _take_back(engine, image, tree, labels, publish)
     target = _target(request, run, publish)
 
     def tell(name: str, done: int) -> None:
@@ -66,6 +60,8 @@ def upload(
         )
         archive = packed.archive
         if archive is None:
+            for each in packed.skipped:
+                publish(Warned(message=f"{name} is without {each.name}: {each.reason}"))
             if name != run.model_archive.name or settings.text("empty-model-archive") == "none":
                 return None
             archive = target / name
@@ -76,10 +72,16 @@ def upload(
                 path=str(archive),
                 members=packed.members,
                 packed_bytes=archive.stat().st_size,
-                skipped={each.name: each.reason for each in packed.skipped},
-                clashes=tuple(each.name for each in packed.clashes),
+                skipped={each.name: each.reason for each in packed.skipped} if packed.archive else {},
+                clashes=tuple(dict.fromkeys(each.name for each in packed.clashes)),
             )
         )
+        if packed.links and name == run.model_archive.name:
+            publish(
+                Warned(
+                    message=f"{name} holds symlinks ({_some(packed.links)}): hosting refuses such an archive"
+                )
+            )
         if target != run.path:
             (run.path / name).symlink_to(archive)
         return archive
@@ -92,17 +94,9 @@ def upload(
         return Archives(model=model.result(), output=output.result())
 
 
-def _take_back(
-    engine: Engine,
-    image: Image,
-    tree: StagedTree,
-    labels: Mapping[str, str],
-    publish: Callable[[Event], None],
-) -> None:
-    try:
-        hand_back(engine, image.id, tree.folder, uid=os.getuid(), gid=os.getgid(), labels=labels)
-    except EngineError as error:  # what cannot be read will say so when it is packed
-        publish(Warned(message=f"{error.what}; {error.hint}" if error.hint else error.what))
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:SHOWN_NAMES])
+    return shown if len(names) <= SHOWN_NAMES else f"{shown} and {len(names) - SHOWN_NAMES} more"
 
 
 @contextmanager

@@ -26,6 +26,8 @@ DEFAULT_PATH = Path("docs/level-of-support.md")
 
 _THREAD = re.compile(r"https://github\.com/([^/]+/[^/]+)/issues/([0-9]+)")
 _PAGE = re.compile(r"https://.*/([^/]+)\.html")
+_REPOSITORY = re.compile(r"([\w-]+/[\w.-]+)( .*)?")
+_TEST = re.compile(r"(.+)::test_(\w+)")
 
 _INTRODUCTION = """\
 # Level of support
@@ -35,7 +37,8 @@ This page is made from `emulator/sm_emulate/spec` by `python -m sm_emulate.spec.
 
 ## How to read it
 
-Each row is one fact about the platform, with the public page, file or thread that says so.
+Each row is one fact about the platform, with the public page, file or thread that says so. Every fact that is
+emulated names the tests that show it; a test's name says in words what it holds, and leads to its file.
 
 | how sure | meaning |
 |---|---|
@@ -51,19 +54,35 @@ Each row is one fact about the platform, with the public page, file or thread th
 | no | not emulated |
 | outside | images, toolkits or the SDK do it and not the platform: nothing to emulate |
 
-Where the platform is not known for certain, a named setting decides: `--setting NAME=VALUE`.
-Where it changed over time, `--platform-profile` decides.
+Where the platform is not known for certain, a named setting decides: `--setting NAME=VALUE`. Where nothing but one
+reading makes sense there is no setting, and the note says which it is.
+Where the platform changed over time, `--platform-profile` decides.
+
+## Overview
 """
 
 
 def page(areas: tuple[Area, ...]) -> str:
     """Give the whole page as Markdown."""
-    parts = [_INTRODUCTION, *_counts(areas), *_profiles(), *_settings()]
+    parts = [_INTRODUCTION, *_overview(areas), "", *_counts(areas), *_profiles(), *_settings()]
     for area in areas:
         parts.extend(_area(area))
     parts.extend(_planned(areas))
     parts.extend(_not_emulated(areas))
     return "\n".join(parts) + "\n"
+
+
+def _overview(areas: tuple[Area, ...]) -> Iterator[str]:
+    yield _row("area", *(level.value for level in Level))
+    yield "|---|" + "---|" * len(Level)
+    for area in areas:
+        counts = [sum(fact.level is level for fact in area.facts) for level in Level]
+        yield _row(f"[{area.title}](#{_anchor(area.title)})", *(str(count or "") for count in counts))
+
+
+def _anchor(heading: str) -> str:
+    """Give the anchor that GitHub makes of a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def _counts(areas: tuple[Area, ...]) -> Iterator[str]:
@@ -110,7 +129,7 @@ def _area(area: Area) -> Iterator[str]:
             f"{_prose(fact.statement)}<br>`{fact.id}`",
             fact.certainty.value,
             _emulated(fact),
-            "<br>".join(f"`{test}`" for test in fact.tests),
+            "<br>".join(map(_test, fact.tests)),
             "<br>".join(map(_source, fact.source)),
         )
 
@@ -121,7 +140,14 @@ def _emulated(fact: Fact) -> str:
         parts.append(f"setting `{fact.setting}`")
     if fact.note:
         parts.append(_prose(fact.note))
-    return "; ".join(parts)
+    return "<br>".join(parts)
+
+
+def _test(node_id: str) -> str:
+    found = _TEST.fullmatch(node_id)
+    if found is None:
+        return f"`{node_id}`"
+    return f"[{found[2].replace('_', ' ')}](../{found[1]})"
 
 
 def _source(source: str) -> str:
@@ -129,6 +155,8 @@ def _source(source: str) -> str:
         return f"[{thread[1]}#{thread[2]}]({source})"
     if document := _PAGE.fullmatch(source):
         return f"[{document[1]}]({source})"
+    if repository := _REPOSITORY.fullmatch(source):
+        return f"[{repository[1]}](https://github.com/{repository[1]}){_prose(repository[2] or '')}"
     return _prose(source)
 
 
@@ -139,7 +167,7 @@ def _planned(areas: tuple[Area, ...]) -> Iterator[str]:
         for fact in area.facts:
             if fact.level is Level.PLANNED:
                 works.setdefault(fact.planned, []).append(fact)
-    for work in sorted(works):
+    for work in sorted(works, key=str.lower):
         count = len(works[work])
         yield f"- {work}: {count} fact{'s' if count > 1 else ''}"
 

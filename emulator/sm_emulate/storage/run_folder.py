@@ -12,16 +12,16 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sm_emulate.errors import MachineError
+from sm_emulate.storage.walk import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 Kind = Literal["training-jobs", "endpoints"]
 OWNER = "owner"
@@ -136,16 +136,19 @@ class RunFolder:
     def delete(self) -> None:
         """Remove the folder, whatever modes its folders have.
 
+        What containers wrote goes first: if that fails, the run is still one that can be described.
+
         Raises:
             MachineError: something in it is not ours to remove.
         """
         import shutil
 
-        _open_up(self.path)
+        for _ in walk(self.path, to_delete=True):
+            pass
         try:
-            shutil.rmtree(self.path)
-        except FileNotFoundError:
-            return  # somebody else was faster
+            for folder in (self.path / "opt-ml", self.path):
+                with suppress(FileNotFoundError):  # somebody else was faster
+                    shutil.rmtree(folder)
         except OSError as failure:
             raise MachineError(
                 f"the run folder cannot be removed: {failure.strerror}",
@@ -172,20 +175,3 @@ def locked(file: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _open_up(folder: Path) -> None:
-    """Give ourselves the right to enter and empty every folder: a config folder's mode is 0644 on purpose."""
-    with suppress(
-        PermissionError, FileNotFoundError
-    ):  # what is not ours fails later, in rmtree, with its name
-        mode = stat.S_IMODE(folder.lstat().st_mode)
-        if mode & 0o700 != 0o700:
-            folder.chmod(mode | 0o700)
-    try:
-        entries = list(os.scandir(folder))
-    except OSError:
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            _open_up(Path(entry.path))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, get_args
 
 from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.storage.run_folder import NOUNS, Kind, RunFolder, locked, owning
+from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -125,8 +126,9 @@ class Runs:
 
     def _folders(self) -> Iterator[RunFolder]:
         for kind in get_args(Kind):
-            with suppress(FileNotFoundError), os.scandir(self.home / kind) as entries:
-                for entry in entries:
+            folder = self.home / kind
+            with told("the runs cannot be listed", folder), suppress(FileNotFoundError):
+                for entry in list(os.scandir(folder)):
                     if entry.is_dir(follow_symlinks=False):
                         yield RunFolder(Path(entry.path), kind)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import socket
+import threading
 
 import pytest
 
@@ -272,6 +275,49 @@ def test_a_drip_is_cut_at_the_limit_too(containers, gateways):
     assert response.status == 424
     assert TIMED_OUT in json.loads(response.read())["OriginalMessage"]
     connection.close()
+
+
+def test_at_the_limit_the_container_sees_its_client_leave_and_may_work_on(containers, gateways):
+    seen, over = [], threading.Event()
+
+    def talk(wire):
+        while b"\r\n\r\nx" not in wire.buffer:
+            wire.more()
+        seen.append(wire.buffer.partition(b"\r\n")[0])
+        try:
+            seen.append(wire.more())
+        except ConnectionResetError:
+            seen.append(False)
+        over.set()
+
+    gateway = gateways(containers(talk), model_timeout_s=0.3)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    connection.request("POST", "/invocations", body=b"x")
+    assert connection.getresponse().status == 424
+    assert over.wait(30)
+    assert seen == [b"POST /invocations HTTP/1.1", False]
+    connection.close()
+
+
+def test_a_container_that_accepts_no_connection_is_a_model_error(gateways):
+    told = []
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as waiting:
+        # nobody accepts: once the kernel's queue is full, it answers no more
+        while True:
+            other = waiting.enter_context(socket.socket())
+            other.settimeout(0.2)
+            try:
+                other.connect(full.getsockname())
+            except TimeoutError:
+                break
+        gateway = gateways(full.getsockname()[1], told.append, connect_timeout_s=0.25)
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+        connection.request("POST", "/invocations", body=b"x")
+        response = connection.getresponse()
+        assert (response.status, json.loads(response.read())["OriginalStatusCode"]) == (424, 0)
+        connection.close()
+        gateway.close()
+    assert told[0].failure == "the container did not accept a connection within 0.25 s"
 
 
 def test_a_container_that_is_gone_is_a_model_error(containers, gateways):

@@ -36,7 +36,7 @@ def answering(containers):
         (OK + b"\r\n", 200),
         (OK + b"Content-Length: 1\r\n\r\n\n", 200),
         (OK + b"Transfer-Encoding: chunked\r\n\r\n1;x=y\r\n\n\r\n0\r\nX: y\r\n\r\n", 200),
-        (b"HTTP/1.0 200 OK\r\n\r\nhealthy", 200),
+        (b"HTTP/1.0 200 OK\r\n\r\nUnhealthy", 200),
         (b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", 200),
         (b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", 200),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 0\r\n\r\n", 200),

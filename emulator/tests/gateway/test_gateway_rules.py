@@ -39,6 +39,13 @@ def test_the_container_is_asked_at_its_own_path(serve, gateways, say, path):
     assert (seen.method, seen.path, seen.body) == ("POST", "/invocations", b"5.1,3.5\n")
 
 
+@pytest.mark.parametrize("status", [200, 201, 202, 299])
+def test_any_success_is_passed_on_with_its_status_and_body(serve, gateways, say, status):
+    container = serve(lambda seen: say(b"made", status=status))
+    got, _, body = post(gateways(container))
+    assert (got, body) == (status, b"made")
+
+
 def test_only_headers_of_the_api_reach_the_container(serve, gateways, say):
     container = serve(lambda seen: say())
     supported = {header.name: "v" for header in spec.REQUEST_HEADERS}

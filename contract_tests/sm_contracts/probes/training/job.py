@@ -32,6 +32,9 @@ _HARD_STOP_S = 2.0
 _LOOK_S = 0.02
 _LIFE_S = 5.0
 """A program that has said nothing for so long is taken to be at work."""
+_SETUP_S = 1.0
+"""One that has no handler for SIGTERM yet is given so much longer, at most."""
+_LOOK_AGAIN_S = 0.2
 _LATE_S, _LATEST_S = 2.0, 10.0
 _EXEC_FAILED = re.compile(
     r"exec (user process caused|\S+): ?\"?(exec format error|no such file or directory|permission denied)"
@@ -72,6 +75,7 @@ class Job:
         gpu: bool,
     ) -> None:
         self._bench, self._way, self._name, self._gpu = bench, way, name, gpu
+        bench.record.names[name] = way.name
         self._home = bench.folder / "home"
         self._request = sample.request(way, name=name, home=self._home, limit_s=limit_s)
         self._window_s = bench.subject.limits.train_stop_grace_s if gently else _HARD_STOP_S
@@ -92,6 +96,8 @@ class Job:
         """In the order in which they came."""
         self._sent: float | None = None
         self._handled: bool | None = None
+        self._too_early_s: float | None = None
+        self._look_again = 0.0
         self._gpu_looks, self._gpu_devices = 0, set[str]()
         self._over = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name=f"watch {name}", daemon=True)
@@ -148,7 +154,7 @@ class Job:
             self._exits[event.host] = event
             self._ended = time.monotonic()
         elif isinstance(event, StatusChanged) and event.secondary == "Stopping" and self._sent is None:
-            self._see_handler()  # its time is up
+            self._handled = self._has_handler()  # its time is up
             self._sent = time.monotonic()
         elif isinstance(event, MetricRecorded):
             self._matches[event.name] = self._matches.get(event.name, 0) + 1
@@ -172,6 +178,8 @@ class Job:
             ):
                 self._sent = time.monotonic()
                 job.stop()
+            if self._came_too_early():
+                job.stop()  # a second time: at once
             if self._way.sidecars:
                 self._hosts.mark_checkpoints()
             if self._way.hosts > 1:
@@ -188,14 +196,32 @@ class Job:
         lived = time.monotonic() - self._began
         if lived < after_s or not (self._log_bytes or lived >= _LIFE_S):
             return False
-        self._see_handler()
-        return self._handled is not False or lived >= 1.5 * after_s
+        self._handled = self._has_handler()
+        return self._handled is not False or lived >= after_s + min(after_s / 2, _SETUP_S)
 
-    def _see_handler(self) -> None:
+    def _came_too_early(self) -> bool:
+        """Notice a handler that was not there yet when SIGTERM came: the run then shows nothing."""
+        if self._way.stop_after_s is None or self._sent is None or self._began is None:
+            return False
+        if self._handled is not False or self._ended is not None or self._too_early_s is not None:
+            return False
+        moment = time.monotonic()
+        if moment < self._look_again:
+            return False
+        self._look_again = moment + _LOOK_AGAIN_S
+        if self._has_handler():
+            self._too_early_s = moment - self._began
+        return self._too_early_s is not None
+
+    def _has_handler(self) -> bool | None:
+        """Tell whether PID 1 handles SIGTERM by now; None if that cannot be seen."""
         container = self._engine.containers.get("algo-1")
-        if container is not None:
-            with suppress(SmEmulateError):
-                self._handled = self._bench.engine.catches(container, "SIGTERM")
+        if container is None:
+            return None
+        try:
+            return self._bench.engine.catches(container, "SIGTERM")
+        except SmEmulateError:
+            return None  # it has ended meanwhile
 
     def _look_for_devices(self) -> None:
         container = self._engine.containers.get("algo-1")
@@ -263,4 +289,5 @@ class Job:
             lived_on_s=lived_on,
             killed=code == 137 and lived_on >= self._window_s - 0.1,
             handled=self._handled,
+            too_early_s=self._too_early_s,
         )

@@ -26,6 +26,8 @@ class StopSeen:
     lived_on_s: float = 0.0
     killed: bool = False
     handled: bool | None = None
+    too_early_s: float | None = None
+    """When a handler for SIGTERM appeared, if that was after SIGTERM."""
 
 
 @dataclass(frozen=True, kw_only=True)

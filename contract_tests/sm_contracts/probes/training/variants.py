@@ -31,7 +31,7 @@ def stuck(tried: Trained) -> Missing | None:
         return None
     return Missing(
         f"{tried.way.name}, it did not end within {tried.run.seconds:.0f} s",
-        "give sample data that trains faster, or more time with --train-timeout",
+        "give sample data that trains faster",
     )
 
 
@@ -129,14 +129,19 @@ def two_hosts(plain: Trained, *, together: Together) -> Evidences:
 
 
 def stopped(plain: Trained, *, together: Together) -> Trained:
-    """Run with checkpoints and stop it in the middle; once more and earlier if it was too fast."""
+    """Run with checkpoints and stop it on the way; again, if that was too late or too early to show anything."""
     whole = plain.run.seconds
-    # not before it has set up its handlers, and early enough to see that it goes on
-    soon = max(min(whole / 4, LONGEST_WAIT_S), min(whole / 2, 1.0))
+    # early enough to see that it goes on, and not before it is at work
+    after_s = max(min(whole / 8, LONGEST_WAIT_S), min(whole / 2, 1.0))
     tried = plain
-    for after_s in (soon, soon / 2):
+    for number in range(3):
         (tried,) = together([plain.way.but("stopped in mid-run", checkpoints=True, stop_after_s=after_s)])
-        if tried.stop.sent_after_s is not None or not tried.run.completed:
+        seen = tried.stop
+        if seen.too_early_s is not None:
+            after_s = seen.too_early_s + 0.5
+        elif seen.sent_after_s is None and tried.run.completed and number == 0:
+            after_s /= 2
+        else:
             break
     return tried
 
@@ -147,6 +152,10 @@ def stop_evidence(tried: Trained, window_s: float) -> object:
         return stuck(tried)
     if tried.run.failed and tried.stop.sent_after_s is None:
         return Missing(f"with CheckpointConfig it {tried.run.outcome} before it could be stopped")
+    if tried.stop.too_early_s is not None:
+        return Missing(
+            "its handler for SIGTERM comes too late to be seen at work", "give longer sample input"
+        )
     return Stopped(
         run=tried.run,
         window_s=window_s,

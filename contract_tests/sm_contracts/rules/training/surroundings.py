@@ -37,7 +37,7 @@ def network_required(isolated: Isolated) -> Iterator[Outcome]:
 
     What:
         A run under network isolation fails, and the same run with a network completes. It is an error where the
-        image is meant to be run isolated (--network-isolation).
+        image is meant to be run isolated (--enable-network-isolation).
 
     Why:
         With EnableNetworkIsolation the container reaches nothing, gets no credentials, and reads and writes S3 only

@@ -52,6 +52,7 @@ AREA = Area(
             PUBLIC_LOG,
             f"{XGBOOST} tests",
             level=EMULATED,
+            note="9000-9999 when it is set, which AWS's own containers are tested with",
             setting="safe-port-range-variable",
         ),
         confirmed(

@@ -59,7 +59,7 @@ AREA = Area(
             thread(SDK, 1554),
             level=EMULATED,
             setting="endpoint-hostname",
-            note="the Host header follows the setting",
+            note="the Host header follows the setting; the ping also sends Accept: */* and Connection: close",
         ),
         confirmed(
             "hosting.health.start-window",
@@ -91,7 +91,7 @@ AREA = Area(
             "hosting.health.tolerated-failures",
             "How many failing pings an endpoint in service survives is not published.",
             HOST,
-            note="an endpoint stays in service; its pings are shown",
+            note="an endpoint stays in service, and each failed ping is a warning",
         ),
         confirmed(
             "hosting.health.static-200",
@@ -117,7 +117,7 @@ AREA = Area(
             "The container has to accept a connection within 250 ms.",
             HOST,
             level=EMULATED,
-            note="the kernel accepts at once; a slower accept is reported",
+            note="an invocation that is not accepted in time is a ModelError; usually the kernel accepts at once",
         ),
         confirmed(
             "hosting.health.listen-everywhere",

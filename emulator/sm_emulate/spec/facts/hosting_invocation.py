@@ -63,7 +63,7 @@ AREA = Area(
             "Connections are probably kept and used again.",
             HOST,
             level=EMULATED,
-            note="they are; there is no setting",
+            note="they are, for a second without use; there is no setting",
         ),
         unsure(
             "hosting.invocation.framing",
@@ -84,14 +84,14 @@ AREA = Area(
             "Nothing is known about redirects and trailing slashes.",
             HOST,
             level=EMULATED,
-            note="the exact path, and a redirect is an answer like any other; there is no setting",
+            note="only the exact path is served, and a container's redirect is a ModelError; there is no setting",
         ),
         unsure(
             "hosting.invocation.other-2xx",
             "How a 2xx other than 200 is handed on is not known.",
             XGBOOST,
             level=EMULATED,
-            note="as 200 with its body; there is no setting",
+            note="with its own status and its body; there is no setting",
         ),
         confirmed(
             "hosting.invocation.model-error",
@@ -154,15 +154,14 @@ AREA = Area(
             "hosting.invocation.other-errors",
             "ServiceUnavailable is 503, InternalFailure 500, InternalDependencyException 530.",
             RUNTIME_API,
-            level=PARTLY,
-            note="500 only, for our own faults",
+            note="nothing here fails in these ways",
         ),
         confirmed(
             "hosting.invocation.ping-beside",
             "A server that cannot answer pings while it works is taken for unhealthy.",
             thread("aws/sagemaker-pytorch-training-toolkit", 115),
             level=PARTLY,
-            note="pings go on and are shown; nothing is replaced",
+            note="pings go on and a failed one is a warning; nothing is replaced",
         ),
         confirmed(
             "hosting.invocation.openai",

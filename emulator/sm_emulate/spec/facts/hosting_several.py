@@ -67,7 +67,7 @@ AREA = Area(
             "EndpointStatus is OutOfService, Creating, Updating, SystemUpdating, RollingBack, InService, Deleting, Failed or UpdateRollbackFailed.",
             API,
             level=PARTLY,
-            note="Creating, InService, Deleting and Failed occur",
+            note="Creating, InService, Deleting and Failed occur, and OutOfService once it was stopped",
         ),
         confirmed(
             "hosting.several.autoscaling",

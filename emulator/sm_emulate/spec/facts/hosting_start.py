@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sm_emulate.spec.fact import EMULATED, OUTSIDE, PARTLY, Area, confirmed, disputed, unsure
+from sm_emulate.spec.fact import EMULATED, OUTSIDE, Area, confirmed, disputed, unsure
 from sm_emulate.spec.facts.sources import (
     API,
     BATCH,
@@ -61,8 +61,8 @@ AREA = Area(
             "hosting.start.gpu",
             "GPU images must work with the NVIDIA runtime and must not bring a driver.",
             HOST,
-            level=PARTLY,
-            note="a GPU is given to training containers only so far",
+            level=EMULATED,
+            note="a GPU is asked for from the engine, whose NVIDIA runtime does the rest",
         ),
         confirmed(
             "hosting.start.inference-ami",
@@ -99,8 +99,8 @@ AREA = Area(
             "hosting.start.network",
             "An endpoint reaches the internet unless EnableNetworkIsolation is set, which cuts everything, S3 too, and takes the credentials away.",
             guide_2023("mkt-algo-model-internet-free"),
-            level=PARTLY,
-            note="endpoints have a network; isolated endpoints come later",
+            level=EMULATED,
+            note="an isolated endpoint has a network of its own without a way out; no container has credentials yet",
         ),
         confirmed(
             "hosting.start.vpc",

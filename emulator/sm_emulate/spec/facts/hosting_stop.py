@@ -20,7 +20,7 @@ AREA = Area(
             "Whether requests in flight are finished first, and what a ping gets meanwhile, is not known.",
             HOST,
             level=EMULATED,
-            note="the gateway takes no new ones and the container decides about the rest; there is no setting",
+            note="the gateway takes no new ones, waits for those in flight and then stops the container, without further pings; there is no setting",
         ),
         confirmed(
             "hosting.stop.log-group",
@@ -28,14 +28,13 @@ AREA = Area(
             HOST,
             guide_2023("logging-cloudwatch"),
             level=PARTLY,
-            note="into a log file of the run folder",
+            note="they go into a log file of the run folder; LogStreamArn of an error names that group",
         ),
         unsure(
             "hosting.stop.log-stream",
             "A single container's stream is believed to be VARIANT/INSTANCE.",
             HOST,
-            level=PARTLY,
-            note="in LogStreamArn, with a made-up instance",
+            note="there is no CloudWatch; LogStreamArn of an error names the group alone",
         ),
         confirmed(
             "hosting.stop.log-stream-pipeline",

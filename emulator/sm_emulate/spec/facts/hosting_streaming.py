@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sm_emulate.spec.fact import Area, confirmed
+from sm_emulate.spec.fact import EMULATED, PARTLY, Area, confirmed
 from sm_emulate.spec.facts.sources import (
     BIDI_BLOG,
     DLC,
@@ -109,20 +109,21 @@ AREA = Area(
             "For NEW_SESSION the container makes up the id and answers X-Amzn-SageMaker-New-Session-Id with its expiry.",
             RUNTIME_API,
             guide("stateful-sessions"),
-            planned="sessions",
+            level=EMULATED,
         ),
         confirmed(
             "hosting.streaming.session-pinned",
             "Later requests with the id go to the same instance.",
             RUNTIME_API,
             guide("stateful-sessions"),
-            planned="sessions",
+            level=PARTLY,
+            note="there is one instance",
         ),
         confirmed(
             "hosting.streaming.session-closed",
             "The container closes a session with X-Amzn-SageMaker-Closed-Session-Id.",
             RUNTIME_API,
-            planned="sessions",
+            level=EMULATED,
         ),
         confirmed(
             "hosting.streaming.session-bodies",

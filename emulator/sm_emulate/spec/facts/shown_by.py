@@ -2,8 +2,738 @@
 
 from __future__ import annotations
 
-COMPLETE = False
+CONFIG = "emulator/tests/test_staging_config_files.py"
+TREE = "emulator/tests/test_staging_tree.py"
+OUTCOME = "emulator/tests/test_lifecycle_training_outcome.py"
+EVENTS = "emulator/tests/test_lifecycle_training_events.py"
+START = "emulator/tests/test_lifecycle_endpoint_start.py"
+SERVICE = "emulator/tests/test_lifecycle_endpoint_service.py"
+JOB_SPEC = "emulator/tests/test_spec_training_job.py"
+WORDINGS = "emulator/tests/test_spec_wordings.py"
+JOB_REQUEST = "emulator/tests/test_request_training.py"
+ENDPOINT_REQUEST = "emulator/tests/test_request_endpoint.py"
+SETTINGS = "emulator/tests/test_spec_settings.py"
+CONTAINER = "emulator/tests/test_product_train_container.py"
+HOSTS = "emulator/tests/test_product_train_hosts.py"
+RESULT = "emulator/tests/test_product_train_result.py"
+STOP = "emulator/tests/test_product_train_stop.py"
+ARTIFACTS = "emulator/tests/test_product_train_artifacts.py"
+SERVE = "emulator/tests/test_product_serve.py"
+WRONG = "emulator/tests/test_product_wrong_input.py"
+UNPACK = "emulator/tests/test_artifacts_unpack.py"
+PACK = "emulator/tests/test_artifacts_pack.py"
+METRICS = "emulator/tests/test_artifacts_metrics.py"
+FAILURE = "emulator/tests/test_artifacts_failure.py"
+RULES = "emulator/tests/gateway/test_gateway_rules.py"
+PING = "emulator/tests/gateway/test_gateway_ping.py"
+HOSTILE = "emulator/tests/gateway/test_gateway_hostile_containers.py"
+CONNECTIONS = "emulator/tests/gateway/test_gateway_connections.py"
+BOTO3 = "emulator/tests/gateway/test_gateway_boto3.py"
+
+COMPLETE = True
 """Whether every emulated fact has to name a test; a test of this package holds us to it once it is True."""
 
-SHOWN_BY: dict[str, tuple[str, ...]] = {}
+SHOWN_BY: dict[str, tuple[str, ...]] = {
+    "training.invocation.train-replaces-cmd": (
+        f"{CONTAINER}::test_train_is_appended_as_the_four_cases_say",
+        f"{JOB_SPEC}::test_the_four_ways_to_start_a_program",
+    ),
+    "training.invocation.train-program-on-path": (
+        f"{RESULT}::test_a_missing_program_is_told_in_the_engines_words",
+        f"{CONTAINER}::test_train_is_appended_as_the_four_cases_say",
+    ),
+    "training.invocation.container-entrypoint": (
+        f"{CONTAINER}::test_train_is_appended_as_the_four_cases_say",
+        f"{JOB_SPEC}::test_the_four_ways_to_start_a_program",
+    ),
+    "training.invocation.container-arguments": (
+        f"{CONTAINER}::test_train_is_appended_as_the_four_cases_say",
+        f"{JOB_SPEC}::test_the_four_ways_to_start_a_program",
+    ),
+    "training.invocation.entrypoint-and-arguments": (
+        f"{CONTAINER}::test_train_is_appended_as_the_four_cases_say",
+        f"{JOB_SPEC}::test_the_four_ways_to_start_a_program",
+    ),
+    "training.invocation.argument-limits": (
+        f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
+    ),
+    "training.invocation.entrypoint-exec-form": (
+        f"{CONTAINER}::test_train_is_appended_as_the_four_cases_say",
+    ),
+    "training.invocation.entrypoint-in-channel": (f"{CONTAINER}::test_a_start_script_may_lie_in_a_channel",),
+    "training.invocation.exec-form-signals": (
+        f"{STOP}::test_only_an_entrypoint_in_exec_form_hears_the_stop",
+    ),
+    "training.invocation.init-entrypoint": (
+        f"{CONTAINER}::test_an_init_program_as_entrypoint_gets_the_word_train_and_needs_such_a_program",
+    ),
+    "training.invocation.tini-without-train": (
+        f"{CONTAINER}::test_an_init_program_as_entrypoint_gets_the_word_train_and_needs_such_a_program",
+    ),
+    "training.invocation.opt-ml-reserved": (
+        f"{CONTAINER}::test_code_in_the_image_survives_while_model_and_output_are_hidden",
+        f"{TREE}::test_only_the_three_directories_are_mounted_so_that_opt_ml_code_survives",
+    ),
+    "training.invocation.shadowed-content": (
+        f"{CONTAINER}::test_code_in_the_image_survives_while_model_and_output_are_hidden",
+    ),
+    "training.invocation.working-directory": (
+        f"{CONTAINER}::test_user_and_working_directory_of_the_image_hold",
+        f"{CONTAINER}::test_root_is_the_directory_where_the_setting_says_so",
+    ),
+    "training.invocation.user": (f"{CONTAINER}::test_user_and_working_directory_of_the_image_hold",),
+    "training.invocation.non-root-cannot-write": (
+        f"{CONTAINER}::test_user_and_working_directory_of_the_image_hold",
+        f"{CONTAINER}::test_directories_exist_before_the_program_with_the_platforms_modes",
+    ),
+    "training.invocation.no-privileges": (
+        f"{CONTAINER}::test_a_container_has_no_more_rights_and_limits_than_docker_run_gives_and_no_other_program",
+    ),
+    "training.invocation.no-tty": (f"{CONTAINER}::test_the_program_is_pid_1_without_a_terminal",),
+    "training.invocation.log-group": (
+        f"{HOSTS}::test_two_hosts_find_each_other_and_every_line_says_whose_it_is",
+        f"{EVENTS}::test_all_lines_come_in_order_and_the_last_one_is_not_lost",
+    ),
+    "training.invocation.architecture": (
+        f"{RESULT}::test_a_program_that_the_kernel_refuses_fails_the_job_with_the_kernels_words",
+    ),
+    "training.invocation.image-reference": (
+        f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
+        f"{JOB_REQUEST}::test_an_image_may_be_named_by_its_digest",
+    ),
+    "training.invocation.no-secret-key": (f"{JOB_REQUEST}::test_there_is_no_secret_key",),
+    "training.invocation.job-run-number": (f"{CONTAINER}::test_init_config_has_the_agents_form",),
+    "training.invocation.no-port": (
+        f"{OUTCOME}::test_a_training_container_opens_no_port_and_may_write_beside_its_input",
+    ),
+    "training.invocation.shebang": (
+        f"{RESULT}::test_a_program_named_by_its_path_without_the_right_to_run_is_permission_denied",
+        f"{RESULT}::test_a_program_that_the_kernel_refuses_fails_the_job_with_the_kernels_words",
+    ),
+    "training.invocation.cmd-is-ignored": (f"{CONTAINER}::test_train_is_appended_as_the_four_cases_say",),
+    "training.environment.job-name": (
+        f"{CONTAINER}::test_the_environment_is_the_platforms_and_nothing_else",
+    ),
+    "training.environment.job-arn": (
+        f"{CONTAINER}::test_the_environment_is_the_platforms_and_nothing_else",
+        f"{JOB_SPEC}::test_the_arn_knows_its_partition",
+    ),
+    "training.environment.request-environment": (
+        f"{CONTAINER}::test_the_environment_is_the_platforms_and_nothing_else",
+    ),
+    "training.environment.region": (f"{CONTAINER}::test_the_environment_is_the_platforms_and_nothing_else",),
+    "training.environment.no-credentials-when-isolated": (
+        f"{HOSTS}::test_an_isolated_host_has_no_network_at_all",
+    ),
+    "training.environment.ecs-metadata": (
+        f"{CONTAINER}::test_the_platform_of_2020_had_ecs_addresses_and_an_open_config_directory",
+        f"{CONTAINER}::test_the_environment_is_the_platforms_and_nothing_else",
+    ),
+    "training.environment.execution-env": (
+        f"{CONTAINER}::test_the_platform_of_2020_had_ecs_addresses_and_an_open_config_directory",
+        f"{CONTAINER}::test_the_environment_is_the_platforms_and_nothing_else",
+    ),
+    "training.environment.dmlc-interface": (
+        f"{CONTAINER}::test_the_environment_is_the_platforms_and_nothing_else",
+        f"{JOB_SPEC}::test_settings_decide_about_unsure_variables",
+    ),
+    "training.environment.nvidia-visible-devices": (
+        f"{CONTAINER}::test_the_environment_is_the_platforms_and_nothing_else",
+        f"{JOB_SPEC}::test_settings_decide_about_unsure_variables",
+        f"{OUTCOME}::test_a_gpu_that_is_there_is_given_and_not_hidden",
+    ),
+    "training.environment.hostname": (
+        f"{CONTAINER}::test_the_hostname_is_ec2s_and_never_algo_1",
+        f"{JOB_SPEC}::test_a_host_has_ec2s_name_and_keeps_it",
+    ),
+    "training.environment.metrics-directory": (
+        f"{CONTAINER}::test_the_environment_is_the_platforms_and_nothing_else",
+        f"{JOB_SPEC}::test_settings_decide_about_unsure_variables",
+    ),
+    "training.environment.no-sm-variables": (
+        f"{CONTAINER}::test_the_environment_is_the_platforms_and_nothing_else",
+    ),
+    "training.environment.no-distributed-variables": (
+        f"{CONTAINER}::test_the_environment_is_the_platforms_and_nothing_else",
+    ),
+    "training.environment.limits": (
+        f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
+        f"{JOB_REQUEST}::test_a_wrong_document_is_refused_in_exact_words",
+    ),
+    "training.config.files": (
+        f"{CONTAINER}::test_config_files_are_those_of_the_year_to_the_byte",
+        f"{CONFIG}::test_files_of_what_was_not_asked_for_are_absent",
+    ),
+    "training.config.file-mode": (
+        f"{CONTAINER}::test_directories_exist_before_the_program_with_the_platforms_modes",
+        f"{TREE}::test_the_config_directory_has_the_mode_of_its_year_and_its_files_0644",
+    ),
+    "training.config.directory-mode": (
+        f"{CONTAINER}::test_a_user_who_is_not_root_cannot_read_the_config_of_2022_but_that_of_2020",
+        f"{TREE}::test_the_mode_of_the_config_directory_is_a_setting",
+    ),
+    "training.config.compact-json": (
+        f"{CONTAINER}::test_config_files_are_those_of_the_year_to_the_byte",
+        f"{CONFIG}::test_every_file_is_one_line_without_a_newline",
+    ),
+    "training.config.spaced-in-2020": (
+        f"{CONFIG}::test_resourceconfig_of_2020_has_three_keys_and_blanks_and_91_bytes",
+    ),
+    "training.config.optional-files": (f"{CONFIG}::test_files_of_what_was_not_asked_for_are_absent",),
+    "training.config.hyperparameters-strings": (
+        f"{CONTAINER}::test_a_file_of_hyperparameters_becomes_strings_and_a_flag_goes_over_it",
+        f"{JOB_REQUEST}::test_a_wrong_document_is_refused_in_exact_words",
+    ),
+    "training.config.hyperparameters-empty": (
+        f"{CONTAINER}::test_without_anything_the_files_are_empty_objects",
+    ),
+    "training.config.hyperparameters-order": (
+        f"{CONTAINER}::test_hyperparameters_of_the_notes_arrive_with_their_quotes_and_order",
+    ),
+    "training.config.hyperparameters-count": (
+        f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
+    ),
+    "training.config.hyperparameters-value-length": (
+        f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
+    ),
+    "training.config.inputdataconfig-keys": (
+        f"{CONTAINER}::test_fastfile_is_written_as_file_and_the_content_type_is_passed_on",
+        f"{CONFIG}::test_a_channel_in_inputdataconfig_has_the_size_of_2022",
+    ),
+    "training.config.inputdataconfig-distribution-key": (
+        f"{CONFIG}::test_a_sharded_channel_says_so_under_the_platform_s_own_key",
+    ),
+    "training.config.inputdataconfig-fast-file": (
+        f"{CONTAINER}::test_fastfile_is_written_as_file_and_the_content_type_is_passed_on",
+        f"{CONFIG}::test_content_type_comes_first_and_fast_file_is_written_as_file",
+    ),
+    "training.config.inputdataconfig-file-system": (
+        f"{CONFIG}::test_a_pipe_channel_and_a_file_system_channel",
+    ),
+    "training.config.inputdataconfig-empty": (
+        f"{CONTAINER}::test_without_anything_the_files_are_empty_objects",
+    ),
+    "training.config.resourceconfig-keys": (
+        f"{CONTAINER}::test_config_files_are_those_of_the_year_to_the_byte",
+        f"{CONFIG}::test_resourceconfig_of_2022",
+    ),
+    "training.config.resourceconfig-2020": (
+        f"{CONFIG}::test_resourceconfig_of_2020_has_three_keys_and_blanks_and_91_bytes",
+    ),
+    "training.config.homogeneous-cluster": (
+        f"{CONFIG}::test_resourceconfig_of_2022",
+        f"{HOSTS}::test_each_of_three_hosts_has_its_own_resources_and_finds_the_others",
+    ),
+    "training.config.topology-null": (
+        f"{CONFIG}::test_resourceconfig_of_2025_ends_in_a_null_topology",
+        f"{CONFIG}::test_topology_follows_its_setting",
+    ),
+    "training.config.hosts-sorted": (
+        f"{HOSTS}::test_eleven_hosts_are_listed_as_text",
+        f"{CONFIG}::test_each_host_of_many_is_told_its_own_name_and_all_names_as_sorted_text",
+    ),
+    "training.config.heterogeneous-groups": (f"{CONFIG}::test_instance_groups_are_told_to_every_host",),
+    "training.config.network-interface-name": (
+        f"{CONFIG}::test_the_network_interface_follows_its_setting",
+        f"{CONFIG}::test_resourceconfig_of_2022",
+    ),
+    "training.config.init-config": (
+        f"{CONFIG}::test_init_config_is_the_agent_s_own",
+        f"{CONTAINER}::test_init_config_has_the_agents_form",
+    ),
+    "training.config.trainingjobconfig": (
+        f"{CONFIG}::test_trainingjobconfig_has_the_request_in_the_order_of_2020",
+    ),
+    "training.config.trainingjobconfig-optional": (
+        f"{CONFIG}::test_a_setting_stands_over_the_profile",
+        f"{CONFIG}::test_files_of_what_was_not_asked_for_are_absent",
+    ),
+    "training.config.checkpointconfig": (
+        f"{CONFIG}::test_checkpointconfig_holds_the_local_path_alone",
+        f"{ARTIFACTS}::test_checkpoints_are_kept_where_they_are_and_come_back",
+    ),
+    "training.config.tensorboardoutputconfig": (
+        f"{CONFIG}::test_tensorboardoutputconfig",
+        f"{JOB_REQUEST}::test_what_is_left_out_has_the_documented_default",
+    ),
+    "training.config.debughookconfig": (f"{CONFIG}::test_debughookconfig",),
+    "training.config.metric-definition-regex-empty": (
+        f"{CONFIG}::test_without_hyperparameters_channels_and_metrics_the_files_are_there_and_empty",
+    ),
+    "training.config.metric-definition-regex": (
+        f"{CONFIG}::test_metric_definitions_are_written_as_given_or_not_at_all",
+    ),
+    "training.config.upstreamoutputdataconfig": (
+        f"{CONFIG}::test_a_setting_stands_over_the_profile",
+        f"{CONTAINER}::test_trainingjobconfig_of_2020_says_the_request_again",
+    ),
+    "training.config.input-writable": (
+        f"{OUTCOME}::test_a_training_container_opens_no_port_and_may_write_beside_its_input",
+    ),
+    "training.channels.limits": (
+        f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
+        f"{JOB_REQUEST}::test_a_wrong_document_is_refused_in_exact_words",
+    ),
+    "training.channels.enums": (f"{JOB_REQUEST}::test_each_word_of_a_channel_is_one_of_the_api_s",),
+    "training.channels.mode-overrides": (f"{JOB_REQUEST}::test_the_request_speaks_in_aws_words",),
+    "training.channels.file-directory": (
+        f"{CONTAINER}::test_channels_take_folders_files_and_file_uris_and_each_has_a_manifest",
+    ),
+    "training.channels.file-modes": (f"{TREE}::test_a_folder_is_mounted_where_it_lies_read_only",),
+    "training.channels.manifest-file": (
+        f"{CONTAINER}::test_channels_take_folders_files_and_file_uris_and_each_has_a_manifest",
+        f"{TREE}::test_the_manifest_lies_beside_the_channel_with_prefix_and_sorted_uris",
+    ),
+    "training.channels.file-writable": (
+        f"{CONTAINER}::test_channels_are_mounted_read_only_by_default_and_written_when_the_setting_says_so",
+    ),
+    "training.channels.absent-channel": (
+        f"{TREE}::test_the_directories_of_the_platform_are_there_empty_and_0755",
+        f"{CONTAINER}::test_directories_exist_before_the_program_with_the_platforms_modes",
+    ),
+    "training.channels.empty-prefix": (
+        f"{JOB_REQUEST}::test_a_channel_that_is_not_there_is_refused_with_the_name_that_was_meant",
+        f"{WRONG}::test_a_wrong_job_is_refused_before_anything_starts",
+    ),
+    "training.channels.fast-file": (
+        f"{CONTAINER}::test_channels_are_mounted_read_only_by_default_and_written_when_the_setting_says_so",
+        f"{TREE}::test_a_channel_may_be_written_to_where_the_setting_says_so_but_never_a_fast_file_one",
+    ),
+    "training.channels.incremental": (
+        f"{TREE}::test_a_channel_with_a_model_to_start_from_is_a_channel_like_any_other",
+    ),
+    "training.channels.incremental-packed": (
+        f"{TREE}::test_a_channel_with_a_model_to_start_from_is_a_channel_like_any_other",
+    ),
+    "training.channels.base-model": (
+        f"{TREE}::test_a_channel_with_a_model_to_start_from_is_a_channel_like_any_other",
+    ),
+    "training.outputs.created": (
+        f"{CONTAINER}::test_directories_exist_before_the_program_with_the_platforms_modes",
+        f"{TREE}::test_the_directories_of_the_platform_are_there_empty_and_0755",
+    ),
+    "training.outputs.no-intermediate": (
+        f"{TREE}::test_the_directories_of_the_platform_are_there_empty_and_0755",
+    ),
+    "training.outputs.model-archive": (
+        f"{ARTIFACTS}::test_with_an_output_path_the_archives_lie_as_in_s3_and_the_run_folder_links_to_them",
+        f"{ARTIFACTS}::test_model_and_output_data_are_packed_with_their_contents_at_the_root",
+    ),
+    "training.outputs.archive-members": (
+        f"{ARTIFACTS}::test_model_and_output_data_are_packed_with_their_contents_at_the_root",
+        f"{PACK}::test_members_lie_at_the_root_sorted_with_folders_first",
+    ),
+    "training.outputs.output-archive": (
+        f"{ARTIFACTS}::test_with_an_output_path_the_archives_lie_as_in_s3_and_the_run_folder_links_to_them",
+        f"{ARTIFACTS}::test_model_and_output_data_are_packed_with_their_contents_at_the_root",
+    ),
+    "training.outputs.other-files": (
+        f"{OUTCOME}::test_other_files_of_output_are_left_unless_the_setting_says_uploaded",
+        f"{ARTIFACTS}::test_model_and_output_data_are_packed_with_their_contents_at_the_root",
+    ),
+    "training.outputs.hosts-merged": (
+        f"{HOSTS}::test_artifacts_of_all_hosts_are_merged_and_a_clash_is_told",
+    ),
+    "training.outputs.empty-model": (f"{ARTIFACTS}::test_an_empty_model_leaves_no_archive_unless_set",),
+    "training.outputs.links": (
+        f"{ARTIFACTS}::test_links_stay_links_and_what_is_no_file_is_left_out_with_a_warning",
+        f"{ARTIFACTS}::test_links_are_followed_inside_the_folder_only_where_set",
+        f"{SERVE}::test_a_bad_archive_is_refused_and_leaves_nothing",
+    ),
+    "training.outputs.failure-file": (
+        f"{RESULT}::test_the_reason_is_the_failure_files_text_in_sagemakers_words",
+        f"{FAILURE}::test_it_ends_after_1024_characters_not_bytes",
+    ),
+    "training.outputs.failure-file-exit-zero": (
+        f"{RESULT}::test_a_failure_file_of_a_program_that_exits_0_is_ignored_unless_set",
+    ),
+    "training.outputs.reason-algorithm-error": (
+        f"{RESULT}::test_the_reason_is_the_failure_files_text_in_sagemakers_words",
+    ),
+    "training.outputs.reason-cannot-pull": (f"{WRONG}::test_a_wrong_job_is_refused_before_anything_starts",),
+    "training.outputs.reason-no-program": (f"{RESULT}::test_a_missing_program_is_told_in_the_engines_words",),
+    "training.outputs.reason-internal": (
+        f"{OUTCOME}::test_an_engine_that_breaks_leaves_a_clear_error_and_a_failed_job",
+    ),
+    "training.outputs.reason-out-of-memory": (
+        f"{RESULT}::test_a_program_that_outgrows_the_memory_is_told_to_take_a_larger_instance",
+        f"{OUTCOME}::test_out_of_memory_is_told_in_the_platform_s_words_or_by_its_code",
+    ),
+    "training.outputs.failure-host": (
+        f"{OUTCOME}::test_one_host_that_fails_stops_the_others_and_gives_the_reason",
+        f"{OUTCOME}::test_the_reason_of_the_lowest_host_where_the_setting_says_so",
+    ),
+    "training.outputs.uploaded-on-failure": (
+        f"{ARTIFACTS}::test_artifacts_are_packed_on_failure_too",
+        f"{RESULT}::test_statuses_follow_each_other_as_on_the_platform_and_their_times_fit",
+    ),
+    "training.outputs.checkpoints": (f"{ARTIFACTS}::test_checkpoints_are_kept_where_they_are_and_come_back",),
+    "training.outputs.metrics-folder": (
+        f"{TREE}::test_the_directories_of_the_platform_are_there_empty_and_0755",
+    ),
+    "training.outputs.metric-definitions": (
+        f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
+    ),
+    "training.outputs.metric-search": (
+        f"{RESULT}::test_metrics_are_read_from_both_streams_while_the_job_runs",
+        f"{METRICS}::test_the_first_group_is_the_number",
+    ),
+    "training.outputs.final-metrics": (
+        f"{RESULT}::test_metrics_are_read_from_both_streams_while_the_job_runs",
+        f"{METRICS}::test_final_values_are_the_last_ones_in_awss_shape_and_fit_in_json",
+        f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
+    ),
+    "training.outputs.what-persists": (
+        f"{TREE}::test_only_the_three_directories_are_mounted_so_that_opt_ml_code_survives",
+        f"{ARTIFACTS}::test_checkpoints_are_kept_where_they_are_and_come_back",
+    ),
+    "training.outputs.checkpoint-path": (
+        f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
+    ),
+    "training.outputs.metrics-buffered": (f"{EVENTS}::test_a_carriage_return_ends_no_line",),
+    "training.lifecycle.stop": (
+        f"{STOP}::test_stop_from_another_process",
+        f"{STOP}::test_a_program_that_does_not_stop_is_killed_after_the_grace",
+        f"{OUTCOME}::test_a_stop_gives_the_program_120_seconds_unless_told_otherwise",
+    ),
+    "training.lifecycle.max-runtime-stop": (f"{STOP}::test_max_run_stops_and_says_so",),
+    "training.lifecycle.stopped": (
+        f"{STOP}::test_stop_from_another_process",
+        f"{OUTCOME}::test_stop_sends_sigterm_and_packs_the_model",
+    ),
+    "training.lifecycle.stop-nonzero-exit": (
+        f"{STOP}::test_a_code_other_than_0_after_a_stop_does_not_fail_the_job_unless_set",
+    ),
+    "training.lifecycle.upload-after-stop": (
+        f"{STOP}::test_ctrl_c_stops_gently_packs_and_exits_130",
+        f"{OUTCOME}::test_stop_sends_sigterm_and_packs_the_model",
+    ),
+    "training.lifecycle.grace-is-the-programs": (
+        f"{STOP}::test_a_program_that_does_not_stop_is_killed_after_the_grace",
+        f"{STOP}::test_ctrl_c_twice_kills_at_once_and_still_packs",
+    ),
+    "training.lifecycle.stopping-then-uploading": (
+        f"{STOP}::test_stop_from_another_process",
+        f"{OUTCOME}::test_stop_sends_sigterm_and_packs_the_model",
+    ),
+    "training.lifecycle.max-runtime": (
+        f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
+        f"{JOB_REQUEST}::test_what_is_left_out_has_the_documented_default",
+    ),
+    "training.lifecycle.max-wait": (f"{JOB_REQUEST}::test_a_wrong_document_is_refused_in_exact_words",),
+    "training.lifecycle.max-pending": (
+        f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
+    ),
+    "training.lifecycle.statuses": (
+        f"{JOB_SPEC}::test_the_status_that_goes_with_a_secondary_status",
+        f"{RESULT}::test_the_json_is_describe_training_jobs_answer_and_an_emulator_object",
+    ),
+    "training.lifecycle.secondary-statuses": (
+        f"{EVENTS}::test_statuses_come_in_order_with_their_messages",
+        f"{JOB_SPEC}::test_every_status_has_its_row_and_the_last_ones_lead_nowhere",
+    ),
+    "training.lifecycle.order": (
+        f"{RESULT}::test_statuses_follow_each_other_as_on_the_platform_and_their_times_fit",
+        f"{JOB_SPEC}::test_any_other_step_is_refused",
+    ),
+    "training.lifecycle.messages": (f"{EVENTS}::test_statuses_come_in_order_with_their_messages",),
+    "training.lifecycle.stop-messages": (
+        f"{EVENTS}::test_the_messages_of_a_stop_are_made_like_their_neighbours",
+    ),
+    "training.lifecycle.exit-code": (
+        f"{OUTCOME}::test_exit_0_completes_the_job_with_its_model",
+        f"{OUTCOME}::test_a_non_zero_exit_fails_the_job_with_the_failure_file_and_the_code",
+    ),
+    "training.lifecycle.any-host-fails": (
+        f"{HOSTS}::test_one_host_that_fails_fails_the_job_and_ends_the_others",
+    ),
+    "training.resources.volume": (f"{JOB_REQUEST}::test_a_volume_has_a_size",),
+    "training.resources.shared-memory": (f"{CONTAINER}::test_shared_memory_is_64_megabytes_or_as_set",),
+    "training.resources.ulimits": (
+        f"{CONTAINER}::test_a_container_has_no_more_rights_and_limits_than_docker_run_gives_and_no_other_program",
+    ),
+    "training.resources.gpu": (
+        f"{OUTCOME}::test_a_gpu_that_is_there_is_given_and_not_hidden",
+        f"{WRONG}::test_a_gpu_that_is_not_there_is_said",
+    ),
+    "training.resources.instance-types": (
+        f"{WRONG}::test_a_wrong_job_is_refused_before_anything_starts",
+        f"{ENDPOINT_REQUEST}::test_an_unknown_instance_type_is_answered_with_the_nearest",
+    ),
+    "training.resources.out-of-memory": (
+        f"{OUTCOME}::test_a_training_container_opens_no_port_and_may_write_beside_its_input",
+        f"{RESULT}::test_a_program_that_outgrows_the_memory_is_told_to_take_a_larger_instance",
+    ),
+    "training.resources.network-interface": (f"{HOSTS}::test_an_isolated_host_has_no_network_at_all",),
+    "training.resources.host-names": (
+        f"{HOSTS}::test_two_hosts_find_each_other_and_every_line_says_whose_it_is",
+        f"{HOSTS}::test_one_host_finds_itself_by_name",
+    ),
+    "training.resources.isolation": (
+        f"{HOSTS}::test_an_isolated_host_has_no_network_at_all",
+        f"{HOSTS}::test_isolated_hosts_meet_on_a_network_without_a_way_out",
+    ),
+    "training.resources.no-ssh": (
+        f"{CONTAINER}::test_a_container_has_no_more_rights_and_limits_than_docker_run_gives_and_no_other_program",
+    ),
+    "training.resources.heterogeneous": (
+        f"{OUTCOME}::test_every_group_of_a_cluster_runs_the_same_image_and_command",
+        f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
+    ),
+    "training.resources.isolation-credentials": (f"{HOSTS}::test_an_isolated_host_has_no_network_at_all",),
+    "training.resources.no-driver": (f"{WRONG}::test_a_gpu_that_is_not_there_is_said",),
+    "hosting.start.serve-replaces-cmd": (
+        f"{SERVE}::test_the_entrypoint_of_the_image_gets_serve_as_its_argument",
+        f"{SERVE}::test_the_container_gets_serve_and_the_requests_environment_only",
+    ),
+    "hosting.start.serve-program-on-path": (
+        f"{SERVE}::test_an_image_without_serve_is_told_at_once",
+        f"{SERVE}::test_the_container_gets_serve_and_the_requests_environment_only",
+    ),
+    "hosting.start.exec-form-signals": (
+        f"{SERVE}::test_a_folder_is_mounted_read_only_and_the_endpoint_runs_until_ctrl_c",
+        f"{SERVE}::test_the_container_gets_serve_and_the_requests_environment_only",
+    ),
+    "hosting.start.init-entrypoint": (
+        f"{SERVE}::test_the_entrypoint_of_the_image_gets_serve_as_its_argument",
+    ),
+    "hosting.start.user": (f"{SERVE}::test_the_user_of_the_image_serves",),
+    "hosting.start.gpu": (
+        f"{START}::test_a_gpu_that_is_there_is_given",
+        f"{START}::test_a_gpu_that_is_not_there_is_this_machine_s_fault",
+    ),
+    "hosting.start.shared-memory": (
+        f"{START}::test_the_container_has_the_engine_s_own_limits_and_shared_memory_as_set",
+    ),
+    "hosting.start.limits": (
+        f"{START}::test_the_container_has_the_engine_s_own_limits_and_shared_memory_as_set",
+    ),
+    "hosting.start.network": (
+        f"{SERVE}::test_an_isolated_endpoint_is_reached_all_the_same",
+        f"{START}::test_an_isolated_endpoint_has_a_network_of_its_own_and_answers",
+    ),
+    "hosting.start.image-reference": (f"{ENDPOINT_REQUEST}::test_a_wrong_flag_meets_the_services_own_limit",),
+    "hosting.start.startup-timeout": (f"{ENDPOINT_REQUEST}::test_a_wrong_flag_meets_the_services_own_limit",),
+    "hosting.start.startup-timeout-default": (
+        f"{ENDPOINT_REQUEST}::test_few_flags_make_an_endpoint_with_the_documented_defaults",
+    ),
+    "hosting.start.wrong-program": (f"{SERVE}::test_an_image_without_serve_is_told_at_once",),
+    "hosting.environment.container-environment": (
+        f"{SERVE}::test_the_container_gets_serve_and_the_requests_environment_only",
+        f"{START}::test_the_container_has_the_request_s_environment_and_no_more",
+    ),
+    "hosting.environment.limits": (f"{ENDPOINT_REQUEST}::test_a_wrong_flag_meets_the_services_own_limit",),
+    "hosting.environment.container-hostname": (
+        f"{START}::test_the_container_host_name_of_a_single_container_is_ignored",
+    ),
+    "hosting.environment.bind-to-port": (
+        f"{START}::test_the_container_has_the_request_s_environment_and_no_more",
+        f"{START}::test_diagnosis_another_port",
+    ),
+    "hosting.environment.safe-port-range-single": (f"{START}::test_the_range_of_safe_ports_is_a_setting",),
+    "hosting.environment.hostname": (
+        f"{START}::test_the_host_name_is_a_setting_that_ping_and_gateway_follow",
+        f"{START}::test_the_first_healthy_ping_is_enough_and_is_told",
+    ),
+    "hosting.environment.no-credentials-when-isolated": (
+        f"{SERVE}::test_the_container_gets_serve_and_the_requests_environment_only",
+    ),
+    "hosting.model.directory": (
+        f"{SERVE}::test_an_archive_is_unpacked_and_mounted_read_only",
+        f"{START}::test_a_model_archive_is_unpacked_before_the_start",
+    ),
+    "hosting.model.read-only": (
+        f"{SERVE}::test_an_archive_is_unpacked_and_mounted_read_only",
+        f"{SERVE}::test_a_folder_is_mounted_read_only_and_the_endpoint_runs_until_ctrl_c",
+    ),
+    "hosting.model.archive-kind": (
+        f"{UNPACK}::test_hosting_downloads_nothing_but_tar_gz",
+        f"{ENDPOINT_REQUEST}::test_a_model_that_is_not_what_it_should_be",
+    ),
+    "hosting.model.optional": (f"{SERVE}::test_the_entrypoint_of_the_image_gets_serve_as_its_argument",),
+    "hosting.model.no-links": (
+        f"{SERVE}::test_a_bad_archive_is_refused_and_leaves_nothing",
+        f"{UNPACK}::test_a_bad_archive_is_refused_in_words_and_leaves_nothing",
+    ),
+    "hosting.model.layout": (f"{UNPACK}::test_one_folder_around_everything_is_noted_as_a_likely_mistake",),
+    "hosting.health.get-ping": (
+        f"{START}::test_the_first_healthy_ping_is_enough_and_is_told",
+        f"{SERVICE}::test_a_ping_that_fails_in_service_is_a_warning",
+    ),
+    "hosting.health.method": (f"{START}::test_the_first_healthy_ping_is_enough_and_is_told",),
+    "hosting.health.status-200": (
+        f"{PING}::test_a_status_is_a_status",
+        f"{START}::test_diagnosis_a_wrong_status",
+    ),
+    "hosting.health.other-2xx": (f"{PING}::test_a_status_is_a_status",),
+    "hosting.health.body-ignored": (f"{PING}::test_a_status_is_a_status",),
+    "hosting.health.timeout": (
+        f"{START}::test_diagnosis_too_slow",
+        f"{PING}::test_an_answer_that_is_not_whole_in_time_is_a_timeout",
+    ),
+    "hosting.health.period": (
+        f"{SETTINGS}::test_an_endpoint_is_pinged_every_five_seconds_unless_set",
+        f"{SERVICE}::test_a_ping_that_fails_in_service_is_a_warning",
+    ),
+    "hosting.health.client": (
+        f"{PING}::test_the_container_sees_a_ping_of_the_platform",
+        f"{START}::test_the_host_name_is_a_setting_that_ping_and_gateway_follow",
+    ),
+    "hosting.health.start-window": (
+        f"{SERVE}::test_an_endpoint_that_does_not_become_healthy_says_what_was_seen",
+        f"{START}::test_diagnosis_nothing_listens",
+    ),
+    "hosting.health.failure-reason": (
+        f"{START}::test_diagnosis_nothing_listens",
+        f"{WORDINGS}::test_the_ping_failure_reads_as_in_a_real_endpoint",
+    ),
+    "hosting.health.term-after-failure": (
+        f"{START}::test_a_container_that_is_not_healthy_in_time_gets_sigterm",
+    ),
+    "hosting.health.connect": (
+        f"{HOSTILE}::test_a_container_that_accepts_no_connection_is_a_model_error",
+        f"{START}::test_the_gateway_holds_the_documented_limits",
+    ),
+    "hosting.health.listen-everywhere": (
+        f"{SERVE}::test_an_endpoint_that_does_not_become_healthy_says_what_was_seen",
+        f"{START}::test_diagnosis_loopback_only",
+    ),
+    "hosting.health.lazy-workers": (
+        f"{SERVE}::test_an_endpoint_that_does_not_become_healthy_says_what_was_seen",
+        f"{START}::test_diagnosis_too_slow",
+    ),
+    "hosting.health.proxy-first": (
+        f"{START}::test_a_proxy_that_listens_before_its_backend_is_not_healthy_until_the_backend_is",
+    ),
+    "hosting.invocation.path": (
+        f"{RULES}::test_the_container_is_asked_at_its_own_path",
+        f"{RULES}::test_bodies_pass_byte_for_byte",
+    ),
+    "hosting.invocation.client-path": (
+        f"{BOTO3}::test_invoke_endpoint",
+        f"{RULES}::test_the_container_is_asked_at_its_own_path",
+    ),
+    "hosting.invocation.timeout": (
+        f"{START}::test_the_gateway_holds_the_documented_limits",
+        f"{HOSTILE}::test_an_answer_that_does_not_end_is_cut_at_the_limit",
+    ),
+    "hosting.invocation.timeout-adjustable": (f"{START}::test_the_gateway_holds_the_documented_limits",),
+    "hosting.invocation.disconnect": (
+        f"{HOSTILE}::test_at_the_limit_the_container_sees_its_client_leave_and_may_work_on",
+    ),
+    "hosting.invocation.http-1-1": (
+        f"{HOSTILE}::test_at_the_limit_the_container_sees_its_client_leave_and_may_work_on",
+    ),
+    "hosting.invocation.keep-alive": (
+        f"{CONNECTIONS}::test_both_sides_are_kept_alive",
+        f"{CONNECTIONS}::test_an_unused_connection_to_the_container_is_closed",
+    ),
+    "hosting.invocation.framing": (f"{RULES}::test_bodies_pass_byte_for_byte",),
+    "hosting.invocation.encoding": (
+        f"{HOSTILE}::test_an_odd_answer_that_is_whole_is_passed_on",
+        f"{RULES}::test_only_headers_of_the_api_reach_the_container",
+    ),
+    "hosting.invocation.redirects": (
+        f"{RULES}::test_other_paths_are_not_passed",
+        f"{HOSTILE}::test_a_broken_answer_is_a_model_error",
+    ),
+    "hosting.invocation.other-2xx": (f"{RULES}::test_any_success_is_passed_on_with_its_status_and_body",),
+    "hosting.invocation.model-error": (
+        f"{BOTO3}::test_model_error",
+        f"{SERVE}::test_boto3_speaks_to_the_gateway",
+    ),
+    "hosting.invocation.message-server-error": (
+        f"{HOSTILE}::test_a_broken_answer_is_a_model_error",
+        f"{SERVE}::test_an_error_of_the_container_is_a_model_error_with_its_parts",
+    ),
+    "hosting.invocation.message-client-error": (
+        f"{RULES}::test_a_model_error_is_worded_as_sagemaker_does",
+        f"{SERVE}::test_an_error_of_the_container_is_a_model_error_with_its_parts",
+    ),
+    "hosting.invocation.message-timeout": (
+        f"{HOSTILE}::test_an_answer_that_does_not_end_is_cut_at_the_limit",
+        f"{BOTO3}::test_a_timeout_is_a_model_error",
+    ),
+    "hosting.invocation.message-no-response": (
+        f"{HOSTILE}::test_a_broken_answer_is_a_model_error",
+        f"{HOSTILE}::test_a_container_that_is_gone_is_a_model_error",
+    ),
+    "hosting.invocation.message-cut-body": (f"{HOSTILE}::test_a_broken_answer_is_a_model_error",),
+    "hosting.invocation.message-limit": (f"{RULES}::test_messages_are_cut_where_the_api_cuts_them",),
+    "hosting.invocation.validation-error": (
+        f"{RULES}::test_wrong_requests_are_validation_errors",
+        f"{BOTO3}::test_validation_error",
+    ),
+    "hosting.invocation.ping-beside": (f"{SERVICE}::test_a_ping_that_fails_in_service_is_a_warning",),
+    "hosting.headers.stripped": (f"{RULES}::test_only_headers_of_the_api_reach_the_container",),
+    "hosting.headers.content-type": (
+        f"{RULES}::test_the_container_is_asked_at_its_own_path",
+        f"{RULES}::test_only_headers_of_the_api_reach_the_container",
+        f"{RULES}::test_wrong_requests_are_validation_errors",
+    ),
+    "hosting.headers.accept": (
+        f"{RULES}::test_only_headers_of_the_api_reach_the_container",
+        f"{SERVE}::test_invoke_passes_bytes_headers_and_types_through",
+    ),
+    "hosting.headers.accept-absent": (
+        f"{START}::test_the_accept_header_of_a_caller_that_sends_none_is_a_setting",
+    ),
+    "hosting.headers.custom-attributes": (
+        f"{BOTO3}::test_invoke_endpoint",
+        f"{SERVE}::test_invoke_passes_bytes_headers_and_types_through",
+    ),
+    "hosting.headers.target-variant": (
+        f"{RULES}::test_wrong_requests_are_validation_errors",
+        f"{BOTO3}::test_invoke_endpoint",
+    ),
+    "hosting.headers.inference-id": (
+        f"{RULES}::test_wrong_requests_are_validation_errors",
+        f"{RULES}::test_only_headers_of_the_api_reach_the_container",
+    ),
+    "hosting.headers.forwarded-unsure": (
+        f"{RULES}::test_only_headers_of_the_api_reach_the_container",
+        f"{BOTO3}::test_invoke_endpoint",
+    ),
+    "hosting.headers.session": (
+        f"{BOTO3}::test_invoke_endpoint",
+        f"{BOTO3}::test_sessions_come_back",
+    ),
+    "hosting.headers.invoked-variant": (
+        f"{BOTO3}::test_invoke_endpoint",
+        f"{RULES}::test_the_container_is_asked_at_its_own_path",
+    ),
+    "hosting.headers.response-content-type": (
+        f"{BOTO3}::test_invoke_endpoint",
+        f"{RULES}::test_only_headers_of_the_api_reach_the_caller",
+    ),
+    "hosting.limits.payload-real-time": (
+        f"{RULES}::test_a_body_above_the_limit_never_reaches_the_container",
+        f"{START}::test_the_gateway_holds_the_documented_limits",
+    ),
+    "hosting.limits.too-long": (
+        f"{BOTO3}::test_validation_error",
+        f"{RULES}::test_a_body_above_the_limit_never_reaches_the_container",
+    ),
+    "hosting.stop.term-kill": (
+        f"{SERVICE}::test_a_container_that_does_not_hear_sigterm_is_killed_and_the_user_is_told",
+        f"{SERVE}::test_a_container_that_ignores_sigterm_is_killed_after_the_grace",
+        f"{START}::test_a_stop_gives_the_server_30_seconds_unless_told_otherwise",
+    ),
+    "hosting.stop.delete-endpoint": (f"{SERVICE}::test_stop_is_sigterm_and_out_of_service",),
+    "hosting.stop.draining": (
+        f"{CONNECTIONS}::test_closing_lets_requests_in_flight_end",
+        f"{CONNECTIONS}::test_closing_does_not_wait_longer_than_its_grace",
+    ),
+    "hosting.stop.log-group": (
+        f"{SERVE}::test_logs_of_an_endpoint_go_to_its_log_and_follow",
+        f"{RULES}::test_a_model_error_is_worded_as_sagemaker_does",
+    ),
+    "hosting.streaming.new-session": (f"{BOTO3}::test_sessions_come_back",),
+    "hosting.streaming.session-closed": (f"{BOTO3}::test_sessions_come_back",),
+    "hosting.streaming.session-pinned": (f"{BOTO3}::test_invoke_endpoint",),
+    "hosting.several.endpoint-status": (
+        f"{START}::test_a_healthy_container_comes_into_service_and_answers",
+        f"{SERVICE}::test_a_container_that_dies_in_service_fails_the_endpoint",
+    ),
+}
 """Fact id to pytest node ids, such as `emulator/tests/test_train.py::test_train_replaces_cmd`."""

@@ -91,6 +91,7 @@ AREA = Area(
             thread(SDK, 4113),
             thread(SDK, 4678),
             level=EMULATED,
+            note="the word is appended and tini says so itself",
         ),
         disputed(
             "training.invocation.opt-ml-reserved",
@@ -149,7 +150,7 @@ AREA = Area(
             thread(TRAINING_TOOLKIT, 204),
             JOBS_2020,
             level=PARTLY,
-            note="there is no CloudWatch; each host has a log file of its own and the names can be shown",
+            note="there is no CloudWatch; each host has a log file of its own in the run folder",
         ),
         confirmed(
             "training.invocation.log-control-characters",
@@ -164,7 +165,7 @@ AREA = Area(
             thread("DIAGNijmegen/rse-grand-challenge", 3132),
             thread(DLC, 1157),
             level=PARTLY,
-            note="what the local engine can run, runs; the check of an image's architecture comes with image checks",
+            note="what the local engine can run, runs; nothing checks the image's architecture yet",
         ),
         confirmed(
             "training.invocation.image-reference",
@@ -210,6 +211,7 @@ AREA = Area(
             thread(SDK, 4678),
             thread(EXAMPLES, 744),
             level=EMULATED,
+            note="in the engine's words, which calls a program without that permission `not found in $PATH` unless it is named by its path",
         ),
         confirmed(
             "training.invocation.cmd-is-ignored",

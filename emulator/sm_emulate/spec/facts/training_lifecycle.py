@@ -73,11 +73,12 @@ AREA = Area(
             "training.lifecycle.max-wait",
             "MaxWaitTimeInSeconds is for spot jobs and not below MaxRuntimeInSeconds.",
             API,
-            planned="checkpoints and spot",
+            level=PARTLY,
+            note="checked and without effect: no spot instance is waited for",
         ),
         confirmed(
             "training.lifecycle.max-pending",
-            "MaxPendingTimeInSeconds is 7200 to 2419200.",
+            "MaxPendingTimeInSeconds is 1800 to 2419200 by the API model; an older model began at 7200.",
             API,
             level=PARTLY,
             note="checked and without effect: nothing waits for capacity",
@@ -99,6 +100,7 @@ AREA = Area(
             "TrainingJobStatus is InProgress, Completed, Failed, Stopping, Stopped or Deleting.",
             API,
             level=EMULATED,
+            note="Deleting does not occur",
         ),
         confirmed(
             "training.lifecycle.secondary-statuses",
@@ -112,6 +114,7 @@ AREA = Area(
             LISTING_2022,
             thread(SDK, 835),
             level=EMULATED,
+            note="Pending does not occur",
         ),
         confirmed(
             "training.lifecycle.messages",

@@ -140,7 +140,8 @@ AREA = Area(
             "An image that is missing or may not be read gives `ClientError: Cannot pull algorithm container. ...`.",
             thread(SDK, 57),
             thread(SDK, 1968),
-            level=EMULATED,
+            level=PARTLY,
+            note="the job is refused before it starts; the error quotes these words beside the engine's",
         ),
         confirmed(
             "training.outputs.reason-no-program",
@@ -178,6 +179,8 @@ AREA = Area(
             "SageMaker's own faults read `InternalServerError: We encountered an internal error.  Please try again.`",
             thread(SDK, 70),
             thread(SDK, 2496),
+            level=PARTLY,
+            note="a fault of this machine reads InternalServerError and says what it was",
         ),
         confirmed(
             "training.outputs.reason-capacity",
@@ -205,7 +208,8 @@ AREA = Area(
             "/opt/ml/checkpoints is filled from S3 at start and kept in step with it, deletions included, one prefix for all hosts, never as an archive.",
             guide_2023("model-checkpoints"),
             guide_2023("model-train-storage"),
-            planned="checkpoints and spot",
+            level=PARTLY,
+            note="a folder of this machine, one for all hosts, mounted there; S3 comes with checkpoints and spot",
         ),
         confirmed(
             "training.outputs.checkpoint-sidecars",
@@ -272,7 +276,7 @@ AREA = Area(
             "training.outputs.checkpoint-path",
             "CheckpointConfig.LocalPath has at most 4096 characters.",
             API,
-            planned="checkpoints and spot",
+            level=EMULATED,
         ),
         confirmed(
             "training.outputs.metrics-buffered",

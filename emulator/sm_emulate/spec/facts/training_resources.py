@@ -56,6 +56,7 @@ AREA = Area(
             IMAGE,
             thread(DLC, 598),
             level=EMULATED,
+            note="a GPU is asked for from the engine, whose NVIDIA runtime does the rest",
         ),
         confirmed(
             "training.resources.instance-types",
@@ -93,7 +94,7 @@ AREA = Area(
             "Hosts reach each other as algo-1 to algo-N, after a while: programs have to retry, and must not trust /etc/hostname or /etc/hosts.",
             RUN,
             level=EMULATED,
-            note="names resolve from the start here",
+            note="a name resolves as soon as its host has started",
         ),
         confirmed(
             "training.resources.toolkit-dns",
@@ -138,7 +139,7 @@ AREA = Area(
             "A heterogeneous cluster has at most five groups that share image and command.",
             API,
             guide_2023("train-heterogeneous-cluster"),
-            planned="heterogeneous clusters",
+            level=EMULATED,
         ),
         confirmed(
             "training.resources.nothing-but-the-image",

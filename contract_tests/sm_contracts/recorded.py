@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
     from sm_emulate.api import ContainerSpec, Engine, Exit
 
 
-class WatchedEngine:
+RUN_LABEL = "dev.sm-emulate.run"
+"""Which run a container belongs to, as `endpoints/check-123-second-start`."""
+HOST_LABEL = "dev.sm-emulate.host"
+
+
+class RecordedEngine:
     """An `Engine` for one probe: all calls go to the real one; what they say of lives is recorded.
 
     A probe that breaks or is interrupted may leave containers and networks; `sweep` removes them.
@@ -29,13 +35,13 @@ class WatchedEngine:
         self._lock = threading.Lock()
 
     def __getattr__(self, name: str) -> Any:
-        """Whatever is not watched is the engine's own."""
+        """Whatever is not recorded is the engine's own."""
         return getattr(self._engine, name)
 
     def create(self, spec: ContainerSpec) -> str:
         container = self._engine.create(spec)
         with self._lock:
-            self._names[container] = spec.hostname or spec.name or ""
+            self._names[container] = _name(spec, self._record.names)
         return container
 
     def logs(self, container: str) -> _HeardLog:
@@ -58,7 +64,8 @@ class WatchedEngine:
         return ended
 
     def signal(self, container: str, name: str) -> None:
-        self._record.signal(self._record.now(), name)
+        if container in self._lives:
+            self._record.signal(self._lives[container], name)
         self._engine.signal(container, name)
 
     def remove(self, container: str) -> None:
@@ -103,7 +110,7 @@ class WatchedEngine:
 class _HeardLog:
     """A log stream that passes on what it gives. It is read until the container ends."""
 
-    def __init__(self, stream: Any, engine: WatchedEngine, container: str) -> None:
+    def __init__(self, stream: Any, engine: RecordedEngine, container: str) -> None:
         self._stream, self._engine, self._container = stream, engine, container
 
     def __iter__(self) -> Iterator[Any]:
@@ -113,3 +120,12 @@ class _HeardLog:
 
     def close(self) -> None:
         self._stream.close()
+
+
+def _name(spec: ContainerSpec, names: Mapping[str, str]) -> str:
+    """Name a container after its run, as probes name theirs, or its host; of several hosts after both."""
+    job = spec.labels.get(RUN_LABEL, "").rpartition("/")[2]
+    run = names.get(job) or re.sub(r"^check(-[0-9]+)*-?", "", job).replace("-", " ")
+    host = spec.hostname or spec.name or ""
+    several = "algo-" in spec.labels.get(HOST_LABEL, "") and spec.network not in (None, "none", "bridge")
+    return f"{run} {spec.labels[HOST_LABEL]}" if run and several else run or host
