@@ -135,6 +135,10 @@ class ServingContainer:
                 host_header=self._host_header,
             )
         self.heed_stop()
+        if last is not None and last.status == 200 and self._has_ended():
+            # engines give an address to the next container at once: the 200 was somebody else's
+            last = None
+            self._wait_for_end(window_s)
         if upstream is None or last is None or last.status != 200:
             raise self._unhealthy(last, window_s)
         return upstream
@@ -199,6 +203,11 @@ class ServingContainer:
         deadline = time.monotonic() + window_s
         while not self.over and (left := deadline - time.monotonic()) > 0:
             self.hear(min(POLL_SECONDS, left))
+
+    def _has_ended(self) -> bool:
+        """Ask the engine, which may know it before it is heard here."""
+        state = self._state()
+        return state is None or state.exit is not None
 
     def _state(self) -> ContainerState | None:
         container = self.id
