@@ -145,7 +145,7 @@ class Session:
         if "plain_config" in eased:
             self._give({ConfigVariants: ConfigVariants(runs={'"topology":null': first})})
         if "algo_hostname" in eased:
-            self._give({TwoHosts: TwoHosts(run=first, at_ease=eased["algo_hostname"])})
+            self._give({TwoHosts: TwoHosts(run=first, at_ease=eased["algo_hostname"], alone=True)})
         if base.quoted is not None:
             names = strings(self._trainer.sample.hyperparameters)
             self._give({Quoting: Quoting(names=names, plain=first, quoted=base.quoted)})
