@@ -10,7 +10,7 @@ import json
 import traceback
 from datetime import datetime, timezone
 
-from bench import gateway, hosting, packing, start_up, training
+from bench import gateway, hosting, packing, start_up, training, validation
 from bench.ground import Ground, NotHereError, machine
 from bench.row import Row
 
@@ -21,6 +21,7 @@ PARTS = {
     "d": ("channels", training.channels),
     "e": ("packing", packing.packing),
     "f": ("start-up", start_up.start_up),
+    "g": ("validation", validation.validation),
 }
 
 

@@ -41,6 +41,8 @@ class Limits:
     """For the first healthy ping."""
     train_stop_grace_s: float = 120.0
     serve_stop_grace_s: float = 30.0
+    slow_body_s: float = 7.5
+    """Over which a request body is sent slowly; most of it is one pause."""
     train_timeout_s: float = 600.0
     """For one training run on the sample data; a longer one makes its rules inconclusive."""
 

@@ -68,7 +68,7 @@ def judge(folder, tag, *, model=None, environment=None):
             accept=given.get("accept"),
         ),
         environment=environment,
-        limits=Limits(**given.get("limits", {})),
+        limits=Limits(**({"slow_body_s": 1.5} | given.get("limits", {}))),
         select=["SM0", "SM3"],
     )
     return expected, verdict

@@ -76,7 +76,7 @@ def failed(results):
 def test_a_program_that_keeps_the_rules_takes_few_runs(engine, channel):
     results, said = judge(engine, save, channel, hyperparameters={"epochs": "3", "optimizer": "adam"})
     assert failed(results) == set(), results
-    runs = [line for line in said if line.startswith("training ")]
+    runs = [line for line in said if line != "training"]
     assert len(runs) <= 7, runs
     assert results["SM213"].status.value == results["SM214"].status.value == "pass"
     assert results["SM222"].status.value == results["SM224"].status.value == "skip"
@@ -84,7 +84,7 @@ def test_a_program_that_keeps_the_rules_takes_few_runs(engine, channel):
 
 def test_only_the_runs_that_are_needed_are_made(engine, channel):
     _, said = judge(engine, save, channel, select="SM203")
-    assert [line for line in said if line.startswith("training ")] == ["training as the platform runs it"]
+    assert said == ["training", "as the platform runs it"]
 
 
 def test_a_failure_is_not_blamed_on_its_consequences(engine, channel):
@@ -95,7 +95,7 @@ def test_a_failure_is_not_blamed_on_its_consequences(engine, channel):
     results, said = judge(engine, program, channel)
     assert failed(results) == {"SM202", "SM221"}  # it has no log either
     assert "see SM202" in results["SM203"].message
-    assert "training on two hosts" not in said
+    assert "on two hosts" not in said
 
 
 def test_without_channels_a_failure_decides_nothing(engine):
@@ -116,7 +116,7 @@ def test_several_conditions_that_fail_together_are_told_apart(engine, channel):
     assert failed(results) == {"SM213", "SM214"}
     assert "exit code 2" in results["SM213"].message
     assert "exit code 3" in results["SM214"].message
-    assert "training under several conditions at once" in said
+    assert "under several conditions at once" in said
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_a_handler_that_is_set_up_late_is_waited_for(engine, channel):
 
     results, said = judge(engine, slow_to_begin, channel, select="SM207")
     assert results["SM207"].status.value == "pass", results["SM207"]
-    assert said.count("training stopped in mid-run") == 2
+    assert said.count("stopped in mid-run") == 2
 
 
 def test_a_run_that_never_ends_is_bounded_and_still_shows_how_it_stops(engine, channel):

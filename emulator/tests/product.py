@@ -143,16 +143,17 @@ def unpacked(uri):
 class Running:
     """A command that goes on; its stderr is read all the while."""
 
-    def __init__(self, command, env, kind=Ran):
+    def __init__(self, command, env, kind=Ran, stderr=subprocess.PIPE):
         self.kind = kind
         self.process = subprocess.Popen(
-            command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+            command, env=env, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
         )
         self.out, self.err = bytearray(), bytearray()
         self.news = threading.Condition()
         self.readers = [
             threading.Thread(target=self._read, args=pair, daemon=True)
             for pair in ((self.process.stdout, self.out), (self.process.stderr, self.err))
+            if pair[0] is not None
         ]
         for reader in self.readers:
             reader.start()
@@ -308,8 +309,8 @@ class Product:
         assert job.code == code, str(job)
         return job
 
-    def start(self, *words, kind=Ran, env=None):
-        started = Running(self.command(*words), self.env | (env or {}), kind)
+    def start(self, *words, kind=Ran, env=None, stderr=subprocess.PIPE):
+        started = Running(self.command(*words), self.env | (env or {}), kind, stderr)
         self.running.append(started)
         return started
 

@@ -385,9 +385,60 @@ def test_logs_are_the_bytes_that_the_container_wrote(run, engine):
 
 def test_stop_of_a_run_that_is_over_says_so(run, engine):
     finished(run, engine)
-    code, _, err = run("stop", "job")
+    finished(run, engine, name="other")
+    assert run("stop", "job", "other") == (
+        0,
+        "training-jobs/job: Completed (it was over already)\ntraining-jobs/other: Completed (it was over already)\n",
+        "",
+    )
+    assert run("stop", "--all") == (0, "", "")
+    assert run("stop")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("train", "Bad Image!"), 2, "cannot be the name of an image"),
+        (("serve", "img:"), 2, "cannot be the name of an image"),
+        (("train", "img:1", "--stop-grace", "nan"), 2, "not a number of seconds"),
+        (("train", "img:1", "--instance-type", "m5.large"), 2, "did you mean ml.m5.large"),
+    ],
+)
+def test_wrong_words_are_told(run, engine, words, code, said):
+    engine.add_image("img:1", trains)
+    ended, _, err = run(*words)
+    assert (ended, said in err) == (code, True), err
+
+
+def test_an_output_path_that_cannot_be_is_refused_before_anything_starts(run, engine, home, tmp_path):
+    engine.add_image("img:1", trains)
+    (tmp_path / "file").touch()
+    code, _, err = run("train", "img:1", "--output-path", tmp_path / "file" / "deep")
     assert code == 2
-    assert "this run is over already" in err
+    assert "the output path is no folder" in err
+    assert Runs(home).all() == []
+
+
+def test_a_channel_that_is_a_link_to_nowhere_says_so(run, tmp_path):
+    (tmp_path / "data").symlink_to("/nowhere/at/all")
+    code, _, err = run("train", "img:1", "--channel", f"train={tmp_path / 'data'}")
+    assert code == 2
+    assert "it is a link to nowhere" in err
+    assert "/nowhere/at/all" in err
+
+
+def test_settings_are_completed():
+    from sm_emulate.cli.options import complete_settings
+
+    assert complete_settings(None, None, "config-d") == ["config-directory-mode="]
+
+
+def test_a_job_that_ran_out_of_time_says_so(run, engine):
+    engine.add_image("slow:1", lambda box: box.next_signal() and 0)
+    code, out, err = run("train", "slow:1", "--job-name", "job", "--max-run", "1")
+    assert code == 0
+    assert out.startswith("Stopped (MaxRuntimeExceeded)  job\n")
+    assert "SIGTERM was sent; SIGKILL follows in 120 s" in err
 
 
 def test_clean_removes_what_is_named_or_all_that_is_over_and_nothing_alive(run, engine, home):

@@ -80,10 +80,10 @@ def test_stop_of_an_endpoint_never_takes_it_for_abandoned(endpoints, model, runs
     assert "Abandoned" not in stopped[0]["Emulator"]
 
 
-def test_a_run_that_is_over_cannot_be_stopped(jobs, runs):
+def test_a_run_that_is_over_is_described_and_left_as_it_is(jobs, runs):
     jobs.run(lambda box: 0)
-    with pytest.raises(RequestError, match="over already"):
-        stop(runs.find("job"), runs, no_engine)
+    assert stop(runs.find("job"), runs, no_engine) == jobs.described()
+    assert not jobs.folder().stop_request.exists()
 
 
 def test_a_run_that_does_not_stop_in_time_is_told(jobs, runs):

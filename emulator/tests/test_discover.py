@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from sm_emulate.engine.discover import connect
-from sm_emulate.errors import EngineNotFoundError
+from sm_emulate.errors import EngineNotFoundError, RequestError
 
 PONG = b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 2\r\n\r\nOK"
 
@@ -134,3 +134,10 @@ def test_every_usual_place_is_tried_and_told(home, monkeypatch):
     (home / ".docker" / "config.json").write_text('{"currentContext": "stopped"}')
     with engine_at(home / ".docker" / "run" / "docker.sock") as desktop:
         assert found(environ) == desktop
+
+
+@pytest.mark.parametrize("address", ["foo", "/var/run/docker.sock", ""])
+def test_what_is_no_address_is_refused_as_such(address):
+    with pytest.raises(RequestError, match="no address of a container engine") as refused:
+        connect(address, environ={})
+    assert refused.value.hint == "from --engine"

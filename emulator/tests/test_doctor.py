@@ -13,7 +13,7 @@ from sm_emulate.api.doctor import examine
 from sm_emulate.engine.discover import connect
 from sm_emulate.engine.memory import MemoryEngine
 from sm_emulate.engine.owner import owner_is_gone, owner_label
-from sm_emulate.engine.protocol import LABEL_OWNER, LABEL_SESSION, ContainerSpec
+from sm_emulate.engine.protocol import LABEL_HOME, LABEL_OWNER, LABEL_SESSION, ContainerSpec
 from sm_emulate.errors import EngineError, EngineNotFoundError
 
 
@@ -117,7 +117,10 @@ def test_what_dead_owners_left_is_told(tmp_path):
     )
     dead = owner_label(int(ended.stdout))
     for name, owner in (("mine", owner_label()), ("theirs", dead)):
-        engine.create(ContainerSpec(image="i", name=name, labels={LABEL_SESSION: "s", LABEL_OWNER: owner}))
+        labels = {LABEL_SESSION: "s", LABEL_OWNER: owner, LABEL_HOME: str(tmp_path / "not" / "yet")}
+        engine.create(ContainerSpec(image="i", name=name, labels=labels))
+    elsewhere = {LABEL_SESSION: "s", LABEL_OWNER: dead, LABEL_HOME: "/home/of/another"}
+    engine.create(ContainerSpec(image="i", name="another's", labels=elsewhere))
     found = by_name(look(engine, tmp_path))["leftovers"]
     assert found.status == "warn"
     assert found.seen.startswith("1 of runs")

@@ -14,7 +14,7 @@ from scenes import Endpoints
 
 from sm_emulate import api
 from sm_emulate.engine.memory import MemoryEngine
-from sm_emulate.engine.protocol import Exit, Listener
+from sm_emulate.engine.protocol import LABEL_SESSION, Exit, Listener
 from sm_emulate.errors import (
     ArchiveError,
     EndpointFailedError,
@@ -291,6 +291,24 @@ def test_a_container_that_ended_is_not_looked_for_at_port_8080_of_this_machine(e
     error = unhealthy(endpoints, lambda box: 3, window=480)
     assert asked == []
     assert error.value.startswith("the container exited with code 3")
+
+
+def test_a_200_from_whoever_got_the_address_of_a_container_that_ended_is_not_its_own(endpoints, monkeypatch):
+    over = threading.Event()
+
+    def somebody_else(*_, **__):
+        over.set()
+        (ours,) = endpoints.engine.leftovers({LABEL_SESSION: ""})
+        endpoints.engine.wait(ours.id)
+        return PingOutcome(status=200, seconds=0.001)
+
+    def program(box):
+        over.wait(30)
+        return 7
+
+    monkeypatch.setattr("sm_emulate.lifecycle.serving_container.wait_until_healthy", somebody_else)
+    error = unhealthy(endpoints, program, window=480)
+    assert error.value.startswith("the container exited with code 7")
 
 
 def test_diagnosis_nothing_listens(endpoints):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 
 from sm_emulate import api
 from sm_emulate.engine.protocol import LogChunk
 from sm_emulate.errors import BugError, MachineError
-from sm_emulate.events import ContainerStarted, LogLines, MetricRecorded, StatusChanged, Warned
+from sm_emulate.events import ContainerStarted, LogLines, LogPart, MetricRecorded, StatusChanged, Warned
 from sm_emulate.lifecycle.lines import LONGEST_LINE, LineCutter
 from sm_emulate.lifecycle.status import StatusMachine
 from sm_emulate.spec.training_job import SecondaryStatus as S
@@ -69,8 +70,35 @@ def test_lines_of_stdout_and_stderr_are_not_mixed_within_a_line():
     cutter = LineCutter()
     chunks = [("stdout", b"out "), ("stderr", b"err\n"), ("stdout", b"put\n"), ("stderr", b"left")]
     given = [cutter.feed(LogChunk(stream=stream, data=data)) for stream, data in chunks]
-    assert given == [b"", b"err\n", b"out put\n", b""]
-    assert (cutter.rest(), cutter.rest()) == (b"left\n", b"")
+    assert given == [(b"", 0), (b"err\n", 0), (b"out put\n", 0), (b"", 0)]
+    assert (cutter.rest(), cutter.rest()) == ([(b"left\n", 0)], [])
+
+
+def test_parts_of_an_unfinished_line_are_given_once_and_counted():
+    cutter = LineCutter()
+    cutter.feed(LogChunk(stream="stdout", data=b"line\n10%"))
+    assert (cutter.waits, cutter.part(), cutter.waits) == (True, b"10%", False)
+    cutter.feed(LogChunk(stream="stdout", data=b"\r20%"))
+    assert (cutter.part(), cutter.part()) == (b"\r20%", b"")
+    assert cutter.feed(LogChunk(stream="stdout", data=b" done\nnext")) == (b"10%\r20% done\n", 7)
+    assert cutter.rest() == [(b"next\n", 0)]
+
+
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_a_prompt_is_live_and_its_line_is_whole_in_the_end(jobs, end):
+    shown = threading.Event()
+    jobs.heard.react(LogPart, shown.set)
+
+    def program(box):
+        box.print("before\nloss=", end="")
+        assert shown.wait(30)
+        box.print("0.5;", end=end)
+
+    jobs.run(program, metrics={"loss": "loss=([0-9.]+);"})
+    assert [event.data for event in jobs.heard.of(LogPart)] == [b"loss="]
+    assert jobs.heard.log() == "before\nloss=0.5;\n"
+    assert jobs.folder().log("algo-1").read_bytes() == b"before\nloss=0.5;\n", "not twice"
+    assert [event.value for event in jobs.heard.of(MetricRecorded)] == [0.5], "whole lines are searched"
 
 
 def test_a_carriage_return_ends_no_line():
@@ -91,8 +119,11 @@ def test_the_messages_of_a_stop_are_made_like_their_neighbours(jobs):
 
 def test_a_line_without_end_is_cut_where_cloudwatch_cuts_it():
     cutter = LineCutter()
-    assert cutter.feed(LogChunk(stream="stdout", data=b"x" * LONGEST_LINE)) == b"x" * LONGEST_LINE + b"\n"
-    assert cutter.rest() == b""
+    assert cutter.feed(LogChunk(stream="stdout", data=b"x" * LONGEST_LINE)) == (
+        b"x" * LONGEST_LINE + b"\n",
+        0,
+    )
+    assert cutter.rest() == []
 
 
 def test_metrics_are_told_live_and_the_last_value_is_final(jobs):

@@ -70,6 +70,7 @@ def test_links_stay_links_and_what_is_no_file_is_left_out_with_a_warning(product
     assert warnings == [
         "warning: model.tar.gz is without fifo: it is a FIFO",
         "warning: model.tar.gz is without null: it is a character device",
+        "warning: model.tar.gz holds symlinks (dangling, link, out): hosting refuses such an archive",
     ]
 
 

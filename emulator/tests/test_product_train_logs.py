@@ -49,6 +49,7 @@ def test_both_streams_keep_their_own_order_under_load(product, images):
         import os
         for number in range(2000):
             os.write(1 + number % 2, f"{number} {'x' * 200}\\n".encode())
+        open("/opt/ml/model/m", "w")
         """
     )
     job = product.train(image, "--quiet")
@@ -58,7 +59,7 @@ def test_both_streams_keep_their_own_order_under_load(product, images):
 
 
 def test_a_very_long_line_is_cut_where_cloudwatch_cuts_it_and_loses_nothing(product, images):
-    image = images.train_python("print('x' * 3_000_000 + '!')")
+    image = images.train_python("print('x' * 3_000_000 + '!'); open('/opt/ml/model/m', 'w')")
     lines = product.train(image, "--quiet").err.splitlines()
     assert "".join(lines) == "x" * 3_000_000 + "!"
     assert all(len(line) >= 256 * 1024 for line in lines[:-1])

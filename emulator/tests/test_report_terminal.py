@@ -11,6 +11,7 @@ from sm_emulate.events import (
     ArtifactPacked,
     ContainerStarted,
     LogLines,
+    LogPart,
     Pinged,
     Progress,
     StatusChanged,
@@ -43,6 +44,29 @@ def shown(*events, tty=False, **options):
         for event in events:
             terminal(event)
     return screen.text
+
+
+def part(host, text):
+    return LogPart(host=host, data=text.encode())
+
+
+def lines(host, text, before=0):
+    return LogLines(host=host, data=text.encode(), shown=before)
+
+
+@pytest.mark.parametrize(
+    ("mark", "events", "text"),
+    [
+        (False, [part("a", "10%"), part("a", "\r20%"), lines("a", "10%\r20%\nx\n", 7)], "10%\r20%\nx\n"),
+        (True, [part("a", "10%"), lines("a", "10% done\nx\n", 3)], "a | 10% done\na | x\n"),
+        (True, [part("a", "1"), lines("b", "2\n"), lines("a", "1 done\n", 1)], "a | 1\nb | 2\na |  done\n"),
+        (True, [part("a", "1"), part("b", "2"), part("a", "3")], "a | 1\nb | 2\na | 3"),
+        (False, [part("a", "1"), lines("a", "error\n"), lines("a", "1 done\n", 1)], "1\nerror\n done\n"),
+        (False, [part("a", "1"), Warned(message="w"), part("a", "2")], "1\nwarning: w\n2"),
+    ],
+)
+def test_an_unfinished_line_is_shown_at_once_and_never_mixed_with_another(mark, events, text):
+    assert shown(*events, mark_hosts=mark) == text
 
 
 def test_a_status_is_one_plain_line_where_there_is_no_terminal():

@@ -18,7 +18,14 @@ else:
     import tomli as tomllib  # pytest itself needs it there
 
 ROOT = Path(__file__).parents[2]
-SAMPLES = ["basic_training", "decision_trees", "static_c", "toolkit_script_mode"]
+SAMPLES = [
+    "basic_training",
+    "decision_trees",
+    "fastapi_server",
+    "node_server",
+    "static_c",
+    "toolkit_script_mode",
+]
 IRIS = (ROOT / "fixtures/iris/train.csv").read_bytes()
 PAYLOAD = (ROOT / "fixtures/iris/payload.csv").read_bytes()
 RESOURCES = b'{"current_host":"algo-1","hosts":["algo-1"],"network_interface_name":"eth0"}'

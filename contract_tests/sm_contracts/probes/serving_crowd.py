@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sm_contracts.evidence import Missing
@@ -36,6 +37,13 @@ RECOVERY_S = 10.0
 """Two pings of the platform: until then a container has time to become healthy again."""
 READINGS = 9
 READING_S = 0.3
+RISING = 4
+"""Readings in a row that must all be higher than the one before for memory to be read further."""
+LONGER_S = 15.0
+ENOUGH_GROWTH = 80 << 20
+LARGEST_STEP = 16 << 20
+"""Of growth between two readings."""
+LAZY_COLLECTORS = ("java", "dotnet")
 SLOWEST_REPEATED_S = 1.5
 
 
@@ -208,16 +216,36 @@ def memory(life: Life, sample: Sample) -> MemoryReadings | Missing:
     if sample.seconds > SLOWEST_REPEATED_S:
         return Missing(f"an invocation takes {sample.seconds:.1f} s, too long to repeat it often")
     batch = max(1, min(100, int(READING_S / max(sample.seconds, 0.001))))
-    readings: list[int] = []
     container = life.container
-    while len(readings) < READINGS and container is not None and not life.bench.stopping():
+    if container is None:
+        return Missing("the container had ended")
+    processes = life.bench.engine.processes(container) or ()
+    collector = next((each.name for each in processes if each.name in LAZY_COLLECTORS), "")
+    enough = ENOUGH_GROWTH * (4 if collector else 1)
+    readings: list[int] = []
+    until = 0.0
+    before = life.bench.engine.memory(container)
+    while not life.bench.stopping():
         for _ in range(batch):
             life.client.send(sample.request())
         seen = life.bench.engine.memory(container)
-        if seen is None:
+        if seen is None or before is None:
             return Missing("the engine does not tell how much memory the container holds")
+        if not readings and seen - before > LARGEST_STEP:
+            # a large leak must show without taking the machine's memory
+            batch, before = max(1, batch * LARGEST_STEP // (seen - before)), seen
+            if batch > 1:
+                continue
         readings.append(seen)
-    return MemoryReadings(batch=batch, readings=tuple(readings))
+        if len(readings) < READINGS:
+            continue
+        # what a garbage collector has not taken yet grows, too: only more of it tells
+        until = until or time.monotonic() + LONGER_S
+        late = readings[-RISING - 1 :]
+        rising = all(after > before for before, after in pairwise(late))
+        if not rising or readings[-1] - readings[0] > enough or time.monotonic() > until:
+            break
+    return MemoryReadings(batch=batch, readings=tuple(readings), collector=collector)
 
 
 def after_drops(life: Life, sample: Sample | None) -> AfterDrops:

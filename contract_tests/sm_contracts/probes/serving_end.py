@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from sm_contracts.probes.serving_life import Life
     from sm_emulate.api import Process
 
-PAUSES_S = (0.3, 0.5, 0.5, 6.0)
-"""Before each piece of a slow body: the last is longer than the idle limits that small servers have."""
+PAUSES = (0.06, 0.07, 0.07, 0.8)
+"""Before each piece of a slow body, as parts of the whole: the last shall be longer than what idle servers wait."""
 REAPING_S = 1.5
 """In which PID 1 must have waited for a child that ended."""
 IN_FLIGHT_S = 0.4
@@ -32,13 +32,14 @@ def slow_body(life: Life, sample: Sample | None) -> SlowBody:
     asked = replace(any_request(sample), what="a body sent slowly", timeout_s=30.0)
     at_once = life.client.send(asked)
     slow: list[Exchange] = []
+    pauses = [part * life.bench.subject.limits.slow_body_s for part in PAUSES]
     if not at_once.answered:
         return SlowBody(at_once=at_once, slow=(), seconds=0.0, longest_pause_s=0.0)
     while len(slow) < 2 and not (slow and slow[-1].answered) and not life.bench.stopping():
-        slow.append(life.client.send_slowly(asked, PAUSES_S, stopping=life.bench.stopping))
+        slow.append(life.client.send_slowly(asked, pauses, stopping=life.bench.stopping))
         if slow[-1].status == at_once.status:
             break
-    return SlowBody(at_once=at_once, slow=tuple(slow), seconds=sum(PAUSES_S), longest_pause_s=max(PAUSES_S))
+    return SlowBody(at_once=at_once, slow=tuple(slow), seconds=sum(pauses), longest_pause_s=max(pauses))
 
 
 def zombies(life: Life) -> Zombies | Missing:

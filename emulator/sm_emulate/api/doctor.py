@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from sm_emulate.engine.owner import owner_is_gone
-from sm_emulate.engine.protocol import LABEL_OWNER, LABEL_SESSION
+from sm_emulate.engine.protocol import LABEL_HOME, LABEL_OWNER, LABEL_SESSION
 from sm_emulate.errors import EngineNotFoundError, MachineError, SmEmulateError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _look(engine: Engine, state_folder: Path) -> Iterator[Finding]:
     yield from _disks(info, state_folder)
     yield _clock(info, now)
     yield _limits(info)
-    yield from _guarded("leftovers", lambda: _leftovers(engine))
+    yield from _guarded("leftovers", lambda: _leftovers(engine, state_folder))
 
 
 def _guarded(name: str, look: Callable[[], Finding]) -> Iterator[Finding]:
@@ -238,8 +238,9 @@ def _limits(info: EngineInfo) -> Finding:
     )
 
 
-def _leftovers(engine: Engine) -> Finding:
-    found = [leftover for leftover in engine.leftovers({LABEL_SESSION: ""}) if _abandoned(leftover)]
+def _leftovers(engine: Engine, state_folder: Path) -> Finding:
+    labels = {LABEL_SESSION: "", LABEL_HOME: str(state_folder.absolute())}  # others have theirs
+    found = [leftover for leftover in engine.leftovers(labels) if _abandoned(leftover)]
     if not found:
         return Finding(name="leftovers", status="ok", seen="none")
     names = ", ".join(f"{leftover.kind} {leftover.name}" for leftover in found[:5])

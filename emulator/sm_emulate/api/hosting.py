@@ -22,7 +22,7 @@ from sm_emulate.storage.runs import Runs, default_home
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
-    from typing import BinaryIO
+    from typing import Any, BinaryIO
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine
     from sm_emulate.events import Listener
@@ -154,6 +154,14 @@ def invoke(
                 hint="`sm-emulate serve IMAGE --detach` starts one" if not serving else None,
             )
         endpoint = next(iter(serving))
+    ended = _runs(home).folder("endpoints", endpoint)
+    if endpoint not in serving and ended.result.exists():
+        raise RequestError(
+            "this endpoint has ended",
+            value=_how_it_ended(ended.description()),
+            expected=" or ".join(sorted(serving)) or None,
+            hint=f"`sm-emulate logs {endpoint}` shows what its container wrote",
+        )
     if endpoint not in serving:
         raise RequestError(
             "no endpoint of this name runs",
@@ -166,6 +174,12 @@ def invoke(
             "this endpoint is not in service yet", value=endpoint, expected="EndpointStatus InService"
         )
     return invoke_at(url, endpoint, body, content_type=content_type, accept=accept, headers=headers)
+
+
+def _how_it_ended(description: Mapping[str, Any]) -> str:
+    codes = description.get("Emulator", {}).get("ContainerExitCodes", {})
+    ended = "".join(f", its container exited with code {code}" for code in codes.values())
+    return f"{description.get('EndpointName')}: {description.get('EndpointStatus')}{ended}"
 
 
 def _check_emulated(request: EndpointRequest) -> None:

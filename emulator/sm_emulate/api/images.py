@@ -11,6 +11,7 @@ from sm_emulate.engine.owner import owner_label
 from sm_emulate.engine.protocol import LABEL_OWNER, LABEL_SESSION, ContainerSpec
 from sm_emulate.errors import ImageNotFoundError
 from sm_emulate.events import Progress
+from sm_emulate.request.image import check_reference
 from sm_emulate.spec.wordings import CANNOT_PULL_IMAGE
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ def find_image(engine: Engine, reference: str, listeners: Sequence[Listener] = (
     """Look an image up on the engine, and pull it if it is not there; listeners hear how far that is.
 
     Raises:
+        RequestError: it is no name of an image.
         ImageNotFoundError: it can be had nowhere.
     """
+    check_reference(reference)
     try:
         return engine.image(reference)
     except ImageNotFoundError:

@@ -19,6 +19,7 @@ from sm_emulate.spec.training_job import LAYOUT, STOP_GRACE_SECONDS
 from sm_emulate.staging.cluster import cluster_of
 from sm_emulate.staging.scope import check_emulated
 from sm_emulate.staging.tree import staged_tree
+from sm_emulate.storage.place import check_writable
 from sm_emulate.storage.runs import Runs, default_home
 
 if TYPE_CHECKING:
@@ -165,6 +166,8 @@ def _checked(request: TrainingRequest, runs: Runs) -> TrainingRequest:
     name, output = request.training_job_name, request.output_data_config
     anywhere = Runs(default_home(os.environ)).folder("training-jobs", name).path
     if output.local_path != anywhere:
+        if output.local_path is not None and output.local_path != runs.folder("training-jobs", name).path:
+            check_writable(output.local_path, what="the output path")
         return request
     here = runs.folder("training-jobs", name).path
     return replace(request, output_data_config=replace(output, s3_output_path=here.as_uri()))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from types import FrameType
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Stoppable(Protocol):
@@ -37,9 +42,38 @@ class Interrupts:
             raise KeyboardInterrupt
         self.seen = self.seen or number
         self._running.stop()
+        if number == signal.SIGQUIT:  # in a hurry
+            self._running.stop()
 
     def __enter__(self) -> Interrupts:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in SIGNALS:
+            self._before[number] = signal.signal(number, self._heard)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+class PassedOn:
+    """Inside its `with`, these signals go to a child process that is waited for."""
+
+    def __init__(self) -> None:
+        self._child: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def to(self, child: int) -> None:
+        """From now on they go there; before, they interrupt us."""
+        self._child = child
+
+    def _heard(self, number: int, _frame: FrameType | None) -> None:
+        if self._child is None:
+            raise KeyboardInterrupt
+        with suppress(ProcessLookupError):
+            os.kill(self._child, number)
+
+    def __enter__(self) -> PassedOn:
+        for number in SIGNALS:
             self._before[number] = signal.signal(number, self._heard)
         return self
 

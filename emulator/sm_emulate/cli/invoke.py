@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from sm_emulate.cli.options import complete_runs, home_option
+from sm_emulate.cli.options import complete_running, home_option
 from sm_emulate.errors import ExitCode, RequestError
 
 if TYPE_CHECKING:
@@ -29,8 +29,10 @@ Exit codes: 0 answered   1 ModelError: the container is at fault   2 refused bef
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("endpoint", required=False, shell_complete=complete_runs)
-@click.option("--data", default="", metavar="TEXT|@FILE|@-", help="The payload: text, a file, or stdin.")
+@click.argument("endpoint", required=False, shell_complete=complete_running)
+@click.option(
+    "--data", metavar="TEXT|@FILE|@-", help="The payload: text, a file, or stdin.  [default: stdin]"
+)
 @click.option("--content-type", metavar="TYPE", help="MIME type of the payload.")
 @click.option("--accept", metavar="TYPE", help="MIME type that is wanted back.")
 @click.option("--custom-attributes", metavar="TEXT", help="X-Amzn-SageMaker-Custom-Attributes.")
@@ -40,7 +42,7 @@ Exit codes: 0 answered   1 ModelError: the container is at fault   2 refused bef
 @home_option
 def invoke(
     endpoint: str | None,
-    data: str,
+    data: str | None,
     content_type: str | None,
     accept: str | None,
     custom_attributes: str | None,
@@ -74,8 +76,10 @@ def invoke(
 
 
 @contextmanager
-def _payload(data: str) -> Iterator[bytes | BinaryIO]:
-    if data == "@-":
+def _payload(data: str | None) -> Iterator[bytes | BinaryIO]:
+    if data is None and sys.stdin.isatty():
+        raise click.UsageError("Missing option '--data' (or pipe the payload in).")
+    if data is None or data == "@-":
         yield sys.stdin.buffer
     elif data.startswith("@"):
         file = Path(data[1:])

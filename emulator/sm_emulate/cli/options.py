@@ -19,13 +19,26 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
 
+class Seconds(click.FloatRange):
+    """A number of seconds that ends."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it; `nan` and `inf` are numbers for Python only."""
+        import math
+
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return number
+
+
 def home_option(command: Command) -> Command:
     """`--home`, where runs are kept."""
     return click.option(
         "--home",
         type=click.Path(path_type=Path, file_okay=False),
         envvar="SM_EMULATE_HOME",
-        help="Folder of all runs.  [default: ~/.local/state/sm-emulate]",
+        help="Folder of all runs.  [default: SM_EMULATE_HOME, else ~/.local/state/sm-emulate]",
     )(command)
 
 
@@ -60,6 +73,7 @@ def platform_options(command: Command) -> Command:
             "settings",
             multiple=True,
             metavar="NAME=VALUE",
+            shell_complete=complete_settings,
             help="Where the platform's behaviour is not known for certain; docs/level-of-support.md lists all.",
         ),
         click.option(
@@ -115,6 +129,19 @@ def engine_at(address: str | None) -> Engine:
     from sm_emulate.engine.discover import connect
 
     return connect(address, environ=os.environ)
+
+
+def complete_running(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
+    """Offer the names of runs that live to the shell."""
+    runs = [run for run in runs_of(ctx.params.get("home")).all() if run.owner_pid() is not None]
+    return [run.name for run in runs if run.name.startswith(incomplete)]
+
+
+def complete_settings(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
+    """Offer the names of settings to the shell."""
+    from sm_emulate.spec.settings import SETTINGS
+
+    return [f"{setting.name}=" for setting in SETTINGS if setting.name.startswith(incomplete)]
 
 
 def complete_runs(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sm_emulate.cli.options import (
+    complete_running,
     complete_runs,
     engine_at,
     engine_option,
@@ -79,7 +80,10 @@ def describe(name: str, home: Path | None) -> None:
     run = runs_of(home).find(name)
     description = run.description()
     if run.abandoned:
-        description.setdefault("Emulator", {})["Abandoned"] = True
+        emulator = description.pop("Emulator", {})
+        description = {**description, "Emulator": {"Abandoned": True, **emulator}}
+        words = f"its process died: `sm-emulate clean` marks it, `sm-emulate clean {run.name}` removes it"
+        click.echo(words, err=True)
     click.echo(json.dumps(description, indent=2))
 
 
@@ -135,22 +139,35 @@ def _tail_offset(log: Path, lines: int) -> int:
     return end - sum(map(len, kept))
 
 
-@click.command(epilog="\b\nExample:\n  sm-emulate stop my-endpoint")
-@run_argument
+@click.command(epilog="\b\nExamples:\n  sm-emulate stop my-endpoint\n  sm-emulate stop --all")
+@click.argument("names", nargs=-1, metavar="NAME...", shell_complete=complete_running)
+@click.option("--all", "every", is_flag=True, help="Stop every run that lives.")
 @home_option
 @engine_option
 @output_option
-def stop(name: str, home: Path | None, engine: str | None, output: str) -> None:
-    """Stop a run: SIGTERM, its grace period, SIGKILL; a job's artifacts are packed then."""
+def stop(names: tuple[str, ...], every: bool, home: Path | None, engine: str | None, output: str) -> None:
+    """Stop runs: SIGTERM, their grace period, SIGKILL; a job's artifacts are packed then."""
+    from sm_emulate.lifecycle.control import ask_to_stop
     from sm_emulate.lifecycle.control import stop as stop_run
 
+    if not names and not every:
+        raise click.UsageError("Missing argument 'NAME...' (or --all).")
     runs = runs_of(home)
-    run = runs.find(name)
-    description = stop_run(run, runs, lambda: engine_at(engine))
-    if output == "json":
-        click.echo(json.dumps(description, indent=2))
-    else:
-        click.echo(f"{run.id}: {status_of(run, description)}")
+    chosen = [runs.find(name) for name in names]
+    chosen += [run for run in runs.all() if every and not run.result.exists() and run not in chosen]
+    over = [run for run in chosen if run.result.exists()]
+    for run in chosen:
+        if run not in over:
+            ask_to_stop(run)  # all at once: each may take its whole grace period
+    for run in chosen:
+        if run in over:
+            description, was = run.description(), " (it was over already)"
+        else:
+            description, was = stop_run(run, runs, lambda: engine_at(engine)), ""
+        if output == "json":
+            click.echo(json.dumps(description, indent=2))
+        else:
+            click.echo(f"{run.id}: {status_of(run, description)}{was}")
 
 
 @click.command(

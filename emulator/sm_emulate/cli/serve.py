@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
+import threading
 from contextlib import suppress
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
-from sm_emulate.cli.interrupts import Interrupts
+from sm_emulate.cli.interrupts import Interrupts, PassedOn
 from sm_emulate.cli.options import (
+    Seconds,
     engine_at,
     engine_option,
     home_option,
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.endpoint import Endpoint
     from sm_emulate.request.endpoint import EndpointRequest
 
+PARENT_MILLISECONDS = 200
 EXAMPLES = """\b
 Examples:
   sm-emulate serve my-image --model model.tar.gz
@@ -55,7 +59,7 @@ The gateway speaks the container's own paths and AWS's, so boto3 works too:
               help="Port of the gateway on 127.0.0.1.  [default: the kernel's choice]")  # fmt: skip
 @click.option("--startup-timeout", type=int, metavar="SECONDS",
               help="Until when GET /ping must answer 200, 60 to 3600.  [default: 480]")  # fmt: skip
-@click.option("--stop-grace", type=click.FloatRange(min=0), default=30.0, show_default=True, metavar="SECONDS",
+@click.option("--stop-grace", type=Seconds(min=0), default=30.0, show_default=True, metavar="SECONDS",
               help="Between SIGTERM and SIGKILL.")  # fmt: skip
 @click.option(
     "--gpus", default="auto", show_default=True, metavar="WHICH", help="auto, none, all, N or device=ID,..."
@@ -94,7 +98,13 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
     )
 
 
-def _serve(request: EndpointRequest, flags: dict[str, Any], *, in_service: Callable[[Endpoint], None]) -> int:
+def _serve(
+    request: EndpointRequest,
+    flags: dict[str, Any],
+    *,
+    in_service: Callable[[Endpoint], None],
+    starting: Callable[[Endpoint], None] | None = None,
+) -> int:
     """Start, tell, serve, end."""
     from sm_emulate.api.hosting import new_endpoint
     from sm_emulate.errors import ExitCode
@@ -114,11 +124,17 @@ def _serve(request: EndpointRequest, flags: dict[str, Any], *, in_service: Calla
         ) as endpoint,
     ):
         interrupts.stop(endpoint)
-        if endpoint.start():
+        if starting is not None:
+            starting(endpoint)
+        came = bool(endpoint.start())
+        if came:
             in_service(endpoint)
         result = endpoint.serve()
     if interrupts.by_person:
         return ExitCode.INTERRUPTED
+    if not came:
+        click.echo("the endpoint was stopped before it was in service", err=True)
+        return ExitCode.CONTAINER
     return ExitCode.OK if result.succeeded else ExitCode.CONTAINER
 
 
@@ -137,12 +153,15 @@ def _detach(request: EndpointRequest, flags: dict[str, Any]) -> int:
     The fork comes before any thread and any connection.
     """
     told, tell = os.pipe()
-    if os.fork() == 0:
-        os.close(told)
-        _be_the_endpoint(request, flags, tell)
-    os.close(tell)
-    with os.fdopen(told, encoding="utf-8") as answer:
-        outcome = json.loads(answer.read() or "{}")
+    with PassedOn() as passed_on:
+        child = os.fork()
+        if child == 0:
+            os.close(told)
+            _be_the_endpoint(request, flags, tell)
+        passed_on.to(child)
+        os.close(tell)
+        with os.fdopen(told, encoding="utf-8") as answer:
+            outcome = json.loads(answer.read() or "{}")
     for line in outcome.get("err", ()):
         click.echo(line, err=True)
     for line in outcome.get("out", ()):
@@ -156,7 +175,6 @@ def _be_the_endpoint(request: EndpointRequest, flags: dict[str, Any], tell: int)
     os.setsid()
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
-
     answer = os.fdopen(tell, "w", encoding="utf-8")
 
     def say(code: int, *, out: Sequence[str] = (), err: Sequence[str] = ()) -> None:
@@ -164,6 +182,12 @@ def _be_the_endpoint(request: EndpointRequest, flags: dict[str, Any], tell: int)
         if not answer.closed:
             with answer, suppress(BrokenPipeError):
                 json.dump({"code": code, "out": out, "err": err}, answer)
+
+    def starting(endpoint: Endpoint) -> None:
+        watch = threading.Thread(
+            target=_stop_when_nobody_listens, args=(endpoint, answer), name="parent", daemon=True
+        )
+        watch.start()
 
     def in_service(endpoint: Endpoint) -> None:
         described = endpoint.result().describe()
@@ -176,11 +200,21 @@ def _be_the_endpoint(request: EndpointRequest, flags: dict[str, Any], tell: int)
 
     code: int = ExitCode.BUG
     try:
-        code = _serve(request, flags, in_service=in_service)
-        say(code, err=["the endpoint was stopped before it was in service"])
+        code = _serve(request, flags, in_service=in_service, starting=starting)
+        say(code)
     except SmEmulateError as error:
         out = [json.dumps(error.as_json(), indent=2)] if flags["output"] == "json" else []
         say(error.exit_code, out=out, err=error.lines())
     except BaseException as bug:  # noqa: BLE001  # the process ends here; its parent prints it
         say(ExitCode.BUG, err=[f"error: a bug in sm-emulate: {type(bug).__name__}: {bug}"])
     os._exit(code)
+
+
+def _stop_when_nobody_listens(endpoint: Endpoint, answer: TextIO) -> None:
+    """Stop an endpoint that is still starting when the process that waits for it has died."""
+    listening = select.poll()
+    listening.register(answer.fileno(), 0)  # a pipe without a reader reports an error, asked for or not
+    while not answer.closed:
+        if listening.poll(PARENT_MILLISECONDS) and not answer.closed:
+            endpoint.stop()
+            return

@@ -12,6 +12,7 @@ import click
 
 from sm_emulate.cli.interrupts import Interrupts
 from sm_emulate.cli.options import (
+    Seconds,
     engine_at,
     engine_option,
     home_option,
@@ -66,7 +67,7 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
     "--gpus", default="auto", show_default=True, metavar="WHICH", help="auto, none, all, N or device=ID,..."
 )
 @click.option("--max-run", metavar="DURATION", help="MaxRuntimeInSeconds: 90, 15m, 2h.  [default: 1 day]")
-@click.option("--stop-grace", type=click.FloatRange(min=0), default=120.0, show_default=True, metavar="SECONDS",
+@click.option("--stop-grace", type=Seconds(min=0), default=120.0, show_default=True, metavar="SECONDS",
               help="Between SIGTERM and SIGKILL.")  # fmt: skip
 @click.option("--enable-network-isolation", is_flag=True, help="No way out of the containers.")
 @click.option("--metric", "metrics", multiple=True, metavar="NAME=REGEX",

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, NoReturn
 
-from sm_emulate.engine.protocol import Exit, LogChunk
+from sm_emulate.engine.protocol import PAUSE, PAUSE_SECONDS, Exit, LogChunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,12 +49,14 @@ class Output:
             self._ended = True
             self._changed.notify_all()
 
-    def read(self, position: int, closed: threading.Event) -> LogChunk | None:
-        """Give the chunk at a position as soon as it is there; None at the end."""
+    def read(self, position: int, closed: threading.Event, timeout: float | None) -> LogChunk | None:
+        """Give the chunk at a position as soon as it is there, PAUSE if it takes longer; None at the end."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: position < len(self._chunks) or self._ended or closed.is_set(),
+            came = self._changed.wait_for(
+                lambda: position < len(self._chunks) or self._ended or closed.is_set(), timeout
             )
+            if not came:
+                return PAUSE
             return None if closed.is_set() or position >= len(self._chunks) else self._chunks[position]
 
     def wake(self) -> None:
@@ -70,10 +72,11 @@ class OutputStream:
         self._closed = threading.Event()
 
     def __iter__(self) -> Iterator[LogChunk]:
-        position = 0
-        while (chunk := self._output.read(position, self._closed)) is not None:
+        position, timeout = 0, None
+        while (chunk := self._output.read(position, self._closed, timeout)) is not None:
             yield chunk
-            position += 1
+            position += chunk is not PAUSE
+            timeout = None if chunk is PAUSE else PAUSE_SECONDS
 
     def close(self) -> None:
         self._closed.set()

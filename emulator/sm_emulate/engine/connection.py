@@ -84,12 +84,23 @@ class Connection:
         )
         return known_end and head.headers.get("connection", "").lower() != "close"
 
-    def rest(self) -> Iterator[bytes]:
-        """Yield all that comes until the other side closes."""
+    def rest(self, pause_s: float | None = None) -> Iterator[bytes]:
+        """Yield all that comes until the other side closes; nothing once, when nothing has come for `pause_s`."""
         if self._ahead:
             ahead, self._ahead = self._ahead, b""
             yield ahead
-        while data := self.socket.recv(_READ):
+        quiet = True
+        while True:
+            self.socket.settimeout(None if quiet else pause_s)
+            try:
+                data = self.socket.recv(_READ)
+            except TimeoutError:
+                quiet = True
+                yield b""
+                continue
+            if not data:
+                return
+            quiet = False
             yield data
 
     def receive_into(self, buffer: memoryview) -> int:

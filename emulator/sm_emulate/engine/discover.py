@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from sm_emulate.engine.docker import DockerEngine
 from sm_emulate.engine.endpoint import Endpoint, Tls
 from sm_emulate.engine.wire import Client
-from sm_emulate.errors import EngineError, EngineNotFoundError
+from sm_emulate.errors import EngineError, EngineNotFoundError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SCHEMES = ("unix://", "tcp://", "http://", "https://", "ssh://")
 _LOCAL_PATIENCE = 2.0
 _FAR_PATIENCE = 5.0
 _SYSTEM_SOCKETS = (("/var/run/docker.sock", "Docker"), ("/run/podman/podman.sock", "Podman"))
@@ -33,6 +34,13 @@ def connect(host: str | None = None, *, environ: Mapping[str, str]) -> DockerEng
         EngineNotFoundError: nothing answers; the evidence has every place tried and why it did not.
     """
     home = Path(environ.get("HOME") or Path.home())
+    if host is not None and not host.startswith(SCHEMES):
+        raise RequestError(
+            "this is no address of a container engine",
+            value=host,
+            expected="unix:///PATH, tcp://HOST:PORT or ssh://[USER@]HOST",
+            hint="from --engine",
+        )
     named = _named(host, environ, home)
     if named is not None:
         try:
@@ -80,7 +88,7 @@ def _why(error: OSError) -> str:
 
 
 def _named(host: str | None, environ: Mapping[str, str], home: Path) -> Endpoint | None:
-    for url, origin in ((host, "--engine-host"), (environ.get("DOCKER_HOST"), "DOCKER_HOST")):
+    for url, origin in ((host, "--engine"), (environ.get("DOCKER_HOST"), "DOCKER_HOST")):
         if url:
             return Endpoint(url=url, origin=origin, tls=_tls_of_environment(url, environ, home))
     context = environ.get("DOCKER_CONTEXT")

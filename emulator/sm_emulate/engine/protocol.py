@@ -183,6 +183,11 @@ class LogChunk:
     data: bytes
 
 
+PAUSE = LogChunk(stream="stdout", data=b"")
+"""Comes from a log stream when nothing was written for PAUSE_SECONDS after something was: once, until more comes."""
+PAUSE_SECONDS = 0.2
+
+
 @dataclass(frozen=True, kw_only=True)
 class Exit:
     """How a container ended."""
@@ -271,7 +276,10 @@ PullProgress = Callable[[str, int, int], None]
 
 
 class LogStream(Protocol):
-    """The container's output from its first byte to its last, in the order the engine passes it on."""
+    """The container's output from its first byte to its last, in the order the engine passes it on.
+
+    Between two chunks there may be a PAUSE, so that a reader can show a line that is not finished yet.
+    """
 
     def __iter__(self) -> Iterator[LogChunk]: ...
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from struct import Struct
 from typing import TYPE_CHECKING, Literal
 
-from sm_emulate.engine.protocol import LogChunk
+from sm_emulate.engine.protocol import PAUSE, PAUSE_SECONDS, LogChunk
 from sm_emulate.errors import EngineError
 
 if TYPE_CHECKING:
@@ -25,11 +25,14 @@ def decode(pieces: Iterable[bytes]) -> Iterator[LogChunk]:
     """Turn the multiplexed bytes into chunks, neighbouring frames of one stream joined.
 
     A container that writes line by line makes a frame of each line: joining them spares the readers a
-    hundred thousand tiny chunks.
+    hundred thousand tiny chunks. A piece without bytes becomes PAUSE.
     """
     unpack, header_size = _HEADER.unpack_from, _HEADER.size
     ahead = b""
     for piece in pieces:
+        if not piece:
+            yield PAUSE
+            continue
         data = ahead + piece if ahead else piece
         position, end = 0, len(data)
         joined: list[bytes] = []
@@ -73,7 +76,7 @@ class AttachedStream:
 
     def __iter__(self) -> Iterator[LogChunk]:
         try:
-            yield from decode(self._connection.rest())
+            yield from decode(self._connection.rest(PAUSE_SECONDS))
         except OSError as error:
             if not self._closed:
                 raise EngineError(

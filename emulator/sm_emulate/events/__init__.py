@@ -44,6 +44,16 @@ class LogLines(Event):
 
     host: str
     data: bytes
+    shown: int = 0
+    """How many bytes at the beginning were told by LogParts before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogPart(Event):
+    """More of a line that is not finished: a prompt, or a progress display. LogLines have all of it in the end."""
+
+    host: str
+    data: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +128,13 @@ class Invoked(Event):
 @dataclass(frozen=True, kw_only=True)
 class Warned(Event):
     """Something that the user should know, though the run goes on."""
+
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noted(Event):
+    """What is going on while there is nothing to do but wait."""
 
     message: str
 

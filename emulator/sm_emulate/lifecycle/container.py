@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sm_emulate.engine.protocol import PAUSE, PAUSE_SECONDS
 from sm_emulate.errors import SmEmulateError
-from sm_emulate.events import ContainerExited, ContainerStarted, LogLines, Warned
+from sm_emulate.events import ContainerExited, ContainerStarted, LogLines, LogPart, Warned
 from sm_emulate.lifecycle.lines import LineCutter
 
 if TYPE_CHECKING:
@@ -161,18 +162,7 @@ class ContainerLife:
         self._post(Started(host=self.host, container=container))
         for name in early:  # came while the engine started it
             self._engine.signal(container, name)
-        cutter = LineCutter()
-        passed_on, in_a_row = 0.0, 0
-        for chunk in stream:
-            if whole := cutter.feed(chunk):
-                self._publish(LogLines(host=self.host, data=whole))
-            if self._gather_s:
-                in_a_row = in_a_row + 1 if time.monotonic() - passed_on < self._gather_s else 0
-                if in_a_row > BUSY:
-                    time.sleep(self._gather_s)
-                passed_on = time.monotonic()
-        if rest := cutter.rest():
-            self._publish(LogLines(host=self.host, data=rest))
+        self._read(stream)
         if self._given_up:
             self._post(NeverStarted(host=self.host))
             return
@@ -181,6 +171,30 @@ class ContainerLife:
             ContainerExited(host=self.host, container=container, code=ended.code, oom_killed=ended.oom_killed)
         )
         self._post(Ended(host=self.host, exit=ended))
+
+    def _read(self, stream: LogStream) -> None:
+        """Publish all that the container writes, in whole lines; of an unfinished one, what has waited for long."""
+        cutter = LineCutter()
+        passed_on, in_a_row = 0.0, 0
+        waits_since: float | None = None
+        for chunk in stream:
+            whole, shown = cutter.feed(chunk)
+            if whole:
+                self._publish(LogLines(host=self.host, data=whole, shown=shown))
+            if not cutter.waits:
+                waits_since = None
+            elif waits_since is None and chunk is not PAUSE:
+                waits_since = time.monotonic()
+            elif chunk is PAUSE or time.monotonic() - (waits_since or 0) >= PAUSE_SECONDS:
+                self._publish(LogPart(host=self.host, data=cutter.part()))
+                waits_since = None
+            if self._gather_s:
+                in_a_row = in_a_row + 1 if time.monotonic() - passed_on < self._gather_s else 0
+                if in_a_row > BUSY:
+                    time.sleep(self._gather_s)
+                passed_on = time.monotonic()
+        for whole, shown in cutter.rest():
+            self._publish(LogLines(host=self.host, data=whole, shown=shown))
 
     def _remove(self, container: str) -> None:
         try:

@@ -29,18 +29,16 @@ POLL_SECONDS = 0.05
 def stop(
     run: RunFolder, runs: Runs, engine: Callable[[], Engine], *, wait_s: float = STOP_GRACE_SECONDS + 60
 ) -> dict[str, Any]:
-    """Stop a run and give its final description.
+    """Stop a run and give its final description; one that is over already has it.
 
     Its own process does the work, with its own grace period. A run whose process died is cleared up instead.
 
     Raises:
-        RequestError: it is over already.
         MachineError: it has not stopped after `wait_s` seconds.
     """
     if run.result.exists():
-        raise RequestError("this run is over already", value=run.id, hint=f"`sm-emulate describe {run.name}`")
-    with told("the request to stop cannot be written down", run.path):
-        run.stop_request.touch()
+        return run.description()
+    ask_to_stop(run)
     deadline = time.monotonic() + wait_s
     while run.owner_pid() is not None:
         if time.monotonic() > deadline:
@@ -53,6 +51,12 @@ def stop(
     if not run.result.exists():
         sweep(runs, engine())
     return run.description()
+
+
+def ask_to_stop(run: RunFolder) -> None:
+    """Have its own process stop it, and do not wait."""
+    with told("the request to stop cannot be written down", run.path):
+        run.stop_request.touch()
 
 
 def sweep(runs: Runs, engine: Engine) -> list[Leftover]:

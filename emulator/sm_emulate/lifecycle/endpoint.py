@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 DRAIN_SECONDS = 60.0
 """How long a stop waits for requests in flight: as long as the model may take for one."""
+FAILED_GRACE_SECONDS = 2.0
 _OVER = frozenset({EndpointStatus.FAILED, EndpointStatus.OUT_OF_SERVICE})
 
 
@@ -307,20 +308,20 @@ class Endpoint:
         ended_by_itself = self._container.exit
         if ended_by_itself is None:
             self._enter(EndpointStatus.DELETING, "Stopping the endpoint")
-        self._shut()
+        self._shut(self._grace)
         if ended_by_itself is None:
             self._enter(EndpointStatus.OUT_OF_SERVICE, "Endpoint stopped")
         else:
             self.failure_reason = wordings.ping_failed(self._host)
             self._enter(EndpointStatus.FAILED, f"the container exited with code {ended_by_itself.code}")
 
-    def _shut(self) -> None:
+    def _shut(self, grace_s: float) -> None:
         """Close the gateway, stop the container (SIGTERM, grace, SIGKILL), and let go of everything."""
         with self._resources:
             asked = self._asked.times
             if self._gateway is not None:
                 self._drain(self._gateway, asked)
-            self._container.stop(self._grace, hurried=lambda: asked > 1 or self._hurried(asked))
+            self._container.stop(grace_s, hurried=lambda: asked > 1 or self._hurried(asked))
 
     def _hurried(self, asked: int) -> bool:
         """Whether a stop was asked for twice, or again since `asked` times."""
@@ -341,7 +342,8 @@ class Endpoint:
         if self.status in _OVER:
             return
         with suppress(Exception):
-            self._shut()
+            # one that never came into service has nothing to finish
+            self._shut(self._grace if self._gateway else min(self._grace, FAILED_GRACE_SECONDS))
         self.failure_reason = error.what if isinstance(error, SmEmulateError) else type(error).__name__
         with suppress(Exception):
             self._enter(EndpointStatus.FAILED, self.failure_reason)

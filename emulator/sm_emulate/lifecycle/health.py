@@ -21,6 +21,9 @@ REFUSED_PAUSE_S = 0.005
 UNHEALTHY_PAUSE_S = (0.05, 1.0)
 """Between two pings that were answered badly: the first pause and the longest, doubled in between."""
 
+FIRST_WORD_S, NEXT_WORD_S = 15.0, 60.0
+"""When somebody who waits is told for the first time what is seen so far, and how long after that again."""
+
 
 def wait_until_healthy(
     upstream: Upstream,
@@ -28,6 +31,7 @@ def wait_until_healthy(
     window_s: float,
     give_up: Callable[[], bool],
     heard: Callable[[PingOutcome], None],
+    still: Callable[[PingOutcome | None, float], None],
     host_header: str,
 ) -> PingOutcome | None:
     """Ping until a 200 comes; give the last outcome, which is no 200 when the window closed.
@@ -37,12 +41,17 @@ def wait_until_healthy(
         window_s: seconds from now that the container has.
         give_up: asked before each ping; true ends the wait (the container has exited, a stop was asked for).
         heard: told each outcome other than a refused connection.
+        still: told the last outcome and the seconds so far, now and then while it takes long.
         host_header: as the container sees it.
     """
-    deadline = time.monotonic() + window_s
+    began = time.monotonic()
+    deadline, next_word = began + window_s, began + FIRST_WORD_S
     outcome: PingOutcome | None = None
     pause, longest = UNHEALTHY_PAUSE_S
-    while not give_up() and (left := deadline - time.monotonic()) > 0:
+    while not give_up() and (left := deadline - (moment := time.monotonic())) > 0:
+        if moment >= next_word:
+            next_word = moment + NEXT_WORD_S
+            still(outcome, moment - began)
         outcome = ping(
             upstream.host, upstream.port, timeout_s=min(PING_TIMEOUT_S, left), host_header=host_header
         )

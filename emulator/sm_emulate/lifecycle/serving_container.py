@@ -7,19 +7,19 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import NotFoundError, SmEmulateError
-from sm_emulate.events import ContainerStarted, LogLines, Pinged, Warned
+from sm_emulate.events import ContainerStarted, LogLines, Noted, Pinged, Warned
 from sm_emulate.gateway.ping import ping
 from sm_emulate.lifecycle.containers import Containers
 from sm_emulate.lifecycle.endpoint_container import reach
 from sm_emulate.lifecycle.endpoint_failure import could_not_start, unhealthy
-from sm_emulate.lifecycle.health import wait_until_healthy
+from sm_emulate.lifecycle.health import diagnose, wait_until_healthy
 from sm_emulate.lifecycle.log_tail import LogTail
-from sm_emulate.lifecycle.stop_request import POLL_SECONDS
+from sm_emulate.lifecycle.stop_request import POLL_SECONDS, stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sm_emulate.engine.protocol import ContainerSpec, ContainerState, Engine, Exit
+    from sm_emulate.engine.protocol import ContainerSpec, ContainerState, Engine, Exit, Listener
     from sm_emulate.events import Event
     from sm_emulate.gateway import Upstream
     from sm_emulate.gateway.ping import PingOutcome
@@ -131,9 +131,14 @@ class ServingContainer:
                 window_s=window_s,
                 give_up=self._give_up,
                 heard=self._tell,
+                still=self._still_waiting,
                 host_header=self._host_header,
             )
         self.heed_stop()
+        if last is not None and last.status == 200 and self._has_ended():
+            # engines give an address to the next container at once: the 200 was somebody else's
+            last = None
+            self._wait_for_end(window_s)
         if upstream is None or last is None or last.status != 200:
             raise self._unhealthy(last, window_s)
         return upstream
@@ -153,6 +158,8 @@ class ServingContainer:
         with suppress(SmEmulateError):  # an engine that is gone has stopped it, too, or `clean` will
             self._containers.signal("SIGTERM")
         kill_at = time.monotonic() + grace_s
+        if not self._containers.over:
+            self._publish(Noted(message=stopping(grace_s)))
         while not self._containers.over:
             left = kill_at - time.monotonic()
             if hurried():
@@ -184,6 +191,10 @@ class ServingContainer:
             Pinged(status=outcome.status, seconds=round(outcome.seconds, 6), failure=outcome.failure or "")
         )
 
+    def _still_waiting(self, last: PingOutcome | None, seconds: float) -> None:
+        seen = diagnose(ended=None, last=last, listeners=self._listeners(), window_s=round(seconds)).seen
+        self._publish(Noted(message=f"not in service after {seconds:.0f} s: {seen}"))
+
     def _give_up(self) -> bool:
         self.catch_up()
         return self.over
@@ -193,6 +204,11 @@ class ServingContainer:
         while not self.over and (left := deadline - time.monotonic()) > 0:
             self.hear(min(POLL_SECONDS, left))
 
+    def _has_ended(self) -> bool:
+        """Ask the engine, which may know it before it is heard here."""
+        state = self._state()
+        return state is None or state.exit is not None
+
     def _state(self) -> ContainerState | None:
         container = self.id
         if container is None:
@@ -201,18 +217,20 @@ class ServingContainer:
             return self._engine.state(container)
         return None
 
+    def _listeners(self) -> tuple[Listener, ...] | None:
+        if (container := self.id) is not None:
+            with suppress(SmEmulateError):  # the diagnosis then does without
+                return self._engine.listeners(container)
+        return None
+
     def _unhealthy(self, last: PingOutcome | None, window_s: float) -> BaseException:
         for error in self._containers.broken.values():
             return error
-        listeners = None
-        if (container := self.id) is not None:
-            with suppress(SmEmulateError):  # the diagnosis then does without
-                listeners = self._engine.listeners(container)
         return unhealthy(
             self._host,
             ended=self.exit,
             last=last,
-            listeners=listeners,
+            listeners=self._listeners(),
             window_s=window_s,
             tail=self._tail,
         )

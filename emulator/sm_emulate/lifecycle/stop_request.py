@@ -13,6 +13,11 @@ POLL_SECONDS = 0.2
 """How often a request to stop that another process left in the run folder is looked for."""
 
 
+def stopping(grace_s: float) -> str:
+    """Say what happens after a stop was asked for."""
+    return f"SIGTERM was sent; SIGKILL follows in {grace_s:g} s, or at once when a stop is asked for again"
+
+
 class StopRequest:
     """Asked for here by `ask`, or by another process through a file in the run folder.
 

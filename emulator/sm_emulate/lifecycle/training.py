@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sm_emulate.errors import MachineError, SmEmulateError, StartError
-from sm_emulate.events import ContainerStarted, LogLines, StatusChanged, Warned, now
+from sm_emulate.events import ContainerStarted, LogLines, Noted, StatusChanged, Warned, now
 from sm_emulate.lifecycle.advice import advice
 from sm_emulate.lifecycle.archives import Archives
 from sm_emulate.lifecycle.containers import Containers
@@ -20,7 +20,7 @@ from sm_emulate.lifecycle.outcome import Outcome, outcome_of
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.status import StatusMachine
-from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
+from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest, stopping
 from sm_emulate.lifecycle.training_container import container_spec
 from sm_emulate.lifecycle.training_result import TrainingResult
 from sm_emulate.request.training import to_aws
@@ -276,6 +276,8 @@ class TrainingJob:
         if reason is not Stop.HOST_FAILED:
             self._status.enter(SecondaryStatus.STOPPING, wordings.STOPPING)
         self._containers.signal("SIGTERM")
+        if not self._containers.over:
+            self._publish(Noted(message=stopping(self._grace)))
 
     def _heard(self, event: Event) -> None:
         """Pass on what a container does, from its own thread."""

@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
-from sm_emulate.events import LogLines, Progress
+from sm_emulate.events import LogLines, LogPart, Progress
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
@@ -37,10 +37,11 @@ class RunFiles:
 
     def __call__(self, event: Event) -> None:
         with told("the run's logs cannot be written", self._run.path):
-            if isinstance(event, LogLines):
+            if isinstance(event, (LogLines, LogPart)):
                 if (log := self._logs.get(event.host)) is None:
                     log = self._logs[event.host] = self._run.log(event.host).open("ab")
-                log.write(event.data)
+                # a part is written when it comes, and not again with its whole line
+                log.write(event.data[event.shown :] if isinstance(event, LogLines) else event.data)
                 log.flush()
             elif not isinstance(event, Progress):
                 self._events.write(_encode(as_record(event)) + "\n")

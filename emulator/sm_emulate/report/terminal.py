@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TextIO
 from sm_emulate.events import (
     ArtifactPacked,
     LogLines,
+    LogPart,
+    Noted,
     Progress,
     StatusChanged,
     Warned,
@@ -64,6 +66,8 @@ class Terminal:
         self._bar: Bar | None = None
         self._tasks: dict[str, TaskID] = {}
         self._deaf = False
+        self._open: str | None = None
+        """The host whose unfinished line stands on the stream."""
 
     def __call__(self, event: Event) -> None:
         if self._deaf:
@@ -78,7 +82,7 @@ class Terminal:
             self._progress(event)
             return
         self._end_bars()
-        if isinstance(event, LogLines):
+        if isinstance(event, (LogLines, LogPart)):
             self._log(event)
         elif isinstance(event, Warned):
             self._say(f"warning: {event.message}", YELLOW)
@@ -88,17 +92,37 @@ class Terminal:
             label = event.secondary or event.status
             words = f"{label} - {event.message}" if event.message else label
             self._say(f"{event.at.astimezone():%Y-%m-%d %H:%M:%S} {words}", GREY)
+        elif isinstance(event, Noted):
+            self._say(event.message, GREY)
         elif isinstance(event, ArtifactPacked):
             for name, reason in event.skipped.items():
                 self._say(f"warning: {event.name} is without {name}: {reason}", YELLOW)
             for name in event.clashes:
                 self._say(f"warning: several hosts wrote {name}; {event.name} holds the first one's", YELLOW)
 
-    def _log(self, event: LogLines) -> None:
-        data = event.data
+    def _log(self, event: LogLines | LogPart) -> None:
+        shown = event.shown if isinstance(event, LogLines) else 0
+        goes_on = self._open == event.host and (shown > 0 or isinstance(event, LogPart))
+        if not goes_on:
+            self._end_line()
+        data = event.data[shown:]
         if self._mark_hosts:
             mark = f"{event.host} | ".encode()
-            data = b"".join(mark + line + b"\n" for line in data.split(b"\n")[:-1])
+            lines = data.split(b"\n")
+            last = lines.pop()
+            marked = [b"" if goes_on and not number else mark for number in range(len(lines) + 1)]
+            data = b"".join(mark + line + b"\n" for mark, line in zip(marked, lines, strict=False))
+            data += marked[-1] + last if last else b""
+        self._pass_on(data)
+        self._open = event.host if isinstance(event, LogPart) else None
+
+    def _end_line(self) -> None:
+        """Begin a new line, where an unfinished one stands."""
+        if self._open is not None:
+            self._open = None
+            self._pass_on(b"\n")
+
+    def _pass_on(self, data: bytes) -> None:
         self._stream.flush()
         if (buffer := getattr(self._stream, "buffer", None)) is not None:
             buffer.write(data)
@@ -107,6 +131,7 @@ class Terminal:
             self._stream.write(data.decode("utf-8", "replace"))
 
     def _say(self, words: str, colour: str) -> None:
+        self._end_line()
         self._stream.write(f"{colour}{words}{PLAIN}\n" if self._colour else f"{words}\n")
         self._stream.flush()
 
@@ -114,6 +139,7 @@ class Terminal:
         if not self._live or self._quiet:
             return
         if self._bar is None:
+            self._end_line()
             from rich.console import Console
             from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
             from rich.progress import Progress as Bar

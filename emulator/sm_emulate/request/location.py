@@ -99,6 +99,34 @@ def _problem(uri: str, path: str, limit: Limit) -> Problem | None:
     return None
 
 
+def check_readable(path: Path, *, what: str) -> None:
+    """Raise RequestError for a file or folder that is not there, or that the current user may not read."""
+    import os
+
+    if os.path.lexists(path) and path.is_symlink() and not os.path.exists(path):  # noqa: PTH110  # no errors
+        raise RequestError(
+            f"{what}: it is a link to nowhere", value=path, expected=f"that {path.readlink()} exists"
+        )
+    if not os.path.exists(path) and not _hidden(path):  # noqa: PTH110  # likewise
+        raise missing(f"{what}: no such file or folder", path)
+    needed = os.R_OK | (os.X_OK if os.path.isdir(path) else 0)  # noqa: PTH112  # likewise
+    if not os.access(path, needed, effective_ids=os.access in os.supports_effective_ids):
+        raise RequestError(
+            f"{what}: it cannot be read by the current user", value=path, hint="check its owner and mode"
+        )
+
+
+def _hidden(path: Path) -> bool:
+    """Whether it cannot be told if it is there."""
+    try:
+        path.lstat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def missing(what: str, path: Path) -> RequestError:
     """Give the error for a file or folder that is not there, with the name that was probably meant."""
     from sm_emulate.request.wording import nearest

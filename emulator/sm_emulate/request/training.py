@@ -240,8 +240,7 @@ def check_local(request: TrainingRequest) -> None:
         path = source.local_path
         if path is None:
             continue
-        if not path.exists():
-            raise location.missing(f"channel {channel.channel_name}: no such file or folder", path)
+        location.check_readable(path, what=f"channel {channel.channel_name}")
         if isinstance(source, S3DataSource) and source.s3_data_type != "S3Prefix" and not path.is_file():
             raise RequestError(
                 f"channel {channel.channel_name}: {source.s3_data_type} needs a file, not a folder",

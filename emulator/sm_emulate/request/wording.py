@@ -34,6 +34,9 @@ def nearest(word: str, known: Collection[str]) -> str | None:
     by_lower = {name.lower(): name for name in known}
     if word.lower() in by_lower:
         return by_lower[word.lower()]
+    for lower, name in by_lower.items():
+        if lower.endswith(f".{word.lower()}"):  # m5.large for ml.m5.large
+            return name
     from difflib import get_close_matches
 
     near = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)

@@ -5,7 +5,7 @@ class Broken(Server):
     kept = []
 
     async def predict(self, rows):
-        self.kept.append(b"x" * 200_000)
+        self.kept.append(b"x" * 1_000_000)
         return await super().predict(rows)
 
 

@@ -38,6 +38,6 @@ def invocations():
         table = [[float(cell) for cell in row] for row in csv.reader(lines) if row]
         # An empty payload asks nothing and is answered with nothing.
         predictions = tree.predict(table) if table else []
-    except ValueError as error:
+    except (ValueError, csv.Error) as error:
         return text(f"not a table of numbers that this model knows: {error}\n", 400)
     return text("".join(f"{label}\n" for label in predictions), kind="text/csv")

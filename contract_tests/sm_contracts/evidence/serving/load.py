@@ -60,10 +60,17 @@ class ParallelAnswers:
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryReadings:
-    """Resident memory of the container in bytes, between batches of sample invocations."""
+    """Resident memory of the container in bytes, between batches of sample invocations.
+
+    Args:
+        batch: invocations between two readings.
+        readings: more of them where memory grew, until it had grown much, or no more.
+        collector: a process whose runtime lets garbage lie for long (`java`); empty if there is none.
+    """
 
     batch: int
     readings: tuple[int, ...]
+    collector: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

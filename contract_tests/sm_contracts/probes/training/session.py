@@ -91,7 +91,7 @@ class Session:
             self._all(
                 Missing(
                     f"training did not end within {first.run.seconds:.0f} s",
-                    "give sample data that trains faster, or more time with --train-timeout",
+                    "give sample data that trains faster",
                 )
             )
             return

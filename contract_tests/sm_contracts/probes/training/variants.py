@@ -31,7 +31,7 @@ def stuck(tried: Trained) -> Missing | None:
         return None
     return Missing(
         f"{tried.way.name}, it did not end within {tried.run.seconds:.0f} s",
-        "give sample data that trains faster, or more time with --train-timeout",
+        "give sample data that trains faster",
     )
 
 

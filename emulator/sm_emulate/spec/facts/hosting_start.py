@@ -130,7 +130,7 @@ AREA = Area(
         ),
         confirmed(
             "hosting.start.restarts",
-            "Containers are started anew by updates, scaling, security patching and the replacement of unhealthy hosts, so a start has to be repeatable.",
+            "Containers are started anew by updates, scaling, security patching and the replacement of unhealthy hosts, so a start has to be repeatable. Here an instance is not replaced: its endpoint is Failed.",
             HOST,
             thread("ministryofjustice/analytical-platform", 10195),
             planned="image checks",
