@@ -154,7 +154,12 @@ CASES = [
     ("SM214", "fail", [Isolated(run=BAD, asked=False)], "isolation"),
     ("SM215", "pass", [TwoHosts(run=GOOD)], ""),
     ("SM215", "fail", [TwoHosts(run=BAD, at_ease=GOOD)], "exit code 1"),
-    ("SM215", "fail", [TwoHosts(run=BAD, at_ease=GOOD, alone=True)], "with the host name algo-N it completes"),
+    (
+        "SM215",
+        "fail",
+        [TwoHosts(run=BAD, at_ease=GOOD, alone=True)],
+        "with the host name algo-N it completes",
+    ),
     ("SM215", "inconclusive", [TwoHosts(run=BAD, at_ease=BAD)], "whatever"),
     ("SM216", "pass", [Permissions(user="", strict=GOOD)], ""),
     ("SM216", "pass", [Permissions(user="1000", strict=GOOD)], ""),
