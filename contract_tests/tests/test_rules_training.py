@@ -154,6 +154,12 @@ CASES = [
     ("SM214", "fail", [Isolated(run=BAD, asked=False)], "isolation"),
     ("SM215", "pass", [TwoHosts(run=GOOD)], ""),
     ("SM215", "fail", [TwoHosts(run=BAD, at_ease=GOOD)], "exit code 1"),
+    (
+        "SM215",
+        "fail",
+        [TwoHosts(run=BAD, at_ease=GOOD, alone=True)],
+        "with the host name algo-N it completes",
+    ),
     ("SM215", "inconclusive", [TwoHosts(run=BAD, at_ease=BAD)], "whatever"),
     ("SM216", "pass", [Permissions(user="", strict=GOOD)], ""),
     ("SM216", "pass", [Permissions(user="1000", strict=GOOD)], ""),
@@ -234,6 +240,15 @@ def test_needing_a_network_is_an_error_where_isolation_is_meant():
         for asked in (True, False)
     )
     assert (asked, not_asked) == ("error", "warning")
+
+
+def test_a_host_name_without_which_no_job_completes_is_an_error():
+    rule = all_rules()["SM215"]
+    one, two = (
+        judge(rule, SUBJECT, {TwoHosts: TwoHosts(run=BAD, at_ease=GOOD, alone=alone)}).severity.value
+        for alone in (True, False)
+    )
+    assert (one, two) == ("error", "warning")
 
 
 def test_equal_files_of_two_hosts_are_only_worth_knowing():

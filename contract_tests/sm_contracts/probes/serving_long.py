@@ -61,6 +61,8 @@ class Sample:
     works: bool = False
     seconds: float = 0.0
     """That an invocation takes."""
+    worked_after_s: float = 0.0
+    """After the first healthy ping: how long the container took to answer it."""
     answers: list[Exchange] = field(default_factory=list)
 
     @property
@@ -108,7 +110,9 @@ def first_invocation(life: Life, sample: Sample) -> FirstInvocation:
     sample.works = last.ok
     sample.answers = [last]
     sample.seconds = last.seconds
-    return FirstInvocation(first=first, later=tuple(later), after_s=time.monotonic() - began)
+    after_s = time.monotonic() - began
+    sample.worked_after_s = after_s if later and last.ok else 0.0
+    return FirstInvocation(first=first, later=tuple(later), after_s=after_s)
 
 
 def _patiently(client: Client, request: Request) -> Exchange:

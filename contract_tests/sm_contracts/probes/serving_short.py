@@ -42,6 +42,8 @@ SAFE_PORTS = (9000, 9999)
 SERVERLESS_USER = "993:990"
 GIB = 1 << 30
 ACCEPT_BIND_TO_PORT = "com.amazonaws.sagemaker.capabilities.accept-bind-to-port"
+PATIENCE_S = 3.0
+"""For the first answer to the sample payload after a healthy ping."""
 SETTLED_S = 2.0
 """A container without its model that keeps on answering its pings with the same refusal for this long has said it."""
 
@@ -93,12 +95,14 @@ class Setting:
         """Send the sample payload until it works, then repeat it."""
         if self.sample is None or self.sample.mute:
             return ()
+        # an image that answers its pings before it is ready (SM305) is late again here, and several at once are later
+        patience = max(PATIENCE_S, 3 * self.sample.worked_after_s)
         answers = [life.client.send(self.sample.request())]
         began = time.monotonic()
         while (
             not answers[-1].ok
             and answers[-1].failure != "timeout"
-            and time.monotonic() - began < 3.0
+            and time.monotonic() - began < patience
             and life.container is not None
             and not self.bench.stopping()
         ):

@@ -60,6 +60,8 @@ class TwoHosts:
     run: TrainingRun
     at_ease: TrainingRun | None = None
     """If that failed: with the host name algo-N and names that resolve at once."""
+    alone: bool = False
+    """That was one host: the job as the platform runs it fails by this alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -115,7 +115,7 @@ class Session:
             self._all(Missing("training fails, though its exit code is 0; see SM205"))
             return
         self._trainer.usual_s = plain.run.seconds
-        self._of_plain(plain)
+        self._of_plain(plain, blamed)
         self._vary(base)
 
     # what one run shows
@@ -145,7 +145,7 @@ class Session:
         if "plain_config" in eased:
             self._give({ConfigVariants: ConfigVariants(runs={'"topology":null': first})})
         if "algo_hostname" in eased:
-            self._give({TwoHosts: TwoHosts(run=first, at_ease=eased["algo_hostname"])})
+            self._give({TwoHosts: TwoHosts(run=first, at_ease=eased["algo_hostname"], alone=True)})
         if base.quoted is not None:
             names = strings(self._trainer.sample.hyperparameters)
             self._give({Quoting: Quoting(names=names, plain=first, quoted=base.quoted)})
@@ -159,13 +159,16 @@ class Session:
             return Missing("training on the sample data fails for another reason; see SM202")
         return TypedHyperparameters(strings=base.counts.run, typed=base.typed)
 
-    def _of_plain(self, plain: Trained) -> None:
+    def _of_plain(self, plain: Trained, blamed: tuple[str, ...]) -> None:
+        uncounted = "this engine does not tell how much a container wrote"
+        if blamed:  # only the first run is weighed
+            uncounted = f"training on the sample data fails; see {' and '.join(blamed)}"
         metrics = self._trainer.sample.metrics or self._trainer.sample.broken_metrics
         self._give(
             {
                 ModelFolder: ModelFolder(folder=plain.model),
                 OutputFolder: OutputFolder(folder=plain.output),
-                WritableLayer: Missing("this engine does not tell how much a container wrote")
+                WritableLayer: Missing(uncounted)
                 if plain.written is None
                 else WritableLayer(bytes=plain.written),
                 Metrics: Metrics(matches=dict(plain.matches), broken=self._trainer.sample.broken_metrics)

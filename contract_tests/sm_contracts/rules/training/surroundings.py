@@ -68,7 +68,8 @@ def hostname_assumption(hosts: TwoHosts) -> Iterator[Outcome]:
 
     What:
         A run fails where the host name is not `algo-N` and, on two hosts, the other name resolves some seconds late.
-        With the host name algo-N and names that resolve at once it completes.
+        With the host name algo-N and names that resolve at once it completes. It is an error where one host alone
+        fails: then no job of this image completes.
 
     Why:
         The container's host name is that of the instance (`ip-10-0-1-2.ec2.internal`). `algo-1` to `algo-N` are names
@@ -81,7 +82,11 @@ def hostname_assumption(hosts: TwoHosts) -> Iterator[Outcome]:
     if hosts.run.completed:
         return
     if hosts.at_ease is not None and hosts.at_ease.completed:
-        yield Fail(f"{hosts.run.way}, training {hosts.run.outcome}", hosts.run.as_evidence())
+        yield Fail(
+            f"{hosts.run.way}, training {hosts.run.outcome}; with the host name algo-N it completes",
+            hosts.run.as_evidence(),
+            severity=Severity.ERROR if hosts.alone else None,
+        )
     else:
         yield Inconclusive(f"{hosts.run.way}, training {hosts.run.outcome}, whatever the hosts are called")
 
