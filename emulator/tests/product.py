@@ -26,9 +26,9 @@ WAIT_SECONDS = 60
 """For what comes by itself; a test that waits this long has failed."""
 COMMAND = """\
 import sys
-from sm_emulate.cli import main
+from sm_emulate.cli import console
 sys.argv[0] = "sm-emulate"
-main()
+console()
 """
 SHELL = "#!/bin/sh\n"
 PYTHON = "#!/usr/bin/env python3\n"

@@ -74,9 +74,10 @@ def main() -> NoReturn:
         click.echo("interrupted", err=True)
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # the reader of our stdout has left, as in `sm-emulate logs NAME | head`; Python flushes it once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = ExitCode.OK
+        code = _without_reader()
+    except SystemExit as leave:
+        # click itself leaves with 1 then, which would blame the container
+        code = _without_reader() if isinstance(leave.__context__, BrokenPipeError) else leave.code
     except SmEmulateError as error:
         if debug:
             raise
@@ -99,6 +100,12 @@ def main() -> NoReturn:
         )
         code = ExitCode.BUG
     sys.exit(int(code or 0))
+
+
+def _without_reader() -> ExitCode:
+    """The reader of our stdout has left, as in `sm-emulate logs NAME | head`; Python flushes it once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.OK
 
 
 def _check_words() -> None:
