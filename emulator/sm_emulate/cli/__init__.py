@@ -58,7 +58,7 @@ def main() -> NoReturn:
     """Run the `sm-emulate` command and leave with its exit code."""
     import click
 
-    from sm_emulate.cli.group import sm_emulate
+    from sm_emulate.cli.group import ReaderLeftError, sm_emulate
 
     debug = "--debug" in sys.argv[1:]
     try:
@@ -73,11 +73,10 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         code = ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        code = _without_reader()
-    except SystemExit as leave:
-        # click itself leaves with 1 then, which would blame the container
-        code = _without_reader() if isinstance(leave.__context__, BrokenPipeError) else leave.code
+    except ReaderLeftError:
+        # as in `sm-emulate logs NAME | head`; Python flushes its stdout once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.OK
     except SmEmulateError as error:
         if debug:
             raise
@@ -100,12 +99,6 @@ def main() -> NoReturn:
         )
         code = ExitCode.BUG
     sys.exit(int(code or 0))
-
-
-def _without_reader() -> ExitCode:
-    """The reader of our stdout has left, as in `sm-emulate logs NAME | head`; Python flushes it once more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return ExitCode.OK
 
 
 def _check_words() -> None:

@@ -10,8 +10,19 @@ from sm_emulate import __version__
 from sm_emulate.cli.front_page import COMMANDS, front_page
 
 
+class ReaderLeftError(Exception):
+    """Nobody reads our stdout any more. click would leave with 1 then, which would blame the container."""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are used."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; a reader who leaves early is nobody's fault."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise ReaderLeftError from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
