@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +99,9 @@ def results_of(config: pytest.Config) -> dict[str, dict[str, Any]]:
 
 def _shared(config: pytest.Config, run: str) -> dict[str, dict[str, Any]]:
     """Let the first worker make the check, and the others read it."""
-    place = Path(tempfile.gettempdir()) / f"sm-emulate-{os.getuid()}-{run}"
+    # the folder that all workers of a run share; pytest removes it in time
+    factory: pytest.TempPathFactory = getattr(config, "_tmp_path_factory")  # noqa: B009  # no fixtures here
+    place = factory.getbasetemp().parent / f"sm-emulate-{run}"
     with place.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         kept = place.with_suffix(".json")

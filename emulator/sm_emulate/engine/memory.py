@@ -9,6 +9,7 @@ import socket
 import sys
 import tempfile
 import threading
+import weakref
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -88,6 +89,8 @@ class MemoryEngine:
         self._numbers = itertools.count(2)
         self._subnet = f"127.{random.randint(64, 250)}.{random.randint(1, 250)}"  # noqa: S311 - no secret
         self._scratch = Path(tempfile.mkdtemp(prefix="sm-emulate-memory-"))
+        # for whoever forgets to close it
+        weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
 
     # what a test sets up
 
