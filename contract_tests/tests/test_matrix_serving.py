@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,10 @@ def test_every_rule_has_an_image_that_breaks_it():
 
 
 @pytest.mark.parametrize("moment", ["long life", "second start", "many clients", "stop"])
-def test_a_check_that_is_interrupted_leaves_nothing_behind(serving_base, docker, moment):
+def test_a_check_that_is_interrupted_leaves_nothing_behind(
+    serving_base, docker, moment, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     said = []
     verdict = check(
         serving_base,
@@ -139,10 +143,9 @@ def test_a_check_that_is_interrupted_leaves_nothing_behind(serving_base, docker,
         say=said.append,
         stopping=lambda: any(moment in words for words in said),
     )
-    # `ancestor` also finds the containers of images that are built on this one, which other tests run now
-    image = docker("image", "inspect", "--format", "{{.Id}}", serving_base).stdout.strip()
-    near = docker("ps", "--all", "--quiet", "--filter", f"ancestor={serving_base}").stdout.split()
-    left = docker("inspect", "--format", "{{.Image}} {{.Name}}", *near, check=False).stdout if near else ""
-    assert [line for line in left.splitlines() if line.startswith(image)] == []
+    # by the folder of this very check: other tests run the same image now
+    homes = docker("ps", "--all", "--format", '{{.Label "dev.sm-emulate.home"}}').stdout.splitlines()
+    assert [home for home in homes if home.startswith(str(tmp_path))] == []
+    assert list(tmp_path.iterdir()) == []
     assert {result.status for result in verdict.rules if result.id == "SM340"} == {Status.INCONCLUSIVE}
     assert [result.message for result in verdict.rules if result.id == "SM002"] == [""]
