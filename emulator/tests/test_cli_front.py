@@ -250,7 +250,9 @@ def test_help_imports_no_command_and_no_engine():
 
 def test_a_reader_that_leaves_early_is_no_error(jobs):
     jobs.run(lambda box: box.print("x" * 100 + "\n" * 100_000))
-    code = "import sys; sys.argv = ['sm-emulate', 'logs', 'job']; from sm_emulate.cli import console; console()"
+    code = (
+        "import sys; sys.argv = ['sm-emulate', 'logs', 'job']; from sm_emulate.cli import console; console()"
+    )
     shell = f'{sys.executable} -c "{code}" | head -1; echo "${{PIPESTATUS[0]}}"'
     got = subprocess.run(
         ["bash", "-c", shell],
