@@ -271,7 +271,7 @@ def test_a_stop_while_the_container_is_made_is_not_lost(jobs, monkeypatch):
     def stopped_meanwhile(spec):
         made = create(spec)
         jobs.stop()
-        jobs.job._containers.signal("SIGTERM")
+        jobs.job._attempt.containers.signal("SIGTERM")
         return made
 
     monkeypatch.setattr(jobs.engine, "create", stopped_meanwhile)
@@ -287,7 +287,7 @@ def test_a_kill_while_the_engine_starts_the_container_is_not_lost(jobs, monkeypa
         start(container)
         jobs.stop()
         jobs.stop()
-        jobs.job._containers.signal("SIGKILL")
+        jobs.job._attempt.containers.signal("SIGKILL")
 
     monkeypatch.setattr(jobs.engine, "start", killed_meanwhile)
     result = jobs.run(deaf, stop_grace_s=3600)

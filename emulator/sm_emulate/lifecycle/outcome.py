@@ -34,6 +34,7 @@ def outcome_of(
     *,
     exits: Mapping[str, Exit],
     refused: str | None,
+    companions: str | None = None,
     trees: Mapping[str, StagedTree],
     stopped: bool,
     timed_out: bool,
@@ -44,13 +45,16 @@ def outcome_of(
     Args:
         exits: how each host ended, in the order in which they did.
         refused: the engine's words if a program could not be started at all.
+        companions: the FailureReason of what works beside the containers, if it failed.
         trees: each host's files, for `/opt/ml/output/failure`.
         stopped: somebody asked for a stop.
         timed_out: MaxRuntimeInSeconds has passed.
         settings: what is unsure.
     """
     if refused is not None:
-        return _failed(wordings.cannot_start(refused))
+        return failed_by(wordings.cannot_start(refused))
+    if companions is not None:
+        return failed_by(companions)
     failed = [host for host, end in exits.items() if end.code != 0]
     if timed_out:
         return Outcome(secondary=SecondaryStatus.MAX_RUNTIME_EXCEEDED, message=wordings.MAX_RUNTIME_EXCEEDED)
@@ -58,15 +62,16 @@ def outcome_of(
         return Outcome(secondary=SecondaryStatus.STOPPED, message=wordings.STOPPED)
     if failed:
         host = failed[0] if settings.text("failure-host") == "first-to-fail" else min(failed, key=_number)
-        return _failed(_reason(exits[host], _failure_text(trees[host]), settings))
+        return failed_by(_reason(exits[host], _failure_text(trees[host]), settings))
     if settings.text("failure-file-on-exit-zero") == "fails-job":
         for tree in trees.values():
             if text := _failure_text(tree):
-                return _failed(wordings.algorithm_error(text, 0))
+                return failed_by(wordings.algorithm_error(text, 0))
     return Outcome(secondary=SecondaryStatus.COMPLETED, message=wordings.COMPLETED)
 
 
-def _failed(reason: str) -> Outcome:
+def failed_by(reason: str) -> Outcome:
+    """Give the outcome of a job that failed for this FailureReason."""
     return Outcome(secondary=SecondaryStatus.FAILED, message=wordings.FAILED, failure_reason=reason)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sm_emulate.spec.profiles import DEFAULT_PROFILE, PlatformProfile
 from sm_emulate.spec.settings import Settings
+from sm_emulate.storage.s3_place import S3Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,3 +17,4 @@ class Platform:
     settings: Settings = field(default_factory=lambda: Settings(DEFAULT_PROFILE))
     region: str = "us-east-1"
     account: str = "123456789012"
+    s3: S3Place = S3Place()

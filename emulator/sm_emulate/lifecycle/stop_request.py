@@ -13,9 +13,9 @@ POLL_SECONDS = 0.2
 """How often a request to stop that another process left in the run folder is looked for."""
 
 
-def stopping(grace_s: float) -> str:
+def stopping(grace_s: float, signal: str = "SIGTERM") -> str:
     """Say what happens after a stop was asked for."""
-    return f"sending SIGTERM; SIGKILL follows in {grace_s:g} s, or at once when a stop is asked for again"
+    return f"sending {signal}; SIGKILL follows in {grace_s:g} s, or at once when a stop is asked for again"
 
 
 class StopRequest:

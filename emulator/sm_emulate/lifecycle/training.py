@@ -5,22 +5,23 @@ from __future__ import annotations
 import os
 import time
 from contextlib import ExitStack, suppress
-from enum import Enum
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sm_emulate.errors import MachineError, SmEmulateError, StartError
-from sm_emulate.events import ContainerStarted, LogLines, Noted, StatusChanged, Warned, now
+from sm_emulate.events import ContainerStarted, LogLines, StatusChanged, Warned, now
 from sm_emulate.lifecycle.advice import advice
 from sm_emulate.lifecycle.archives import Archives
-from sm_emulate.lifecycle.containers import Containers
+from sm_emulate.lifecycle.attempt import Attempt, Stop
+from sm_emulate.lifecycle.companion import Companions, PlatformFailure, Surroundings
+from sm_emulate.lifecycle.companions import companions_of
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.network import private_network
-from sm_emulate.lifecycle.outcome import Outcome, outcome_of
+from sm_emulate.lifecycle.outcome import Outcome, failed_by, outcome_of
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.status import StatusMachine
-from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest, stopping
+from sm_emulate.lifecycle.stop_request import StopRequest
 from sm_emulate.lifecycle.training_container import container_spec
 from sm_emulate.lifecycle.training_result import TrainingResult
 from sm_emulate.request.training import to_aws
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
+    from sm_emulate.lifecycle.containers import Containers
     from sm_emulate.lifecycle.log_metrics import LogMetrics
     from sm_emulate.request.training import TrainingRequest
     from sm_emulate.staging.tree import StagedTree
@@ -43,14 +45,6 @@ if TYPE_CHECKING:
 
 LAST_WORDS = 1024
 """Bytes of each host's log that are kept in mind."""
-
-
-class Stop(Enum):
-    """Why a job is stopped before its end."""
-
-    ASKED = "asked"
-    MAX_RUNTIME = "max-runtime"
-    HOST_FAILED = "host-failed"
 
 
 class TrainingJob:
@@ -92,16 +86,21 @@ class TrainingJob:
         self.cluster = cluster_of(request.resource_config)
         self.created = now()
         self.session = uuid4().hex
-        self._engine, self._gpus, self._grace = engine, gpus, stop_grace_s
+        self._engine, self._gpus = engine, gpus
         self._publish = Publisher((self._keep, *listeners))
         self._status = StatusMachine(self._publish)
-        self._containers = Containers(engine, publish=self._heard)
-        self._asked = StopRequest(run, wake=self._containers.wake)
+        self._asked = StopRequest(run, wake=self._wake)
+        self._companions = Companions(wake=self._wake)
+        self._attempt = Attempt(
+            engine,
+            publish=self._heard,
+            asked=self._asked,
+            grace_s=stop_grace_s,
+            companion_failed=lambda: self._companions.failure is not None,
+            on_stop=self._stopping,
+        )
         self._metrics = _metrics(request, self._publish)
         self._last_words: dict[str, bytes] = {}
-        self._stop: Stop | None = None
-        self._asked_by_then = 0
-        self._kill_at: float | None = None
         self._outcome = Outcome.none()
         self._archives = Archives()
         self.began = False
@@ -129,6 +128,7 @@ class TrainingJob:
 
     def result(self) -> TrainingResult:
         """Say how it stands."""
+        exits = self._attempt.containers.exits
         return TrainingResult(
             request=self.request,
             platform=self.platform,
@@ -140,9 +140,7 @@ class TrainingJob:
             transitions=tuple(self._status.transitions),
             created=self.created,
             container_exit_codes={
-                host.name: self._containers.exits[host.name].code
-                for host in self.cluster.hosts
-                if host.name in self._containers.exits
+                host.name: exits[host.name].code for host in self.cluster.hosts if host.name in exits
             },
             model_archive=self._archives.model,
             output_archive=self._archives.output,
@@ -155,16 +153,23 @@ class TrainingJob:
         trees = {host.name: self._tree(host.name) for host in self.cluster.hosts}
         for tree in trees.values():
             tree.make()
-        self._status.enter(SecondaryStatus.TRAINING, wordings.DOWNLOADING_IMAGE)
         with ExitStack() as resources:
+            resources.callback(self._companions.close)
+            try:
+                self._companions.prepare(companions_of(self._surroundings(trees)))
+            except PlatformFailure as failure:
+                self._over(failed_by(failure.reason))
+                return
+            self._status.enter(SecondaryStatus.TRAINING, wordings.DOWNLOADING_IMAGE)
             network = self._network(resources)
-            resources.callback(self._containers.close)
+            resources.callback(self._attempt.containers.close)
             self._follow(trees, network)
             self._take_back(trees)
             outcome = self._judge(trees)
             self._status.enter(SecondaryStatus.UPLOADING, wordings.UPLOADING)
             from sm_emulate.lifecycle.upload import upload
 
+            self._companions.finish()
             # the engine takes its time to remove containers: archives are packed meanwhile
             self._archives = upload(
                 self.request,
@@ -184,8 +189,26 @@ class TrainingJob:
             last_words=self._last_words.values(),
         ):
             self._publish(Warned(message=words))
+        self._over(outcome)
+
+    def _over(self, outcome: Outcome) -> None:
         self._outcome = outcome
         self._status.enter(outcome.secondary, outcome.message)
+
+    def _wake(self) -> None:
+        self._attempt.containers.wake()
+
+    def _surroundings(self, trees: dict[str, StagedTree]) -> Surroundings:
+        return Surroundings(
+            request=self.request,
+            cluster=self.cluster,
+            trees=trees,
+            platform=self.platform,
+            engine=self._engine,
+            run_folder=self.run_folder,
+            publish=self._publish,
+            fail=self._companions.fail,
+        )
 
     @property
     def _labels(self) -> dict[str, str]:
@@ -224,60 +247,31 @@ class TrainingJob:
             )
         )
 
-    def _begin(self, trees: dict[str, StagedTree], network: str | None) -> None:
-        for host in self.cluster.hosts:
-            spec = container_spec(
-                self.request,
-                cluster=self.cluster,
-                host=host,
-                tree=trees[host.name],
-                image=self.image.id,
-                platform=self.platform,
-                network=network,
-                gpus=self._gpus,
-                labels=self._labels,
-                name=f"sm-emulate-{host.name}-{self.session[:12]}",
-            )
-            self._containers.begin(host.name, spec if self._vary is None else self._vary(spec))
-
     def _follow(self, trees: dict[str, StagedTree], network: str | None) -> None:
-        """Start the containers and wait until all have ended; stop them when there is a reason to."""
-        limit = time.monotonic() + self.request.stopping_condition.max_runtime_in_seconds
-        if self._asked.times:
-            self._begin_stop(Stop.ASKED)
-        else:
-            self._begin(trees, network)
+        def begin(containers: Containers) -> None:
+            for host in self.cluster.hosts:
+                spec = container_spec(
+                    self.request,
+                    cluster=self.cluster,
+                    host=host,
+                    tree=trees[host.name],
+                    image=self.image.id,
+                    platform=self.platform,
+                    network=network,
+                    gpus=self._gpus,
+                    labels=self._labels,
+                    name=f"sm-emulate-{host.name}-{self.session[:12]}",
+                )
+                containers.begin(host.name, spec if self._vary is None else self._vary(spec))
             # so that its import takes its time while the containers start
             import sm_emulate.lifecycle.upload  # noqa: F401
-        while not self._containers.over:
-            moment, pause = time.monotonic(), POLL_SECONDS
-            if self._stop is None:
-                if self._containers.failed:
-                    self._begin_stop(Stop.HOST_FAILED)
-                elif self._asked.times:
-                    self._begin_stop(Stop.ASKED)
-                elif moment >= limit:
-                    self._begin_stop(Stop.MAX_RUNTIME)
-                else:
-                    pause = min(pause, limit - moment)
-            elif self._kill_at is not None and (
-                moment >= self._kill_at or self._asked.times > self._asked_by_then
-            ):
-                self._kill_at = None
-                self._containers.signal("SIGKILL")
-            if self._kill_at is not None:
-                pause = min(pause, max(0.0, self._kill_at - moment))
-            self._containers.hear(pause)
 
-    def _begin_stop(self, reason: Stop) -> None:
-        self._stop = reason
-        self._asked_by_then = 1 if reason is Stop.ASKED else self._asked.times
-        self._kill_at = time.monotonic() + self._grace
-        if reason is not Stop.HOST_FAILED:
+        limit = self.request.stopping_condition.max_runtime_in_seconds
+        self._attempt.follow(begin, deadline=time.monotonic() + limit)
+
+    def _stopping(self, reason: Stop) -> None:
+        if reason in (Stop.ASKED, Stop.MAX_RUNTIME):
             self._status.enter(SecondaryStatus.STOPPING, wordings.STOPPING)
-        if not self._containers.over:
-            self._publish(Noted(message=stopping(self._grace)))
-        self._containers.signal("SIGTERM")
 
     def _heard(self, event: Event) -> None:
         """Pass on what a container does, from its own thread."""
@@ -285,6 +279,7 @@ class TrainingJob:
         if isinstance(event, ContainerStarted):
             self.began = True
             self._status.say(SecondaryStatus.TRAINING, wordings.TRAINING)
+            self._companions.started(event.host, event.container)
         elif isinstance(event, LogLines):
             self._last_words[event.host] = event.data[-LAST_WORDS:]
             if self._metrics is not None:
@@ -306,7 +301,7 @@ class TrainingJob:
     def _refused(self) -> str | None:
         """The engine's words if a program could not be started."""
         refused = None
-        for error in self._containers.broken.values():
+        for error in self._attempt.containers.broken.values():
             if not isinstance(error, StartError):
                 raise error
             refused = refused or str(error)
@@ -314,11 +309,12 @@ class TrainingJob:
 
     def _judge(self, trees: dict[str, StagedTree]) -> Outcome:
         return outcome_of(
-            exits=self._containers.exits,
+            exits=self._attempt.containers.exits,
             refused=self._refused,
+            companions=self._companions.failure,
             trees=trees,
-            stopped=self._stop is Stop.ASKED,
-            timed_out=self._stop is Stop.MAX_RUNTIME,
+            stopped=self._attempt.stop is Stop.ASKED,
+            timed_out=self._attempt.stop is Stop.MAX_RUNTIME,
             settings=self.platform.settings,
         )
 

@@ -1,0 +1,93 @@
+"""A folder of this machine as a store of objects."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from sm_emulate.storage.objects import StoredObject
+from sm_emulate.storage.trouble import told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SCHEME = "file://"
+
+
+class FolderStore:
+    """Files under `file:///...`: an `ObjectStore`. Links to files are read, links to folders followed once."""
+
+    def objects(self, prefix: str) -> Iterator[StoredObject]:
+        """Find every file whose path begins with a prefix."""
+        start = _path(prefix)
+        with told("the data cannot be read", Path(start)):
+            yield from self._found(start)
+
+    def _found(self, start: str) -> Iterator[StoredObject]:
+        folder = start if start.endswith("/") else os.path.dirname(start)  # noqa: PTH120  # a prefix, no path
+        names: list[str] = []
+        seen: set[tuple[int, int]] = set()
+        for here, folders, files in os.walk(folder, followlinks=True):
+            found = os.stat(here)  # noqa: PTH116  # thousands of names, as strings
+            if (found.st_dev, found.st_ino) in seen:
+                folders.clear()
+                continue
+            seen.add((found.st_dev, found.st_ino))
+            folders[:] = [name for name in folders if _meets(f"{here.rstrip('/')}/{name}/", start)]
+            paths = (f"{here.rstrip('/')}/{name}" for name in files)
+            names += [path for path in paths if path.startswith(start)]
+        for name in sorted(names, key=os.fsencode):
+            with suppress(FileNotFoundError):  # it has gone since, or is a link to nowhere
+                found = os.stat(name)  # noqa: PTH116  # likewise
+                yield StoredObject(
+                    uri=_SCHEME + name,
+                    key=name.lstrip("/"),
+                    size=found.st_size,
+                    etag=f"{found.st_mtime_ns:x}-{found.st_size:x}",
+                )
+
+    def open(self, found: StoredObject) -> BinaryIO:
+        """Open the file."""
+        path = Path(_path(found.uri))
+        with told("the data cannot be read", path):
+            return path.open("rb", buffering=0)
+
+    def fetch(self, found: StoredObject, target: Path) -> None:
+        """Copy the file."""
+        with told("the data cannot be copied", target):
+            _copy(Path(_path(found.uri)), target)
+
+    def put(self, source: Path, uri: str) -> None:
+        """Copy a file into the folder."""
+        target = Path(_path(uri))
+        with told("a file cannot be kept", target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _copy(source, target)
+
+    def delete(self, uri: str) -> None:
+        """Remove the file."""
+        path = Path(_path(uri))
+        with told("a file cannot be removed", path):
+            path.unlink(missing_ok=True)
+
+
+def _path(uri: str) -> str:
+    return uri.removeprefix(_SCHEME)
+
+
+def _meets(folder: str, prefix: str) -> bool:
+    """Whether something below a folder can begin with a prefix."""
+    return folder.startswith(prefix) or prefix.startswith(folder)
+
+
+def _copy(source: Path, target: Path) -> None:
+    draft = target.with_name(f".{target.name}.{os.getpid()}.new")
+    try:
+        shutil.copyfile(source, draft)
+        draft.replace(target)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
