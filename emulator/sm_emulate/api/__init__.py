@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from sm_emulate.api.series import metrics
     from sm_emulate.api.training import HostPlan, plan, train
+    from sm_emulate.api.tuning import tune, tuning_request, tuning_request_from_aws
     from sm_emulate.artifacts.unpack import unpack_model
     from sm_emulate.engine.discover import connect
     from sm_emulate.engine.protocol import (
@@ -43,8 +44,11 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.training import TrainingJob
     from sm_emulate.lifecycle.training_result import TrainingResult
+    from sm_emulate.lifecycle.tuning import TuningJob
+    from sm_emulate.lifecycle.tuning_result import TuningResult
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.request.training import TrainingRequest
+    from sm_emulate.request.tuning import TuningRequest
     from sm_emulate.spec.invocation import CONTAINER_USER_AGENT
     from sm_emulate.spec.profiles import PlatformProfile, profile_named
     from sm_emulate.spec.settings import Settings
@@ -78,6 +82,9 @@ __all__ = [
     "TrainingJob",
     "TrainingRequest",
     "TrainingResult",
+    "TuningJob",
+    "TuningRequest",
+    "TuningResult",
     "channel",
     "connect",
     "endpoint_request",
@@ -95,6 +102,9 @@ __all__ = [
     "train",
     "training_request",
     "training_request_from_aws",
+    "tune",
+    "tuning_request",
+    "tuning_request_from_aws",
     "unpack_model",
 ]
 
@@ -126,6 +136,9 @@ _HOME = {
     "TrainingJob": "lifecycle.training",
     "TrainingRequest": "request.training",
     "TrainingResult": "lifecycle.training_result",
+    "TuningJob": "lifecycle.tuning",
+    "TuningRequest": "request.tuning",
+    "TuningResult": "lifecycle.tuning_result",
     "channel": "api.requests",
     "connect": "engine.discover",
     "endpoint_request": "api.requests",
@@ -143,6 +156,9 @@ _HOME = {
     "train": "api.training",
     "training_request": "api.requests",
     "training_request_from_aws": "api.requests",
+    "tune": "api.tuning",
+    "tuning_request": "api.tuning",
+    "tuning_request_from_aws": "api.tuning",
     "unpack_model": "artifacts.unpack",
 }
 """Where each name lives; a test holds it to `__all__` and to the imports above."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 COMMANDS = {
     "train": ("sm_emulate.cli.train", "Run a training job on an image."),
+    "tune": ("sm_emulate.cli.tune", "Search for the best hyperparameters."),
     "serve": ("sm_emulate.cli.serve", "Run an endpoint on an image."),
     "invoke": ("sm_emulate.cli.invoke", "Send a payload to an endpoint."),
     "validate": ("sm_emulate.cli.validate", "Say whether SageMaker will run an image."),

@@ -112,6 +112,10 @@ def mark_abandoned(run: RunFolder) -> None:
             {"TrainingJobStatus": "Failed", "SecondaryStatus": "Failed"},
         ),
         "endpoints": ({"EndpointName": run.name}, {"EndpointStatus": "Failed"}),
+        "hyper-parameter-tuning-jobs": (
+            {"HyperParameterTuningJobName": run.name},
+            {"HyperParameterTuningJobStatus": "Failed"},
+        ),
     }[run.kind]
     reason = {
         "FailureReason": INTERNAL_SERVER_ERROR,

@@ -32,6 +32,7 @@ class Kind(Enum):
     MODE = "one of its choices, an octal mode"
     SIZE = "a number of bytes, or with k, m or g behind it, such as 64m"
     SECONDS = "a whole number of seconds, at least 1"
+    COUNT = "a whole number, at least 1"
     INTERFACE = "a network interface name, such as eth0"
     HOST_NAME = "a host name, such as model.aws.local"
 
@@ -76,7 +77,7 @@ class Setting:
             value = int(text, 8) if text in self.choices else None
         elif self.kind is Kind.SIZE:
             value = _size(text)
-        elif self.kind is Kind.SECONDS:
+        elif self.kind in (Kind.SECONDS, Kind.COUNT):
             value = int(text) if re.fullmatch(_SECONDS, text) and int(text) > 0 else None
         elif self.kind is Kind.INTERFACE:
             value = text if re.fullmatch(_INTERFACE, text) else None
