@@ -32,7 +32,8 @@ def main():
     pause = float(hyperparameters.get("seconds_per_epoch", "0.01").strip('"'))
 
     # gloo would look up this host's own name, ip-10-0-x-y.ec2.internal, which resolves nowhere.
-    os.environ["GLOO_SOCKET_IFNAME"] = resources["network_interface_name"]
+    # An isolated host that is alone has no interface but lo.
+    os.environ["GLOO_SOCKET_IFNAME"] = resources["network_interface_name"] if len(hosts) > 1 else "lo"
     dist.init_process_group(
         "gloo",
         init_method=f"tcp://{hosts[0]}:29500",
