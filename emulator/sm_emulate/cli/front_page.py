@@ -13,7 +13,7 @@ COMMANDS = {
     "validate": ("sm_emulate.cli.validate", "Say whether SageMaker will run an image."),
     "rules": ("sm_emulate.cli.rules", "List the rules of validate."),
     "rule": ("sm_emulate.cli.rules", "Print the page of a rule."),
-    "ps": ("sm_emulate.cli.runs", "List training jobs and endpoints."),
+    "ps": ("sm_emulate.cli.runs", "List jobs and endpoints."),
     "describe": ("sm_emulate.cli.runs", "Show a run as AWS's Describe call does."),
     "metrics": ("sm_emulate.cli.metrics", "Print or plot the metrics of a job."),
     "logs": ("sm_emulate.cli.runs", "Print a run's container logs."),

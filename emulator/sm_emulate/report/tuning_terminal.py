@@ -20,6 +20,7 @@ from sm_emulate.events import (
     Warned,
 )
 from sm_emulate.report.terminal import GREY, PLAIN, YELLOW, Terminal
+from sm_emulate.request.wording import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from sm_emulate.events import Event
+
+
+REASON_CHARACTERS = 200
+"""Of a training job's FailureReason; its description has all of it."""
 
 
 @dataclass
@@ -97,7 +102,8 @@ class TuningTerminal:
             self._running.pop(event.job, None)
             self._say(self._ended(event), PLAIN if event.best else GREY)
             if event.failure_reason:
-                self._say(f"{event.number:03d} {event.failure_reason.splitlines()[0]}", YELLOW)
+                reason = shorten(" ".join(event.failure_reason.split()), REASON_CHARACTERS)
+                self._say(f"{event.number:03d} {reason}", YELLOW)
         elif isinstance(event, StatusChanged):
             words = f"{event.status} - {event.message}" if event.message else event.status
             self._say(f"{event.at.astimezone():%Y-%m-%d %H:%M:%S} {words}", GREY)
