@@ -83,10 +83,11 @@ def refused(model, document):
         there = document
         for step in way:
             there = there[int(step) if step.isdigit() else step]
+        step = int(last) if last.isdigit() else last
         if value is None:
-            del there[last]
+            del there[step]
         else:
-            there[last] = value
+            there[step] = value
         with pytest.raises(RequestError) as told:
             from_aws(document, model=model)
         return "\n".join(told.value.lines())

@@ -30,6 +30,10 @@ HOSTILE = "emulator/tests/gateway/test_gateway_hostile_containers.py"
 CONNECTIONS = "emulator/tests/gateway/test_gateway_connections.py"
 BOTO3 = "emulator/tests/gateway/test_gateway_boto3.py"
 
+TUNING = "emulator/tests/test_lifecycle_tuning.py"
+TUNE = "emulator/tests/test_product_tune.py"
+TUNING_REQUEST = "emulator/tests/test_request_tuning.py"
+
 COMPLETE = True
 """Whether every emulated fact has to name a test; a test of this package holds us to it once it is True."""
 
@@ -734,6 +738,74 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "hosting.several.endpoint-status": (
         f"{START}::test_a_healthy_container_comes_into_service_and_answers",
         f"{SERVICE}::test_a_container_that_dies_in_service_fails_the_endpoint",
+    ),
+    "training.toolkit.tuning-metric": (
+        f"{TUNING}::test_a_container_gets_static_and_searched_hyperparameters_as_strings_and_the_objective",
+        f"{TUNING_REQUEST}::test_the_objectives_name_is_one_of_the_hundred_hyperparameters",
+    ),
+    "training.toolkit.tuning-job": (
+        f"{TUNING}::test_training_jobs_are_ordinary_ones_with_the_tuning_jobs_name",
+        f"{TUNE}::test_training_jobs_are_runs_like_any_other",
+    ),
+    "training.environment.tuning-limit": (f"{TUNING_REQUEST}::test_the_limits_of_the_api_hold",),
+    "tuning.ranges": (
+        f"{TUNING}::test_a_container_gets_static_and_searched_hyperparameters_as_strings_and_the_objective",
+        f"{TUNING_REQUEST}::test_what_is_wrong_with_ranges_is_told",
+    ),
+    "tuning.scaling": (
+        f"{TUNING}::test_half_of_what_is_tried_lies_on_each_side_of_the_scales_middle",
+        f"{TUNING_REQUEST}::test_what_is_wrong_with_ranges_is_told",
+    ),
+    "tuning.auto-scaling": (f"{TUNING}::test_the_setting_decides_about_scale_auto",),
+    "tuning.strategies": (
+        f"{TUNING}::test_a_grid_is_every_combination_once",
+        f"{TUNING}::test_bayesian_search_comes_nearer_than_its_random_beginning",
+    ),
+    "tuning.seed": (f"{TUNING}::test_the_same_seed_chooses_the_same_again",),
+    "tuning.objective-definition": (
+        f"{TUNE}::test_an_objective_without_a_metric_definition_is_refused_in_sagemakers_words",
+    ),
+    "tuning.hyperband": (
+        f"{TUNING}::test_hyperband_stops_what_is_bad_early_and_everything_at_its_most",
+        f"{TUNING}::test_hyperband_reads_its_most_from_a_static_hyperparameter",
+    ),
+    "tuning.early-stopping-rule": (
+        f"{TUNING}::test_the_median_rule_compares_with_running_averages_up_to_the_same_step",
+        f"{TUNING}::test_a_job_worse_than_the_median_is_stopped_early",
+    ),
+    "tuning.early-stopping": (f"{TUNING}::test_the_setting_decides_how_many_completed_jobs_it_takes",),
+    "tuning.criteria": (
+        f"{TUNING}::test_it_ends_at_the_number_of_training_jobs",
+        f"{TUNING}::test_time_that_is_over_ends_it",
+        f"{TUNING}::test_a_target_that_is_reached_ends_it",
+        f"{TUNING}::test_less_than_one_percent_is_no_improvement",
+    ),
+    "tuning.completion": (f"{TUNING}::test_the_setting_decides_about_what_runs_when_it_is_over",),
+    "tuning.convergence": (
+        f"{TUNING}::test_convergence_ends_it_after_as_many_jobs_as_the_setting_says",
+    ),
+    "tuning.failure": (f"{TUNING}::test_five_failures_at_the_beginning_fail_it_in_sagemakers_words",),
+    "tuning.objective-status": (
+        f"{TUNING}::test_training_jobs_that_never_print_the_objective_fail_it",
+        f"{TUNING}::test_the_run_folder_says_how_it_stands_while_it_runs",
+    ),
+    "tuning.stop": (
+        f"{TUNE}::test_another_process_stops_it_and_sees_how_it_stands",
+        f"{TUNE}::test_ctrl_c_stops_every_training_job_and_exits_130",
+    ),
+    "tuning.warm-start": (
+        f"{TUNING}::test_a_warm_start_learns_from_its_parents_and_names_the_best_of_all",
+        f"{TUNING}::test_a_warm_start_that_does_not_fit_is_refused_before_anything_starts",
+        f"{TUNING}::test_six_changed_static_values_are_too_many_for_a_warm_start",
+    ),
+    "tuning.overall-best": (
+        f"{TUNING}::test_a_warm_start_learns_from_its_parents_and_names_the_best_of_all",
+        f"{TUNING}::test_with_transfer_learning_results_do_not_compare",
+    ),
+    "tuning.definitions": (f"{TUNING}::test_several_definitions_take_turns",),
+    "tuning.checkpoints": (f"{TUNING}::test_the_setting_decides_where_checkpoints_are_kept",),
+    "tuning.autotune": (
+        f"{TUNING}::test_autotune_chooses_ranges_around_the_examples_and_a_number_of_jobs",
     ),
 }
 """Fact id to pytest node ids, such as `emulator/tests/test_train.py::test_train_replaces_cmd`."""

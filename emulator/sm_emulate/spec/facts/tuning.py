@@ -38,7 +38,7 @@ AREA = Area(
             API,
             guide("automatic-model-tuning-how-it-works"),
             level=EMULATED,
-            note="the choices themselves are Optuna's, not AWS's",
+            note="which values come next is Optuna's choice, not AWS's",
         ),
         confirmed(
             "tuning.seed",
@@ -130,6 +130,7 @@ AREA = Area(
             "How training jobs are shared out among several TrainingJobDefinitions is not published: here they take turns.",
             API,
             level=EMULATED,
+            note="in turn is the one order that favours none",
         ),
         unsure(
             "tuning.checkpoints",
