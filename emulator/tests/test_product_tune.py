@@ -181,6 +181,14 @@ def test_another_process_stops_it_and_sees_how_it_stands(product, images):
     assert {row["Status"] for row in product.run("ps", "--all", "--output", "json").json} == {"Stopped"}
 
 
+def test_stop_all_is_gentle_with_training_jobs(product, images):
+    running = waiting(product, images)
+    assert product.run("stop", "--all").out == "hyper-parameter-tuning-jobs/hunt: Stopped\n"
+    jobs = jobs_of(running.finish().json)
+    codes = [product.describe(job["TrainingJobName"])["Emulator"]["ContainerExitCodes"] for job in jobs]
+    assert codes == [{"algo-1": 0}, {"algo-1": 0}]
+
+
 def test_one_training_job_is_stopped_alone(product, images):
     running = waiting(product, images)
     first = jobs_of(product.describe("hunt"))[0]["TrainingJobName"]

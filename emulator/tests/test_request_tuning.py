@@ -8,11 +8,12 @@ from datetime import datetime, timezone
 import pytest
 
 from sm_emulate.errors import RequestError
+from sm_emulate.lifecycle.tuning import training_request
+from sm_emulate.request.override import override
 from sm_emulate.request.service_model import load
 from sm_emulate.request.training import OPERATION as CREATE_TRAINING_JOB
 from sm_emulate.request.tuning import OPERATION, from_aws, to_aws
 from sm_emulate.request.tuning_flags import choice, default_tuning_job_name, parameter_range
-from sm_emulate.lifecycle.tuning import training_request
 
 ROLE = "arn:aws:iam::123456789012:role/sm-emulate"
 DOCUMENT = {
@@ -231,7 +232,11 @@ def test_what_is_wrong_with_ranges_is_told(refused, path, value, words):
         (f"{DEFINITION}/StaticHyperParameters/lr", "1", "hyperparameter lr is static and has a range"),
         (f"{DEFINITION}/ResourceConfig", None, "TrainingJobDefinition: ResourceConfig is missing"),
         (f"{DEFINITION}/EnableManagedSpotTraining", True, "MaxWaitTimeInSeconds is missing"),
-        (f"{RANGES}/AutoParameters", [{"Name": "n", "ValueHint": "1"}], "AutoParameters are for Autotune only"),
+        (
+            f"{RANGES}/AutoParameters",
+            [{"Name": "n", "ValueHint": "1"}],
+            "AutoParameters are for Autotune only",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_told(refused, path, value, words):
@@ -313,7 +318,10 @@ def test_several_definitions_have_names_and_one_direction(model, document):
     from_aws(several(deepcopy(document), definition("a"), definition("b")), model=model)
     for wrong, words in (
         ([definition("a"), definition("a")], "two equal DefinitionNames"),
-        ([definition("a"), {k: v for k, v in definition("b").items() if k != "DefinitionName"}], "is missing"),
+        (
+            [definition("a"), {k: v for k, v in definition("b").items() if k != "DefinitionName"}],
+            "is missing",
+        ),
         ([definition("a"), definition("b", "Maximize")], "one definition maximizes its objective"),
     ):
         with pytest.raises(RequestError, match=words):
@@ -342,7 +350,9 @@ def test_a_range_is_read(text, kind, found):
     assert parameter_range(text) == (f"{kind}ParameterRanges", found)
 
 
-@pytest.mark.parametrize("text", ["x", "x=", "=1..2", "x=1", "x=1..", "x=..2", "x=1..2,scale=up", "x=1..2,log"])
+@pytest.mark.parametrize(
+    "text", ["x", "x=", "=1..2", "x=1", "x=1..", "x=..2", "x=1..2,scale=up", "x=1..2,log"]
+)
 def test_a_range_that_cannot_be_read_is_refused(text):
     with pytest.raises(RequestError) as told:
         parameter_range(text)
@@ -356,6 +366,18 @@ def test_a_comma_can_be_part_of_a_choice():
 
 
 def test_a_default_name_is_short_enough():
-    name = default_tuning_job_name("registry:5000/team/" + "long-" * 20 + ":v1", datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc))
+    name = default_tuning_job_name(
+        "registry:5000/team/" + "long-" * 20 + ":v1", datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+    )
     assert name.endswith("-260102-030405")
     assert len(name) <= 32
+
+
+def test_a_range_given_beside_a_request_takes_the_place_of_its_namesake_only():
+    kept = {"Name": "a", "MinValue": "1", "MaxValue": "2"}
+    document = {"ParameterRanges": {"IntegerParameterRanges": [kept, {**kept, "Name": "b"}]}}
+    over = {"ParameterRanges": {"IntegerParameterRanges": [{**kept, "Name": "b", "MaxValue": "9"}]}}
+    assert override(document, over)["ParameterRanges"]["IntegerParameterRanges"] == [
+        kept,
+        {**kept, "Name": "b", "MaxValue": "9"},
+    ]

@@ -119,8 +119,7 @@ def _logs(run: RunFolder) -> list[Path]:
     """The logs of a run, host by host; those of a tuning job's training jobs, job by job."""
     if run.kind != "hyper-parameter-tuning-jobs":
         return sorted((run.path / "logs").glob("*.log"))
-    launched = run.description().get("Emulator", {}).get("TrainingJobs", [])
-    folders = [run.home / "training-jobs" / job["TrainingJobName"] for job in launched]
+    folders = [run.home / "training-jobs" / name for name in _launched(run)]
     return [log for folder in folders for log in sorted((folder / "logs").glob("*.log"))]
 
 
@@ -147,6 +146,12 @@ def _tail_offset(log: Path, lines: int) -> int:
     return end - sum(map(len, kept))
 
 
+def _launched(run: RunFolder) -> list[str]:
+    """The names of a tuning job's training jobs; of any other run, none."""
+    jobs = run.description().get("Emulator", {}).get("TrainingJobs", [])
+    return [str(job["TrainingJobName"]) for job in jobs]
+
+
 @click.command(epilog="\b\nExamples:\n  sm-emulate stop my-endpoint\n  sm-emulate stop --all")
 @click.argument("names", nargs=-1, metavar="NAME...", shell_complete=complete_running)
 @click.option("--all", "every", is_flag=True, help="Stop every run that lives.")
@@ -162,7 +167,11 @@ def stop(names: tuple[str, ...], every: bool, home: Path | None, engine: str | N
         raise click.UsageError("Missing argument 'NAME...' (or --all).")
     runs = runs_of(home)
     chosen = [runs.find(name) for name in names]
-    chosen += [run for run in runs.all() if every and not run.result.exists() and run not in chosen]
+    if every:
+        living = [run for run in runs.all() if not run.result.exists()]
+        # those of a tuning job are stopped by it: asked twice, they would be killed
+        of_tuning_jobs = {name for run in living if run.owner_pid() for name in _launched(run)}
+        chosen += [run for run in living if run not in chosen and run.name not in of_tuning_jobs]
     over = [run for run in chosen if run.result.exists()]
     for run in chosen:
         if run not in over:

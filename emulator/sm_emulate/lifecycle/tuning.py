@@ -27,7 +27,7 @@ from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
 from sm_emulate.lifecycle.tuning_result import TrainingJobSummary, TuningResult
-from sm_emulate.lifecycle.tuning_search import Search, grid
+from sm_emulate.lifecycle.tuning_search import Search, Verdict, grid
 from sm_emulate.request import training as training_jobs
 from sm_emulate.request.tuning import OBJECTIVE_HYPERPARAMETER, to_aws
 from sm_emulate.request.tuning_rules import max_resource
@@ -376,11 +376,11 @@ class TuningJob:
 
     def _measured(self, job: _Job, value: float) -> None:
         job.values.append(value)
-        poor = job.kind.search.measured(job.suggestion, len(job.values), value)
+        verdict = job.kind.search.measured(job.suggestion, len(job.values), value)
         if job.kind.rule is not None and job.kind.rule.stops(job.values):
-            poor = True
-        if poor and not job.stops:
-            job.summary = replace(job.summary, early_stopped=True)
+            verdict = Verdict.POOR
+        if verdict is not Verdict.GO_ON and not job.stops:
+            job.summary = replace(job.summary, early_stopped=verdict is Verdict.POOR)
             job.stop()
 
     def _ended(self, job: _Job, news: _News) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import MachineError
@@ -89,6 +90,16 @@ class _Dimension:
         return 1 - float(text) if self.reversed else float(text)
 
 
+class Verdict(Enum):
+    """What is to become of a training job that runs."""
+
+    GO_ON = "go-on"
+    POOR = "poor"
+    """It is stopped early."""
+    ENOUGH = "enough"
+    """It is stopped because it has used up its resource."""
+
+
 class Search:
     """Chooses hyperparameters for one training job after the other, and learns from their results.
 
@@ -125,7 +136,10 @@ class Search:
         first = RANDOM_FIRST if jobs is None else min(RANDOM_FIRST, max(3, jobs // 3))
         sampler: optuna.samplers.BaseSampler
         if strategy == "Bayesian":
-            sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=first, constant_liar=True)
+            with warnings.catch_warnings():
+                # Optuna 4 calls constant_liar experimental: so that jobs side by side do not try the same
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=first, constant_liar=True)
         else:
             sampler = optuna.samplers.RandomSampler(seed=seed)
         pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
@@ -157,12 +171,14 @@ class Search:
         values = {name: self._dimensions[name].text(found) for name, found in trial.params.items()}
         return Suggestion(values=values, trial=trial)
 
-    def measured(self, suggestion: Suggestion, step: int, value: float) -> bool:
-        """Hear a value of the objective on the way; say whether Hyperband stops that training job."""
+    def measured(self, suggestion: Suggestion, step: int, value: float) -> Verdict:
+        """Hear a value of the objective on the way, the how manieth it is, and judge the training job by Hyperband."""
         suggestion.trial.report(value, step)
         if self._resource is None:
-            return False
-        return step >= self._resource[1] or suggestion.trial.should_prune()
+            return Verdict.GO_ON
+        if step >= self._resource[1]:
+            return Verdict.ENOUGH
+        return Verdict.POOR if suggestion.trial.should_prune() else Verdict.GO_ON
 
     def ended(self, suggestion: Suggestion, value: float | None, *, early: bool) -> None:
         """Hear the final objective, None where there is none; `early` when it was stopped before its end."""

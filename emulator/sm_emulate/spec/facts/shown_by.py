@@ -781,9 +781,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{TUNING}::test_less_than_one_percent_is_no_improvement",
     ),
     "tuning.completion": (f"{TUNING}::test_the_setting_decides_about_what_runs_when_it_is_over",),
-    "tuning.convergence": (
-        f"{TUNING}::test_convergence_ends_it_after_as_many_jobs_as_the_setting_says",
-    ),
+    "tuning.convergence": (f"{TUNING}::test_convergence_ends_it_after_as_many_jobs_as_the_setting_says",),
     "tuning.failure": (f"{TUNING}::test_five_failures_at_the_beginning_fail_it_in_sagemakers_words",),
     "tuning.objective-status": (
         f"{TUNING}::test_training_jobs_that_never_print_the_objective_fail_it",
@@ -804,8 +802,6 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "tuning.definitions": (f"{TUNING}::test_several_definitions_take_turns",),
     "tuning.checkpoints": (f"{TUNING}::test_the_setting_decides_where_checkpoints_are_kept",),
-    "tuning.autotune": (
-        f"{TUNING}::test_autotune_chooses_ranges_around_the_examples_and_a_number_of_jobs",
-    ),
+    "tuning.autotune": (f"{TUNING}::test_autotune_chooses_ranges_around_the_examples_and_a_number_of_jobs",),
 }
 """Fact id to pytest node ids, such as `emulator/tests/test_train.py::test_train_replaces_cmd`."""
