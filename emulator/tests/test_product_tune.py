@@ -170,6 +170,21 @@ def test_ctrl_c_stops_every_training_job_and_exits_130(product, images):
     assert done.json["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] == 0.5
 
 
+def test_a_second_ctrl_c_kills_training_jobs_that_do_not_hear_sigterm(product, images):
+    image = images.train("trap '' TERM; echo 'loss: 0.7'; while :; do sleep 0.05; done")
+    running = product.start(
+        "tune", image, *METRIC, "--range", "x=0.0..1.0", "--parallel", "2", "--logs", "--output", "json"
+    )
+    running.wait_for("001 | loss").wait_for("002 | loss").interrupt().wait_for("Stopping")
+    done = running.interrupt().finish()
+    assert done.code == 130, str(done)
+    codes = [
+        product.describe(job["TrainingJobName"])["Emulator"]["ContainerExitCodes"]
+        for job in jobs_of(done.json)
+    ]
+    assert codes == [{"algo-1": 137}, {"algo-1": 137}]
+
+
 def test_another_process_stops_it_and_sees_how_it_stands(product, images):
     running = waiting(product, images)
     now = product.describe("hunt")
@@ -207,6 +222,9 @@ def test_a_killed_process_leaves_what_clean_clears_up(product, images):
     described = product.describe("hunt")
     assert described["HyperParameterTuningJobStatus"] == "Failed"
     assert described["Emulator"]["Abandoned"] is True
+    assert described["TrainingJobStatusCounters"]["InProgress"] == 0
+    assert described["ObjectiveStatusCounters"] == {"Succeeded": 0, "Pending": 0, "Failed": 2}
+    assert {job["TrainingJobStatus"] for job in jobs_of(described)} == {"Failed"}
     assert {product.describe(job["TrainingJobName"])["TrainingJobStatus"] for job in jobs_of(described)} == {
         "Failed"
     }

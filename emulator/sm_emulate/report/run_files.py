@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
 from sm_emulate.events import JobEvent, LogLines, LogPart, MetricRecorded, Progress
-from sm_emulate.storage.metric_series import as_line
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
@@ -53,6 +52,8 @@ class RunFiles:
                     self._note(event)
 
     def _note(self, metric: MetricRecorded) -> None:
+        from sm_emulate.storage.metric_series import as_line
+
         if self._metrics is None:
             self._metrics = self._run.metrics.open("a", encoding="utf-8", buffering=1)
         self._metrics.write(as_line(metric))
