@@ -244,8 +244,8 @@ def test_half_of_what_is_tried_lies_on_each_side_of_the_scales_middle(low, high,
 
 def test_the_setting_decides_about_scale_auto():
     wide = IntegerRange(name="n", min_value="1", max_value="10000")
-    assert sum(each["n"] < 100 for each in searched(wide)) > 60
-    assert sum(each["n"] < 100 for each in searched(wide, guess_scale=False)) < 20
+    assert sum(each["n"] < 100 for each in searched(wide, count=40)) > 10
+    assert sum(each["n"] < 100 for each in searched(wide, count=40, guess_scale=False)) < 5
 
 
 # when it ends
@@ -408,10 +408,6 @@ def curve(box):
 
 
 def test_a_job_worse_than_the_median_is_stopped_early(tuning):
-    result = tuning.run(
-        curve, strategy="Random", max_jobs=3, early_stopping=True, choices={"x": ["0.1"]}, name="good"
-    )
-    assert not any(job.early_stopped for job in result.training_jobs)
     result = tuning.run(curve, choices={"x": ["0.2", "0.1", "0.9"]}, strategy="Grid", early_stopping=True)
     assert [job.status.value for job in result.training_jobs] == ["Completed", "Completed", "Stopped"]
     assert result.training_jobs[2].early_stopped
@@ -722,9 +718,24 @@ def test_autotune_chooses_ranges_around_the_examples_and_a_number_of_jobs(tuning
         platform=api.platform(settings={"autotune-jobs": "7"}),
     )
     assert len(result.training_jobs) == 7
-    assert all(0.02 <= float(each["lr"]) <= 1 and 1 <= int(each["n"]) <= 80 for each in seen)
+    assert all(0.1 <= float(each["lr"]) <= 0.4 and 4 <= int(each["n"]) <= 16 for each in seen)
     assert {each["opt"] for each in seen} == {"adam"}
     assert len({each["lr"] for each in seen}) == 7
+    chosen = result.describe()["HyperParameterTuningJobConfig"]["ParameterRanges"]
+    assert chosen["IntegerParameterRanges"] == [{"Name": "n", "MinValue": "4", "MaxValue": "16"}]
+    assert "AutoParameters" not in chosen
+
+
+@pytest.mark.parametrize("strategy", ["Random", "Bayesian"])
+def test_no_combination_is_tried_twice(tuning, strategy):
+    def program(box):
+        box.print(f"loss: {hyperparameters(box)['n']}")
+        return 0
+
+    result = tuning.run(
+        program, strategy=strategy, ranges={"n": (1, 4)}, choices={"c": ["a", "b"]}, max_jobs=8
+    )
+    assert len({tuple(job.hyperparameters.items()) for job in result.training_jobs}) == 8
 
 
 def _document(request):

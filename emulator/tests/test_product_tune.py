@@ -250,10 +250,7 @@ def test_without_optuna_the_pip_line_is_told_and_nothing_starts(product, parabol
         (["--range", "x=0..1", "--choice", "x=a"], "hyperparameter x has two ranges"),
         (["--range", "x=0..1", "--strategy", "Grid"], "strategy Grid takes categorical ranges only"),
         (["--range", "x=0..1", "--strategy", "Hyperband"], "HyperbandStrategyConfig.MaxResource is missing"),
-        (
-            ["--range", "x=0..1", "--parallel", "11"],
-            "MaxParallelTrainingJobs is larger than MaxNumberOfTrainingJobs",
-        ),
+        (["--range", "x=0..1", "--max-jobs", "3"], "You don't have enough combinations"),
         (["--range", "x=0..1", "--max-tuning-run", "119"], "MaxRuntimeInSeconds is too small"),
         (["--range", "x=0..1", "--job-name", "a" * 33], "HyperParameterTuningJobName is too long"),
         (["--range", "x=0..1", "--channel", "train=./nothing"], "no such file or folder"),

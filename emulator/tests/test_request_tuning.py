@@ -228,7 +228,6 @@ def test_what_is_wrong_with_ranges_is_told(refused, path, value, words):
             {"HyperbandStrategyConfig": {"MaxResource": 9}},
             "is for strategy Hyperband only",
         ),
-        (f"{CONFIG}/ResourceLimits/MaxParallelTrainingJobs", 5, "is larger than MaxNumberOfTrainingJobs"),
         (f"{DEFINITION}/StaticHyperParameters/lr", "1", "hyperparameter lr is static and has a range"),
         (f"{DEFINITION}/ResourceConfig", None, "TrainingJobDefinition: ResourceConfig is missing"),
         (f"{DEFINITION}/EnableManagedSpotTraining", True, "MaxWaitTimeInSeconds is missing"),
@@ -250,6 +249,21 @@ def test_the_objectives_name_is_one_of_the_hundred_hyperparameters(model, docume
     with pytest.raises(RequestError, match="too many hyperparameters") as told:
         from_aws(document, model=model)
     assert told.value.value == "101"
+
+
+def test_more_jobs_than_combinations_are_refused_in_sagemakers_words(model, document):
+    del document[CONFIG]["ParameterRanges"]["ContinuousParameterRanges"]
+    limits = document[CONFIG]["ResourceLimits"]
+    limits["MaxNumberOfTrainingJobs"] = 8
+    from_aws(document, model=model)
+    limits["MaxNumberOfTrainingJobs"] = 9
+    with pytest.raises(RequestError) as told:
+        from_aws(document, model=model)
+    assert told.value.what == (
+        "You don't have enough combinations of hyperparameter ranges. The total number of hyperparameter "
+        "combinations for the provided ranges [8.0] must be equal or greater than the value of MaxNumberOfJobs, "
+        "[9]. Provide additional ranges."
+    )
 
 
 def test_a_search_without_an_end_is_refused(model, document):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sm_emulate.api.engines import engine_for
 from sm_emulate.api.images import find_image
 from sm_emulate.api.training import train
+from sm_emulate.lifecycle.autotune import autotuned
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.tuning import TuningJob, training_request
 from sm_emulate.lifecycle.tuning_search import check_installed
@@ -18,7 +19,7 @@ from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request import training, tuning
 from sm_emulate.request.service_model import load
 from sm_emulate.request.training import check_local
-from sm_emulate.request.tuning_flags import default_tuning_job_name, tuning_document
+from sm_emulate.request.tuning_flags import USUAL_JOBS, default_tuning_job_name, tuning_document
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS
 from sm_emulate.staging.scope import check_emulated
 from sm_emulate.storage.place import check_writable
@@ -60,7 +61,7 @@ def tuning_request(
     choices: Mapping[str, Sequence[str]] | None = None,
     name: str | None = None,
     strategy: str = "Bayesian",
-    max_jobs: int | None = 10,
+    max_jobs: int | None = None,
     parallel: int = 1,
     max_runtime_in_seconds: int | None = None,
     early_stopping: bool = False,
@@ -80,7 +81,7 @@ def tuning_request(
         choices: by hyperparameter, its values.
         name: of the tuning job, at most 32 characters; the image's name and the time by default.
         strategy: Bayesian, Random, Hyperband or Grid.
-        max_jobs: how many training jobs; a grid has its own number.
+        max_jobs: how many training jobs; 10 by default, or as many as there are combinations. A grid has all of them.
         parallel: how many at the same time.
         max_runtime_in_seconds: of the tuning job, at least 120.
         early_stopping: stop training jobs that do not look good enough.
@@ -110,7 +111,8 @@ def tuning_request(
             ranges=[_range(each, span) for each, span in (ranges or {}).items()],
             choices=[{"Name": each, "Values": list(values)} for each, values in (choices or {}).items()],
             strategy=strategy,
-            max_jobs=None if strategy == "Grid" else max_jobs,
+            max_jobs=max_jobs,
+            usual_jobs=None if strategy == "Grid" else USUAL_JOBS,
             parallel=parallel,
             max_runtime_in_seconds=max_runtime_in_seconds,
             early_stopping=early_stopping,
@@ -180,7 +182,7 @@ def tune(
         output = probe.output_data_config.local_path
         if output is not None and output != runs.home / "training-jobs":
             check_writable(output, what="the output path")
-    parents = parents_of(request, runs)
+    parents = parents_of(autotuned(request, platform.settings), runs)
     with engine_for(engine) as used:
         for image in dict.fromkeys(definition.image for definition in request.definitions):
             find_image(used, image, listeners)

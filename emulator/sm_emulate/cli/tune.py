@@ -57,7 +57,9 @@ StopHyperParameterTuningJob does; a second one kills them at once.
 @click.option("--maximize", metavar="METRIC", help="The objective: one of the metrics, the more the better.")
 @click.option("--strategy", type=click.Choice(["Bayesian", "Random", "Hyperband", "Grid"]),
               help="How to choose the next values.  [default: Bayesian]")  # fmt: skip
-@click.option("--max-jobs", type=int, metavar="N", help="Training jobs in all.  [default: 10; Grid: all]")
+@click.option(
+    "--max-jobs", type=int, metavar="N", help="Training jobs in all.  [default: 10, or all combinations]"
+)
 @click.option("--parallel", type=int, metavar="N", help="Training jobs at the same time.  [default: 1]")
 @click.option("--max-tuning-run", metavar="DURATION", help="MaxRuntimeInSeconds of the tuning job: 30m, 2h.")
 @click.option(
@@ -150,6 +152,7 @@ def _request(flags: dict[str, Any]) -> TuningRequest:
     from sm_emulate.request.override import override
     from sm_emulate.request.training_rules import DEFAULT_MAX_RUNTIME_S
     from sm_emulate.request.tuning_flags import (
+        USUAL_JOBS,
         choice,
         default_tuning_job_name,
         parameter_range,
@@ -200,7 +203,8 @@ def _request(flags: dict[str, Any]) -> TuningRequest:
         ranges=[parameter_range(text) for text in flags["ranges"]],
         choices=[choice(text) for text in flags["choices"]],
         strategy=strategy,
-        max_jobs=flags["max_jobs"] if limited else 10,
+        max_jobs=flags["max_jobs"],
+        usual_jobs=None if limited else USUAL_JOBS,
         parallel=flags["parallel"] or (1 if alone else None),
         max_runtime_in_seconds=None
         if whole_run is None

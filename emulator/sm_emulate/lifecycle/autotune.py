@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from sm_emulate.request.tuning import AutoParameter, Definition
     from sm_emulate.spec.settings import Settings
 
-SPREAD = 10
-"""A range goes from a tenth of the example value to ten times it. How AWS chooses is not published."""
+SPREAD = 2
+"""A range goes from half of the example value to twice it: AWS's page makes 2 to 8 of 4, and says no more than that.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning-define-ranges.html
+"""
 
 
 def autotuned(request: TuningRequest, settings: Settings) -> TuningRequest:

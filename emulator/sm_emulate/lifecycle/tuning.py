@@ -195,7 +195,7 @@ class TuningJob:
     def result(self) -> TuningResult:
         """Say how it stands."""
         return TuningResult(
-            request=self.request,
+            request=self._plan,
             platform=self.platform,
             run_folder=self.run_folder.path,
             status=self._status,

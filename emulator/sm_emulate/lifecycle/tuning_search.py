@@ -12,7 +12,7 @@ from sm_emulate.errors import MachineError
 from sm_emulate.request.tuning import CategoricalRange, IntegerRange
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from optuna.distributions import BaseDistribution
     from optuna.trial import Trial
@@ -23,6 +23,8 @@ RANDOM_FIRST = 10
 """Training jobs that Bayesian search begins with, less where few are to be run: Optuna's own number."""
 WIDE = 100.0
 """A range above 0 whose ends differ by this factor is searched by order of magnitude, where we may choose."""
+REPEATS = 50
+"""Draws of a combination that was tried before, after which one that is left is taken."""
 REDUCTION = 3
 """Hyperband keeps a third at each rung: the paper's and Optuna's own number."""
 
@@ -133,6 +135,7 @@ class Search:
         self._space = {each: dimension.distribution() for each, dimension in self._dimensions.items()}
         self._resource = resource
         self._grid: list[dict[str, str]] | None = None
+        self._tried: set[tuple[tuple[str, str], ...]] = set()
         first = RANDOM_FIRST if jobs is None else min(RANDOM_FIRST, max(3, jobs // 3))
         sampler: optuna.samplers.BaseSampler
         if strategy == "Bayesian":
@@ -167,9 +170,32 @@ class Search:
             if not self._grid:
                 return None
             self._study.enqueue_trial(self._grid.pop(0))
-        trial = self._study.ask(self._space)
-        values = {name: self._dimensions[name].text(found) for name, found in trial.params.items()}
-        return Suggestion(values=values, trial=trial)
+        for _ in range(REPEATS):
+            trial = self._study.ask(self._space)
+            values = {name: self._dimensions[name].text(found) for name, found in trial.params.items()}
+            if tuple(values.items()) not in self._tried:
+                self._tried.add(tuple(values.items()))
+                return Suggestion(values=values, trial=trial)
+            # the same as before: where few combinations are left, a draw mostly is
+            self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
+        left = self._left()
+        if left is None:
+            return None
+        self._study.enqueue_trial(left)
+        return self.suggest()
+
+    def _left(self) -> dict[str, Any] | None:
+        """Give a combination that was not tried yet; None when there is none."""
+        choices = [
+            [(name, value) for value in _values_of(distribution)]
+            for name, distribution in self._space.items()
+        ]
+        for combination in itertools.product(*choices):
+            found = dict(combination)
+            texts = {name: self._dimensions[name].text(value) for name, value in found.items()}
+            if tuple(texts.items()) not in self._tried:
+                return found
+        return None
 
     def measured(self, suggestion: Suggestion, step: int, value: float) -> Verdict:
         """Hear a value of the objective on the way, the how manieth it is, and judge the training job by Hyperband."""
@@ -204,6 +230,16 @@ class Search:
         except (KeyError, ValueError):
             return False
         return True
+
+
+def _values_of(distribution: BaseDistribution) -> Iterable[Any]:
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices
+    if isinstance(distribution, IntDistribution):
+        return range(distribution.low, distribution.high + 1, distribution.step)
+    return ()  # a continuum: what was drawn 50 times in vain has no other value
 
 
 def grid(ranges: Sequence[Range]) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request.document import build
-from sm_emulate.request.tuning import CategoricalRange, TuningRequest
+from sm_emulate.request.tuning import OBJECTIVE_HYPERPARAMETER, CategoricalRange, TuningRequest
 from sm_emulate.spec.tuning import MAX_WARM_START_CHANGES
 from sm_emulate.spec.wordings import WARM_START_NAMES
 
@@ -56,9 +56,8 @@ def _parent(request: TuningRequest, name: str, runs: Runs) -> Parent:
             hint=f"there are {', '.join(known)}" if known else None,
             link=PAGE,
         )
-    document = run.read(run.request)
-    earlier = build(TuningRequest, document) if document else None
-    if earlier is None or len(earlier.definitions) != 1:
+    earlier = build(TuningRequest, described)  # with the ranges that Autotune chose
+    if len(earlier.definitions) != 1:
         raise RequestError(
             "a parent of the warm start has several training job definitions",
             value=name,
@@ -93,7 +92,8 @@ def _compare(request: TuningRequest, earlier: TuningRequest) -> None:
         )
     ranges = {each.name: each for each in request.ranges(mine).ranges}
     ranges_before = {each.name: each for each in earlier.ranges(theirs).ranges}
-    now, then = {*ranges, *mine.static}, {*ranges_before, *theirs.static}
+    now = {*ranges, *mine.static} - {OBJECTIVE_HYPERPARAMETER}
+    then = {*ranges_before, *theirs.static} - {OBJECTIVE_HYPERPARAMETER}
     if now != then:
         raise RequestError(
             WARM_START_NAMES.removesuffix("."),
@@ -113,7 +113,7 @@ def _compare(request: TuningRequest, earlier: TuningRequest) -> None:
     for name in mine.static.keys() & ranges_before.keys():
         was = ranges_before[name]
         changes += len(was.values) if isinstance(was, CategoricalRange) else 1
-    for name in mine.static.keys() & theirs.static.keys():
+    for name in (mine.static.keys() & theirs.static.keys()) - {OBJECTIVE_HYPERPARAMETER}:
         changes += 2 * (mine.static[name] != theirs.static[name])
     if changes > MAX_WARM_START_CHANGES:
         raise RequestError(

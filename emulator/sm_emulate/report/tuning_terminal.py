@@ -80,7 +80,7 @@ class TuningTerminal:
         self._pulling = Terminal(self._stream, quiet=quiet, colour=colour, bars=live)
         self._running: dict[str, _Running] = {}
         self._best = ""
-        self._warnings: set[str] = set()
+        self._said: set[str] = set()
         self._live: Live | None = None
         self._deaf = False
 
@@ -129,9 +129,13 @@ class TuningTerminal:
                 text = inner.data.decode("utf-8", "replace")
                 for line in text.split("\n")[:-1]:
                     self._say(f"{event.number:03d} | {line}", PLAIN, always=True)
-        elif isinstance(inner, Warned) and inner.message not in self._warnings:
-            # training jobs of one image have the same to say, each of them
-            self._warnings.add(inner.message)
+        elif isinstance(inner, (Warned, Noted)) and inner.message in self._said:
+            pass  # training jobs of one image have the same to say, each of them
+        elif isinstance(inner, Noted):
+            self._said.add(inner.message)
+            self._say(f"{event.number:03d} {inner.message}", GREY)
+        elif isinstance(inner, Warned):
+            self._said.add(inner.message)
             self._say(f"{event.number:03d} warning: {inner.message}", YELLOW, always=True)
         elif running is not None and isinstance(inner, StatusChanged):
             running.status = inner.secondary or inner.status

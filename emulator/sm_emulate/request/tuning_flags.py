@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request.naming import base_name
+from sm_emulate.request.tuning_rules import combinations_of
 from sm_emulate.request.wording import nearest, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+USUAL_JOBS = 10
+"""MaxNumberOfTrainingJobs where nothing is said about it."""
 MAX_NAME_LENGTH = 32
 """Of a tuning job: its training jobs' names begin with it."""
 RANGE_FORM = "NAME=MIN..MAX[,scale=log]"
@@ -94,6 +97,7 @@ def tuning_document(
     choices: Sequence[Mapping[str, Any]] = (),
     strategy: str | None = None,
     max_jobs: int | None = None,
+    usual_jobs: int | None = None,
     parallel: int | None = None,
     max_runtime_in_seconds: int | None = None,
     early_stopping: bool | None = None,
@@ -116,6 +120,7 @@ def tuning_document(
         choices: as `choice` gives them.
         strategy: Bayesian, Random, Hyperband or Grid.
         max_jobs: MaxNumberOfTrainingJobs.
+        usual_jobs: so many if `max_jobs` is not given, or as many as there are combinations.
         parallel: MaxParallelTrainingJobs.
         max_runtime_in_seconds: of the tuning job.
         early_stopping: TrainingJobEarlyStoppingType Auto.
@@ -132,6 +137,8 @@ def tuning_document(
         kinds.setdefault(kind, []).append(found)
     if choices:
         kinds["CategoricalParameterRanges"] = [dict(each) for each in choices]
+    if max_jobs is None and usual_jobs is not None:
+        max_jobs = min(usual_jobs, combinations_of(kinds) or usual_jobs)
     hyperband = _given(MinResource=resource[0], MaxResource=resource[1])
     config = _given(
         Strategy=strategy,

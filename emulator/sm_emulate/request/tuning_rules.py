@@ -143,19 +143,27 @@ def _strategy(document: Document, config: Document) -> Iterator[Problem]:
 
 def _limits(document: Document, config: Document) -> Iterator[Problem]:
     path, limits = "HyperParameterTuningJobConfig.ResourceLimits", config["ResourceLimits"]
-    count, parallel = limits.get("MaxNumberOfTrainingJobs"), limits["MaxParallelTrainingJobs"]
+    count = limits.get("MaxNumberOfTrainingJobs")
     grid = config["Strategy"] == "Grid"
-    if grid and count is not None:
-        combinations = 1
-        for _, ranges in _all_ranges(document):
-            for each in ranges.get("CategoricalParameterRanges", ()):
-                combinations *= len(each["Values"])
-        if len(list(_each(document))) == 1 and count != combinations:
+    possible = [combinations_of(ranges) for _, ranges in _all_ranges(document)]
+    combinations = sum(each for each in possible if each is not None)
+    alone = len(list(_each(document))) == 1 and "Autotune" not in document
+    if count is not None and alone and None not in possible:
+        if grid and count != combinations:
             yield Problem(
                 path=f"{path}.MaxNumberOfTrainingJobs",
                 what=f"{path}.MaxNumberOfTrainingJobs is not the number of combinations of the grid",
                 value=shown(count),
                 expected=f"{combinations}, or no MaxNumberOfTrainingJobs",
+            )
+        elif count > combinations:
+            yield Problem(
+                path=f"{path}.MaxNumberOfTrainingJobs",
+                # the API's words: https://github.com/aws/amazon-sagemaker-operator-for-k8s/issues/123
+                what="You don't have enough combinations of hyperparameter ranges. The total number of "
+                f"hyperparameter combinations for the provided ranges [{float(combinations)}] must be equal or "
+                f"greater than the value of MaxNumberOfJobs, [{count}]. Provide additional ranges.",
+                expected=f"MaxNumberOfTrainingJobs {combinations} or less, or more values",
             )
     if (
         count is None
@@ -169,13 +177,19 @@ def _limits(document: Document, config: Document) -> Iterator[Problem]:
             what=f"{path}.MaxNumberOfTrainingJobs is missing",
             expected="it, MaxRuntimeInSeconds or TuningJobCompletionCriteria: the search would never end",
         )
-    if count is not None and parallel > count:
-        yield Problem(
-            path=f"{path}.MaxParallelTrainingJobs",
-            what=f"{path}.MaxParallelTrainingJobs is larger than MaxNumberOfTrainingJobs",
-            value=shown(parallel),
-            expected=f"at most {count}",
-        )
+
+
+def combinations_of(ranges: Document) -> int | None:
+    """Give how many different combinations there are; None for a continuum, and where a range is not sound."""
+    found = 1
+    for each in ranges.get("IntegerParameterRanges", ()):
+        low, high = _number(each["MinValue"], whole=True), _number(each["MaxValue"], whole=True)
+        if low is None or high is None or low > high:
+            return None
+        found *= int(high) - int(low) + 1
+    for each in ranges.get("CategoricalParameterRanges", ()):
+        found *= len(dict.fromkeys(each["Values"]))
+    return None if ranges.get("ContinuousParameterRanges") else found
 
 
 def _all_ranges(document: Document) -> Iterator[tuple[str, Document]]:

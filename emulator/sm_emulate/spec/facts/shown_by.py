@@ -757,6 +757,10 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{TUNING_REQUEST}::test_what_is_wrong_with_ranges_is_told",
     ),
     "tuning.auto-scaling": (f"{TUNING}::test_the_setting_decides_about_scale_auto",),
+    "tuning.combinations": (
+        f"{TUNING_REQUEST}::test_more_jobs_than_combinations_are_refused_in_sagemakers_words",
+        f"{TUNING}::test_no_combination_is_tried_twice",
+    ),
     "tuning.strategies": (
         f"{TUNING}::test_a_grid_is_every_combination_once",
         f"{TUNING}::test_bayesian_search_comes_nearer_than_its_random_beginning",

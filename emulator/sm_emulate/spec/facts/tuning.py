@@ -33,6 +33,13 @@ AREA = Area(
             setting="tuning-auto-scaling",
         ),
         confirmed(
+            "tuning.combinations",
+            "More training jobs than there are combinations are refused: You don't have enough combinations of hyperparameter ranges.",
+            thread("aws/amazon-sagemaker-operator-for-k8s", 123),
+            level=EMULATED,
+            note="so no combination is tried twice here",
+        ),
+        confirmed(
             "tuning.strategies",
             "The strategies are Bayesian, Random, Hyperband and Grid; a grid has categorical ranges only and tries every combination.",
             API,
@@ -141,8 +148,8 @@ AREA = Area(
         ),
         unsure(
             "tuning.autotune",
-            "What Autotune chooses is not published: here a range from a tenth of the example to ten times it, early stopping and convergence.",
-            API,
+            "What Autotune chooses is not published but for one example, where 4 becomes 2 to 8: here a range goes from half of the example to twice it.",
+            guide("automatic-model-tuning-define-ranges"),
             level=EMULATED,
             setting="autotune-jobs",
         ),
