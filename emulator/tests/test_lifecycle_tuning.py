@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from statistics import median
@@ -742,6 +744,15 @@ def _document(request):
     from sm_emulate.request.tuning import to_aws
 
     return to_aws(request)
+
+
+def test_optuna_and_matplotlib_are_imported_only_when_they_work():
+    code = (
+        "import sys, sm_emulate.api.tuning, sm_emulate.cli.tune, sm_emulate.cli.metrics, sm_emulate.report.picture\n"
+        "print({'optuna', 'matplotlib', 'numpy'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_a_wrong_image_is_refused_before_anything_starts(tuning):

@@ -136,6 +136,14 @@ def test_archives_go_where_the_output_path_says(product, parabola):
     assert (product.tmp / "models" / job["TrainingJobName"] / "output/model.tar.gz").is_file()
 
 
+def test_a_warm_start_says_when_a_parent_was_better(product, parabola):
+    words = (parabola, *METRIC, "--strategy", "Random", "--max-jobs", "1")
+    good = tune(product, *words, "--range", "x=0.3..0.31", "--job-name", "good")["BestTrainingJob"]
+    done = product.run("tune", *words, "--range", "x=0.9..1.0", "--job-name", "bad", "--warm-start", "good")
+    assert done.code == 0, str(done)
+    assert f"better, of a parent: {good['TrainingJobName']}  0.333" in done.out
+
+
 def test_failing_training_jobs_fail_it_with_exit_code_1(product, images):
     image = images.train("echo broken > /opt/ml/output/failure; exit 3")
     done = product.run("tune", image, *METRIC, "--range", "x=0.0..1.0", "--max-jobs", "8", "--parallel", "2")

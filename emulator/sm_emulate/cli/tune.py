@@ -238,4 +238,8 @@ def _print_result(result: TuningResult) -> None:
         click.echo(f"best: {result.best.name}  {objective} {result.best.objective:g}")
         for name, value in result.best.hyperparameters.items():
             click.echo(f"  {name}={value}")
+    overall = result.overall_best
+    if overall is not None and (result.best is None or overall["TrainingJobName"] != result.best.name):
+        value = overall["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
+        click.echo(f"better, of a parent: {overall['TrainingJobName']}  {value:g}")
     click.echo(f"{result.run_folder}")

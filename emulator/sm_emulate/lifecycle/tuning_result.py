@@ -154,7 +154,7 @@ class TuningResult:
         }
         if self.best is not None:
             described["BestTrainingJob"] = self.best.describe(platform)
-        if (overall := self._overall_best()) is not None:
+        if (overall := self.overall_best) is not None:
             described["OverallBestTrainingJob"] = overall
         for name in ("WarmStartConfig", "Autotune"):
             if name in asked:
@@ -199,7 +199,9 @@ class TuningResult:
             counted[name] += 1
         return counted
 
-    def _overall_best(self) -> Mapping[str, Any] | None:
+    @property
+    def overall_best(self) -> Mapping[str, Any] | None:
+        """The best of this tuning job and its parents, described; None where their results do not compare."""
         warm = self.request.warm_start
         if warm is None or not warm.identical:
             return None
