@@ -7,9 +7,9 @@ import secrets
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import (
@@ -26,6 +26,8 @@ from sm_emulate.lifecycle.early_stopping import MedianRule
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
+from sm_emulate.lifecycle.tuned_job import Job, Kind, News, training_request
+from sm_emulate.lifecycle.tuning_progress import CONVERGED, TuningProgress
 from sm_emulate.lifecycle.tuning_result import TrainingJobSummary, TuningResult
 from sm_emulate.lifecycle.tuning_search import Search, Verdict, grid
 from sm_emulate.request import training as training_jobs
@@ -33,86 +35,21 @@ from sm_emulate.request.tuning import OBJECTIVE_HYPERPARAMETER, to_aws
 from sm_emulate.request.tuning_rules import max_resource
 from sm_emulate.spec import wordings
 from sm_emulate.spec.training_job import SecondaryStatus, TrainingJobStatus
-from sm_emulate.spec.tuning import FIRST_ATTEMPTS, IMPROVEMENT, TUNING_JOB_TAG, TuningJobStatus
+from sm_emulate.spec.tuning import FIRST_ATTEMPTS, TUNING_JOB_TAG, TuningJobStatus
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sm_emulate.events import Event, Listener
-    from sm_emulate.lifecycle.training_result import TrainingResult
+    from sm_emulate.lifecycle.tuned_job import Train
     from sm_emulate.lifecycle.tuning_search import Suggestion
     from sm_emulate.lifecycle.warm_start import Parent
     from sm_emulate.request.service_model import OperationModel
     from sm_emulate.request.training import TrainingRequest
-    from sm_emulate.request.tuning import Definition, Objective, TuningRequest
+    from sm_emulate.request.tuning import Definition, TuningRequest
     from sm_emulate.storage.run_folder import RunFolder
-
-
-class Stoppable(Protocol):
-    """A training job that runs."""
-
-    def stop(self) -> None: ...
-
-
-class Train(Protocol):
-    """Runs one training job to its end, in the thread that calls it."""
-
-    def __call__(
-        self, request: TrainingRequest, /, *, listener: Listener, ready: Callable[[Stoppable], None]
-    ) -> TrainingResult: ...
-
-
-@dataclass
-class _Kind:
-    """The training jobs of one definition."""
-
-    definition: Definition
-    objective: Objective
-    search: Search
-    rule: MedianRule | None
-
-
-@dataclass(eq=False)
-class _Job:
-    """One training job, from its launch on."""
-
-    number: int
-    kind: _Kind
-    suggestion: Suggestion
-    summary: TrainingJobSummary
-    values: list[float] = field(default_factory=list)
-    """Of the objective, so far."""
-    running: Stoppable | None = None
-    stops: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def stop(self) -> None:
-        """Stop it, or once more."""
-        with self.lock:
-            self.stops += 1
-            running = self.running
-        if running is not None:
-            running.stop()
-
-    def ready(self, running: Stoppable) -> None:
-        """It can be stopped from now on, and is if that was asked for before."""
-        with self.lock:
-            self.running, asked = running, self.stops
-        for _ in range(asked):
-            running.stop()
-
-
-@dataclass(frozen=True, kw_only=True)
-class _News:
-    """What a training job's thread has to tell."""
-
-    job: _Job
-    value: float | None = None
-    began: bool = False
-    result: TrainingResult | None = None
-    error: BaseException | None = None
 
 
 class TuningJob:
@@ -150,7 +87,7 @@ class TuningJob:
         self._parents = parents
         self._train, self._model = train, model
         self._publish = Publisher((self._keep, *listeners))
-        self._news: SimpleQueue[_News | None] = SimpleQueue()
+        self._news: SimpleQueue[News | None] = SimpleQueue()
         self._asked = StopRequest(run, wake=lambda: self._news.put(None))
         self._heard = 0
         self._created = self._changed = now()
@@ -159,12 +96,11 @@ class TuningJob:
         self._failure: str | None = None
         self._because: str | None = None
         self._converged: datetime | None = None
-        self._not_improving = 0
-        self._best: float | None = None
+        self._progress = TuningProgress(self._config.completion_criteria, self.platform.settings)
         self._exhausted = False
         self._error: BaseException | None = None
-        self._jobs: list[_Job] = []
-        self._alive: dict[_Job, threading.Thread] = {}
+        self._jobs: list[Job] = []
+        self._alive: dict[Job, threading.Thread] = {}
         self._most = self._limit()
         self._kinds = [self._kind(number, each) for number, each in enumerate(self._plan.definitions)]
 
@@ -205,7 +141,7 @@ class TuningJob:
             changed=self._changed,
             random_seed=self._seed,
             completed_because=self._because,
-            not_improving=self._not_improving,
+            not_improving=self._progress.not_improving,
             converged=self._converged,
             parents_best=[parent.best for parent in self._parents if parent.best is not None],
         )
@@ -216,7 +152,7 @@ class TuningJob:
             return self._config.resource_limits.max_number_of_training_jobs
         return sum(len(grid(self._plan.ranges(each).ranges)) for each in self._plan.definitions)
 
-    def _kind(self, number: int, definition: Definition) -> _Kind:
+    def _kind(self, number: int, definition: Definition) -> Kind:
         objective = self._plan.objective(definition)
         settings, config = self.platform.settings, self._config
         resource = None
@@ -224,7 +160,7 @@ class TuningJob:
             most = max_resource(to_aws(self._plan)["HyperParameterTuningJobConfig"], definition.static)
             assert most is not None, "from_aws saw to it"
             resource = (config.strategy_config.hyperband.min_resource or 1, most)
-        return _Kind(
+        return Kind(
             definition=definition,
             objective=objective,
             search=Search(
@@ -298,7 +234,7 @@ class TuningJob:
             return
         kind, suggestion = found
         name = f"{self.request.name}-{number:03d}-{secrets.token_hex(4)}"
-        job = _Job(
+        job = Job(
             number=number,
             kind=kind,
             suggestion=suggestion,
@@ -318,7 +254,7 @@ class TuningJob:
         self._publish(JobLaunched(job=name, number=number, hyperparameters=suggestion.values))
         thread.start()
 
-    def _suggest(self, number: int) -> tuple[_Kind, Suggestion] | None:
+    def _suggest(self, number: int) -> tuple[Kind, Suggestion] | None:
         """Ask the definitions in turn; one whose grid is through is passed over."""
         count = len(self._kinds)
         for offset in range(count):
@@ -328,7 +264,7 @@ class TuningJob:
                 return kind, suggestion
         return None
 
-    def _training_request(self, name: str, kind: _Kind, suggestion: Suggestion) -> TrainingRequest:
+    def _training_request(self, name: str, kind: Kind, suggestion: Suggestion) -> TrainingRequest:
         """Give the training job's own request; what it would be refused for was refused before."""
         request = training_request(
             kind.definition,
@@ -346,24 +282,24 @@ class TuningJob:
         tag = training_jobs.Tag(key=TUNING_JOB_TAG, value=self.request.name)
         return replace(request, tags=(*request.tags, tag))
 
-    def _work(self, job: _Job, request: TrainingRequest) -> None:
+    def _work(self, job: Job, request: TrainingRequest) -> None:
         """Be a training job's thread."""
 
         def hear(event: Event) -> None:
             if isinstance(event, MetricRecorded) and event.name == job.kind.objective.metric_name:
-                self._news.put(_News(job=job, value=event.value))
+                self._news.put(News(job=job, value=event.value))
             elif isinstance(event, StatusChanged) and event.secondary == SecondaryStatus.TRAINING.value:
-                self._news.put(_News(job=job, began=True))
+                self._news.put(News(job=job, began=True))
             self._publish(JobEvent(at=event.at, job=job.summary.name, number=job.number, event=event))
 
         try:
             result = self._train(request, listener=hear, ready=job.ready)
         except BaseException as error:  # noqa: BLE001  # the main thread raises it again
-            self._news.put(_News(job=job, error=error))
+            self._news.put(News(job=job, error=error))
         else:
-            self._news.put(_News(job=job, result=result))
+            self._news.put(News(job=job, result=result))
 
-    def _hear(self, news: _News) -> None:
+    def _hear(self, news: News) -> None:
         job = news.job
         if news.began:
             job.summary = replace(job.summary, started=job.summary.started or now())
@@ -374,7 +310,7 @@ class TuningJob:
             self._alive.pop(job).join()
             self._ended(job, news)
 
-    def _measured(self, job: _Job, value: float) -> None:
+    def _measured(self, job: Job, value: float) -> None:
         job.values.append(value)
         verdict = job.kind.search.measured(job.suggestion, len(job.values), value)
         if job.kind.rule is not None and job.kind.rule.stops(job.values):
@@ -383,7 +319,7 @@ class TuningJob:
             job.summary = replace(job.summary, early_stopped=verdict is Verdict.POOR)
             job.stop()
 
-    def _ended(self, job: _Job, news: _News) -> None:
+    def _ended(self, job: Job, news: News) -> None:
         result, ended = news.result, now()
         if result is None:
             reason = news.error.what if isinstance(news.error, SmEmulateError) else str(news.error)
@@ -409,7 +345,7 @@ class TuningJob:
         job.kind.search.ended(job.suggestion, summary.objective, early=summary.early_stopped)
         if job.kind.rule is not None and summary.status is TrainingJobStatus.COMPLETED:
             job.kind.rule.completed(job.values)
-        best = self._is_best(summary)
+        best = self._progress.ended(summary)
         self._publish(
             JobEnded(
                 job=summary.name,
@@ -426,48 +362,24 @@ class TuningJob:
             self._stop_running()
         self._judge()
 
-    def _is_best(self, summary: TrainingJobSummary) -> bool:
-        """Whether it is the best so far, and count how long there was no improvement worth the name."""
-        value = summary.objective
-        if value is None:
-            return False
-        best = self._best
-        if best is None:
-            self._best = value
-            return True
-        better = summary.objective_of.better(value, best)
-        if better and abs(value - best) >= IMPROVEMENT * abs(best):
-            self._not_improving = 0
-        else:
-            self._not_improving += 1
-        if better:
-            self._best = value
-        return better
-
     def _judge(self) -> None:
         """See whether enough has been seen."""
         over = [job for job in self._jobs if job.summary.over]
         if self._because or self._failure or self._status is not TuningJobStatus.IN_PROGRESS:
             return
-        if self._best is None:
+        if self._progress.best is None:
             if len(over) >= FIRST_ATTEMPTS:
                 self._failure = self._no_objective(over)
                 self._stop_running()
             return
-        criteria, settings = self._config.completion_criteria, self.platform.settings
-        target, objective = criteria.target_objective_metric_value, self._kinds[0].objective
-        at_once = settings.text("tuning-completion") == "stop"
-        if target is not None and not objective.better(target, self._best):
-            self._complete("TargetObjectiveMetricValue", at_once=at_once)
-        elif criteria.max_not_improving is not None and self._not_improving >= criteria.max_not_improving:
-            self._complete("BestObjectiveNotImproving", at_once=at_once)
-        elif criteria.complete_on_convergence and self._not_improving >= settings.number(
-            "tuning-convergence-after"
-        ):
+        met = self._progress.met(self._kinds[0].objective)
+        if met is None:
+            return
+        if met == CONVERGED:
             self._converged = now()
-            self._complete("ConvergenceDetected", at_once=at_once)
+        self._complete(met, at_once=self.platform.settings.text("tuning-completion") == "stop")
 
-    def _no_objective(self, over: Sequence[_Job]) -> str:
+    def _no_objective(self, over: Sequence[Job]) -> str:
         silent = any(job.summary.status is TrainingJobStatus.COMPLETED for job in over)
         return (wordings.no_objective_metric if silent else wordings.no_training_job_succeeded)(len(over))
 
@@ -490,7 +402,7 @@ class TuningJob:
         if self._status is TuningJobStatus.STOPPING:
             self._enter(TuningJobStatus.STOPPED)
             return
-        if self._failure is None and self._best is None:
+        if self._failure is None and self._progress.best is None:
             self._failure = self._no_objective(self._jobs)
         if self._failure is None:
             self._because = self._because or "MaxNumberOfTrainingJobs"
@@ -535,43 +447,3 @@ class TuningJob:
         self._failure = f"InternalServerError: {words}"
         with suppress(Exception):
             self._enter(TuningJobStatus.FAILED)
-
-
-def training_request(
-    definition: Definition,
-    *,
-    name: str,
-    hyperparameters: dict[str, str],
-    tags: Sequence[dict[str, str]] = (),
-    shared_checkpoints: bool = False,
-    training_jobs_folder: str = "",
-    model: OperationModel,
-) -> TrainingRequest:
-    """Give the request of one training job, checked as CreateTrainingJob's.
-
-    Args:
-        definition: what all training jobs have in common.
-        name: of this one.
-        hyperparameters: all of them.
-        tags: those of the tuning job.
-        shared_checkpoints: keep the checkpoints of all training jobs in one place, not in a folder for each.
-        training_jobs_folder: as an output path, it stands for the run folder of each training job.
-        model: of CreateTrainingJob.
-
-    Raises:
-        RequestError: CreateTrainingJob would refuse it.
-    """
-    document: dict[str, Any] = definition.training_document() | {
-        "TrainingJobName": name,
-        "HyperParameters": hyperparameters,
-    }
-    if tags:
-        document["Tags"] = list(tags)
-    output = document["OutputDataConfig"]
-    if training_jobs_folder and output["S3OutputPath"] == training_jobs_folder:
-        document["OutputDataConfig"] = output | {"S3OutputPath": f"{training_jobs_folder}/{name}"}
-    checkpoints = document.get("CheckpointConfig")
-    if checkpoints is not None and not shared_checkpoints:
-        own = f"{checkpoints['S3Uri'].rstrip('/')}/{name}"
-        document["CheckpointConfig"] = checkpoints | {"S3Uri": own}
-    return training_jobs.from_aws(document, model=model)
