@@ -208,6 +208,7 @@ class TrainingJob:
             run_folder=self.run_folder,
             publish=self._publish,
             fail=self._companions.fail,
+            stopping=lambda: bool(self._asked.times),
         )
 
     @property
@@ -225,6 +226,8 @@ class TrainingJob:
             settings=platform.settings,
             region=platform.region,
             account=platform.account,
+            s3=platform.s3,
+            file_systems=platform.file_systems,
         )
         return tree if self._vary_files is None else tree.with_files(self._vary_files)
 
