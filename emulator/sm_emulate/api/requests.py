@@ -61,8 +61,9 @@ def training_request(
     channels: Mapping[str, Source] | Sequence[str] | None = None,
     hyperparameters: Mapping[str, object] | None = None,
     job_name: str | None = None,
-    instance_type: str = DEFAULT_INSTANCE_TYPE,
+    instance_type: str | None = None,
     instance_count: int = 1,
+    volume_size_in_gb: int | None = None,
     input_mode: str = "File",
     environment: Mapping[str, str] | None = None,
     entrypoint: Sequence[str] = (),
@@ -82,8 +83,10 @@ def training_request(
         channels: by name, a path or what `channel` gives; or texts, as `--channel` takes them.
         hyperparameters: what is no string becomes its JSON text.
         job_name: the image's name and the time by default.
-        instance_type: decides what the container is told, and with `gpus="auto"` whether it gets GPUs.
+        instance_type: decides what the container is told, the vCPUs and the memory that it gets, and with
+            `gpus="auto"` its GPUs; by default it is told ml.m5.large, and gets all of this machine.
         instance_count: hosts, named algo-1 to algo-N.
+        volume_size_in_gb: of the volume that holds /opt/ml: a warning says when the job needs more.
         input_mode: of the channels that say nothing themselves.
         environment: the job's own variables.
         entrypoint: in place of the image's ENTRYPOINT.
@@ -107,8 +110,9 @@ def training_request(
         job_name=name,
         role_arn=role_arn,
         output_path=os.fspath(output_path),
-        instance_type=instance_type,
+        instance_type=instance_type or DEFAULT_INSTANCE_TYPE,
         instance_count=instance_count,
+        volume_size_in_gb=volume_size_in_gb,
         channels=[_named(each, source) for each, source in channels.items()]
         if isinstance(channels, Mapping)
         else [channel_of_text(text) for text in channels or ()],
@@ -124,7 +128,8 @@ def training_request(
     )
     if checkpoints is not None:
         document["CheckpointConfig"] = {"S3Uri": os.fspath(checkpoints)}
-    return training_request_from_aws(document)
+    request = training_request_from_aws(document)
+    return request if instance_type is not None else jobs.unsized(request)
 
 
 def training_request_from_aws(

@@ -148,6 +148,12 @@ def complete_running(ctx: click.Context, _option: click.Parameter, incomplete: s
     return [run.name for run in runs if run.name.startswith(incomplete)]
 
 
+def complete_jobs(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
+    """Offer the names of jobs, which are no endpoints, to the shell."""
+    runs = [run for run in runs_of(ctx.params.get("home")).all() if run.kind != "endpoints"]
+    return [run.name for run in runs if run.name.startswith(incomplete)]
+
+
 def complete_settings(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
     """Offer the names of settings to the shell."""
     from sm_emulate.spec.settings import SETTINGS
