@@ -203,9 +203,13 @@ def _print_result(result: TrainingResult) -> None:
         click.echo(f"FailureReason: {result.failure_reason}")
     for metric in result.final_metrics:
         click.echo(f"{metric['MetricName']}: {metric['Value']:g}")
-    for archive in (result.model_archive, result.output_archive):
-        if archive is not None:
-            click.echo(f"{archive}  {size(archive.stat().st_size)}")
+    for archive, uri in (
+        (result.model_archive, result.model_uri),
+        (result.output_archive, result.output_uri),
+    ):
+        if uri:
+            place = uri if archive is None or uri.startswith("s3:") else archive
+            click.echo(f"{place}  {size(archive.stat().st_size)}" if archive else place)
     click.echo(f"{result.run_folder}")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request.channel import FileSystemDataSource, S3DataSource
+from sm_emulate.spec import wordings
 from sm_emulate.staging.channel_data import channel_data, uri_of
 from sm_emulate.staging.channel_folder import directory_of
 from sm_emulate.storage.s3_uri import bucket_and_key, is_s3
@@ -58,8 +59,6 @@ def _check_prefix(
             hint="InputMode File takes it",
         )
     raise RequestError(
-        f'No S3 objects found under S3 URL "{prefix}" given in input data source. Please ensure that the bucket '
-        f"exists in the selected region ({region}), that objects exist under that S3 prefix, and that the role "
-        f'"{request.role_arn}" has "s3:ListBucket" permissions on bucket "{bucket}"',
+        wordings.no_objects_found(prefix, region, request.role_arn, bucket),
         hint=f"these are SageMaker's words; {s3.name} was asked, --s3 names another S3",
     )
