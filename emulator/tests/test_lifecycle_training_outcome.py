@@ -403,7 +403,9 @@ def test_artifacts_go_to_s3_and_stay_in_the_run_folder(jobs, tmp_path):
     stored = platform.s3.folder / "bucket" / "out" / "job" / "output" / "model.tar.gz"
     assert members(stored) == ["m"]
     assert stored.read_bytes() == jobs.folder().model_archive.read_bytes()
-    assert jobs.described()["ModelArtifacts"] == {"S3ModelArtifacts": "s3://bucket/out/job/output/model.tar.gz"}
+    assert jobs.described()["ModelArtifacts"] == {
+        "S3ModelArtifacts": "s3://bucket/out/job/output/model.tar.gz"
+    }
 
 
 def _uncompressed(request):

@@ -11,6 +11,7 @@ from sm_emulate.api.images import find_image
 from sm_emulate.api.requests import platform as default_platform
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError
+from sm_emulate.lifecycle.channel_plan import ChannelPlan, channel_plans
 from sm_emulate.lifecycle.training import TrainingJob
 from sm_emulate.lifecycle.training_container import container_spec
 from sm_emulate.report.run_files import RunFiles
@@ -108,6 +109,8 @@ class HostPlan:
     directories: tuple[str, ...]
     """Empty directories that exist before the program starts."""
     container: ContainerSpec
+    channels: tuple[ChannelPlan, ...] = ()
+    """Those whose data does not just lie here: what would be downloaded, linked or mounted."""
 
 
 def plan(
@@ -154,6 +157,9 @@ def plan(
                 files=tree.files,
                 directories=tuple(each for each in tree.directories if each not in _PARENTS),
                 container=container,
+                channels=tuple(
+                    channel_plans(request, cluster=cluster, host=host, tree=tree.folder, platform=platform)
+                ),
             )
         )
     return planned

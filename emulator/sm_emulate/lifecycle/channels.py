@@ -21,8 +21,7 @@ from sm_emulate.storage import s3_mount
 from sm_emulate.storage.bucket_folders import BucketFolders
 from sm_emulate.storage.folder_store import FolderStore
 from sm_emulate.storage.linked import copy, link_or_copy
-from sm_emulate.storage.object_cache import FetchStopped, ObjectCache
-from sm_emulate.storage.runs import default_cache
+from sm_emulate.storage.object_cache import FetchStopped, object_cache
 from sm_emulate.storage.s3_store import S3Store
 from sm_emulate.storage.trouble import told
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from sm_emulate.request.training import Channel
     from sm_emulate.staging.channel_data import ChannelData
     from sm_emulate.staging.channel_folder import ChannelFolder
+    from sm_emulate.storage.object_cache import ObjectCache
     from sm_emulate.storage.objects import StoredObject
 
 TELL_SECONDS = 0.1
@@ -44,7 +44,7 @@ class Channels(Companion):
 
     def __init__(self, around: Surroundings, *, cache: ObjectCache | None = None) -> None:
         self._around = around
-        self._cache = cache or ObjectCache(default_cache(os.environ) / "objects")
+        self._cache = cache or object_cache(os.environ)
         self._open = ExitStack()
         self._folders: set[Path] = set()
 

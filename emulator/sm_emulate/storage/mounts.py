@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 _MOUNTINFO = Path("/proc/self/mountinfo")
@@ -18,18 +16,22 @@ def mounts_below(folder: Path) -> list[Path]:
     except OSError:  # another system than Linux: nothing is mounted there
         return []
     points = [Path(_plain(line.split()[4])) for line in lines]
-    return sorted((point for point in points if folder in point.parents), key=lambda each: -len(each.parts))
+    real = Path(os.path.realpath(folder))
+    return sorted((point for point in points if real in point.parents), key=lambda each: -len(each.parts))
 
 
 def is_mounted(folder: Path) -> bool:
     """Tell whether something is mounted on a folder."""
-    return folder in mounts_below(folder.parent)
+    return Path(os.path.realpath(folder)) in mounts_below(folder.parent)
 
 
 def unmount(folder: Path) -> None:
     """Unmount a folder even if somebody has files of it open; nothing happens if nothing is mounted."""
     if not is_mounted(folder):
         return
+    import shutil
+    import subprocess
+
     program = shutil.which("fusermount3") or shutil.which("fusermount")
     command = [program, "-uz"] if program else ["umount", "-l"]
     # what cannot be unmounted is seen when its folder is removed

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from sm_emulate.errors import MachineError
 from sm_emulate.storage.run_folder import locked
+from sm_emulate.storage.runs import default_cache
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sm_emulate.storage.objects import StoredObject
@@ -29,6 +30,11 @@ PART = 16 << 20
 BATCH = 64
 """Small objects that one task of the thread pool fetches."""
 CHUNK = 1 << 20
+
+
+def object_cache(environ: Mapping[str, str]) -> ObjectCache:
+    """Give the cache of this user."""
+    return ObjectCache(default_cache(environ) / "objects")
 
 
 class FetchStopped(Exception):  # noqa: N818  # nothing is wrong
