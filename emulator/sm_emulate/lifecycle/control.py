@@ -115,6 +115,7 @@ def mark_abandoned(run: RunFolder) -> None:
             {"TrainingJobStatus": "Failed", "SecondaryStatus": "Failed"},
         ),
         "endpoints": ({"EndpointName": run.name}, {"EndpointStatus": "Failed"}),
+        "transform-jobs": ({"TransformJobName": run.name}, {"TransformJobStatus": "Failed"}),
     }[run.kind]
     reason = {
         "FailureReason": INTERNAL_SERVER_ERROR,
