@@ -33,7 +33,8 @@ def status_of(run: RunFolder, description: dict[str, Any]) -> str:
     """Say in one word how a run stands."""
     if run.abandoned:
         return "Abandoned"
-    return str(description.get("TrainingJobStatus") or description.get("EndpointStatus") or "Starting")
+    statuses = ("TrainingJobStatus", "EndpointStatus", "TransformJobStatus")
+    return str(next((description[name] for name in statuses if name in description), "Starting"))
 
 
 @click.command(epilog="\b\nExamples:\n  sm-emulate ps\n  sm-emulate ps --all --output json")

@@ -3,7 +3,7 @@
 # ruff: noqa: RUF009  # `member` is a field specifier: it gives a dataclasses.field
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
@@ -184,11 +184,63 @@ def from_aws(
     )
     model = hosted_model.from_aws(create_model, model=models.create_model, base_dir=base_dir)
     placed = location.absolute(create_transform_job, _LOCATIONS, base_dir=base_dir)
-    request = build(TransformRequest, placed)
+    request = replace(build(TransformRequest, placed), model=model)
     _check_filters(request)
-    from dataclasses import replace
+    return request
 
-    return replace(request, model=model)
+
+def transform_document(
+    *,
+    job_name: str | None,
+    model_name: str | None,
+    input_path: str | None,
+    output_path: str | None,
+    instance_type: str | None,
+    instance_count: int | None = None,
+    data_type: str | None = None,
+    content_type: str | None = None,
+    compression_type: str | None = None,
+    split_type: str | None = None,
+    accept: str | None = None,
+    assemble_with: str | None = None,
+    batch_strategy: str | None = None,
+    max_payload_in_mb: int | None = None,
+    max_concurrent_transforms: int | None = None,
+    input_filter: str | None = None,
+    output_filter: str | None = None,
+    join_source: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    invocation_timeout: int | None = None,
+    invocation_retries: int | None = None,
+) -> dict[str, Any]:
+    """Give the CreateTransformJob document that these words of a command line mean; nothing is judged here.
+
+    A word that is None or empty leaves its member out, as when the flags are put over a document.
+    """
+    return _given(
+        TransformJobName=job_name,
+        ModelName=model_name,
+        MaxConcurrentTransforms=max_concurrent_transforms,
+        ModelClientConfig=_given(
+            InvocationsTimeoutInSeconds=invocation_timeout, InvocationsMaxRetries=invocation_retries
+        ),
+        MaxPayloadInMB=max_payload_in_mb,
+        BatchStrategy=batch_strategy,
+        Environment=dict(environment or {}),
+        TransformInput=_given(
+            DataSource=_given(S3DataSource=_given(S3DataType=data_type, S3Uri=input_path)),
+            ContentType=content_type,
+            CompressionType=compression_type,
+            SplitType=split_type,
+        ),
+        TransformOutput=_given(S3OutputPath=output_path, Accept=accept, AssembleWith=assemble_with),
+        TransformResources=_given(InstanceType=instance_type, InstanceCount=instance_count),
+        DataProcessing=_given(InputFilter=input_filter, OutputFilter=output_filter, JoinSource=join_source),
+    )
+
+
+def _given(**members: Any) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None and value != {}}
 
 
 def to_aws(request: TransformRequest) -> dict[str, Any]:
