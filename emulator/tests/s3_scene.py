@@ -96,7 +96,7 @@ class Wire:
         host, _, port = url.removeprefix("http://").partition(":")
         self.server = (host, int(port))
         self.listening = socket.create_server(("127.0.0.1", 0))
-        self.url = "http://127.0.0.1:{}".format(self.listening.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.listening.getsockname()[1]}"
         self.served = 0
         self.broken_after = None
         """Bytes after which every connection breaks, once."""

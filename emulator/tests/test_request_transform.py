@@ -110,3 +110,10 @@ def test_input_that_is_not_there_is_told(models, tmp_path):
     assert "rows.csv" in missing.value.hint
     with pytest.raises(RequestError, match="ManifestFile needs a file"):
         check_local(request(models, input_path=str(tmp_path), data_type="ManifestFile"))
+
+
+def test_the_environment_has_the_api_s_limits(models):
+    request(models, environment={f"V{number}": "x" * 10240 for number in range(16)})
+    for wrong in ({f"V{number}": "x" for number in range(17)}, {"V": "x" * 10241}):
+        with pytest.raises(RequestError, match="Environment"):
+            request(models, environment=wrong)
