@@ -231,6 +231,17 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.config.topology-null",),
     ),
     Setting(
+        name="s3-key-sharding",
+        choices=("round-robin", "blocks"),
+        default=lambda _: "round-robin",
+        about=(
+            "Which objects a host gets of a channel with ShardedByS3Key. Only that it is about 1/n of them is published. "
+            "round-robin gives the first key to the first host, the second to the second; blocks gives each host keys "
+            "that follow each other."
+        ),
+        facts=("training.channels.sharding-order",),
+    ),
+    Setting(
         name="shm-size",
         kind=Kind.SIZE,
         default=lambda _: "64m",
@@ -306,6 +317,28 @@ SETTINGS: tuple[Setting, ...] = (
         default=lambda profile: profile.upstreamoutputdataconfig,
         about="Whether upstreamoutputdataconfig.json (`[]`) is written; seen and missing together with trainingjobconfig.json.",
         facts=("training.config.upstreamoutputdataconfig",),
+    ),
+    Setting(
+        name="transform-newline",
+        kind=Kind.CHOICE,
+        default=lambda _: "where-missing",
+        choices=("where-missing", "always"),
+        about=(
+            "AssembleWith Line puts a newline after each answer of a transform job: only where the answer does not end in "
+            "one, or always, as the SDK's local mode does."
+        ),
+        facts=("batch.assemble",),
+    ),
+    Setting(
+        name="transform-retried",
+        kind=Kind.CHOICE,
+        default=lambda _: "5xx",
+        choices=("5xx", "no-answer"),
+        about=(
+            "Which invocations of a transform job are tried again, up to InvocationsMaxRetries: those that were answered "
+            "with 500 or above and those that were not answered, or the latter alone. Nothing is published."
+        ),
+        facts=("batch.retried-statuses",),
     ),
     Setting(
         name="default-accept",

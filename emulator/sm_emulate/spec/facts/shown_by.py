@@ -19,6 +19,10 @@ RESULT = "emulator/tests/test_product_train_result.py"
 STOP = "emulator/tests/test_product_train_stop.py"
 ARTIFACTS = "emulator/tests/test_product_train_artifacts.py"
 SERVE = "emulator/tests/test_product_serve.py"
+TRANSFORM = "emulator/tests/test_product_transform.py"
+TRANSFORM_REQUEST = "emulator/tests/test_request_transform.py"
+PAYLOADS = "emulator/tests/test_staging_payloads.py"
+TRANSFORM_OUTPUT = "emulator/tests/test_artifacts_transform_output.py"
 WRONG = "emulator/tests/test_product_wrong_input.py"
 UNPACK = "emulator/tests/test_artifacts_unpack.py"
 PACK = "emulator/tests/test_artifacts_pack.py"
@@ -38,6 +42,57 @@ COMPLETE = True
 """Whether every emulated fact has to name a test; a test of this package holds us to it once it is True."""
 
 SHOWN_BY: dict[str, tuple[str, ...]] = {
+    "batch.same-container": (
+        f"{TRANSFORM}::test_the_container_sees_a_batch_job",
+        f"{TRANSFORM}::test_a_container_that_is_never_healthy",
+    ),
+    "batch.execution-parameters": (
+        f"{TRANSFORM}::test_the_container_s_wishes_come_before_the_defaults_and_after_the_request",
+    ),
+    "batch.precedence": (
+        f"{TRANSFORM}::test_the_container_s_wishes_come_before_the_defaults_and_after_the_request",
+    ),
+    "batch.spelling": (f"{TRANSFORM}::test_the_container_sees_a_batch_job",),
+    "batch.payload": (
+        f"{TRANSFORM_REQUEST}::test_what_sagemaker_refuses_is_refused",
+        f"{TRANSFORM}::test_a_payload_of_any_size_is_streamed_in_chunks",
+        f"{TRANSFORM}::test_a_record_that_is_too_large_is_an_error_of_the_client",
+    ),
+    "batch.split": (
+        f"{PAYLOADS}::test_bodies_together_are_the_object_whatever_the_limit",
+        f"{PAYLOADS}::test_recordio_keeps_its_framing_in_batches_and_loses_it_alone",
+        f"{PAYLOADS}::test_tfrecord_likewise",
+    ),
+    "batch.client-config": (
+        f"{TRANSFORM_REQUEST}::test_what_is_left_out_has_the_platform_s_defaults",
+        f"{TRANSFORM}::test_what_fails_is_tried_again",
+    ),
+    "batch.retried-statuses": (f"{TRANSFORM}::test_what_fails_is_tried_again",),
+    "batch.output": (
+        f"{TRANSFORM}::test_a_failed_record_fails_its_file_and_the_job_and_no_other_file",
+        f"{TRANSFORM}::test_each_file_becomes_an_out_file_in_its_sub_folder",
+    ),
+    "batch.assemble": (f"{TRANSFORM_OUTPUT}::test_answers_are_put_one_after_the_other_or_on_lines",),
+    "batch.filters": (
+        "emulator/tests/test_request_record_filter.py::test_a_row_is_an_array",
+        "emulator/tests/test_request_record_filter.py::test_a_document_is_walked_by_names",
+        f"{TRANSFORM}::test_records_are_filtered_joined_and_filtered_again",
+    ),
+    "batch.join": (
+        f"{TRANSFORM_OUTPUT}::test_a_row_is_followed_by_its_answer",
+        f"{TRANSFORM_OUTPUT}::test_a_document_is_given_its_answer_as_an_attribute",
+    ),
+    "batch.environment": (f"{TRANSFORM_REQUEST}::test_the_environment_has_the_api_s_limits",),
+    "batch.log-lines": (
+        f"{TRANSFORM}::test_a_failed_record_fails_its_file_and_the_job_and_no_other_file",
+        f"{TRANSFORM}::test_a_container_that_dies_gives_no_answer",
+    ),
+    "batch.instances": (
+        f"{TRANSFORM}::test_several_instances_share_the_objects",
+        f"{TRANSFORM_REQUEST}::test_what_sagemaker_refuses_is_refused",
+    ),
+    "batch.record-counts": (f"{TRANSFORM_OUTPUT}::test_what_cannot_be_joined_or_filtered_is_told",),
+    "batch.slow-bodies": (f"{TRANSFORM}::test_a_container_that_dies_gives_no_answer",),
     "training.invocation.train-replaces-cmd": (
         f"{CONTAINER}::test_train_is_appended_as_the_four_cases_say",
         f"{JOB_SPEC}::test_the_four_ways_to_start_a_program",
