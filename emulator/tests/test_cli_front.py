@@ -226,6 +226,13 @@ def test_completion_offers_the_names_of_runs(jobs, monkeypatch):
     assert got.stdout.split() == ["plain,iris-1"]
 
 
+def test_completion_offers_the_words_of_an_option():
+    got = process(
+        _SM_EMULATE_COMPLETE="bash_complete", COMP_WORDS="sm-emulate transform --split-type r", COMP_CWORD="3"
+    )
+    assert got.stdout.split() == ["plain,RecordIO"]
+
+
 def test_help_imports_no_command_and_no_engine():
     code = (
         "import sys\n"

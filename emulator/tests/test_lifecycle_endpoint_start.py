@@ -8,9 +8,10 @@ import socket
 import tarfile
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from scenes import Endpoints
+from scenes import Endpoints, Model
 
 from sm_emulate import api
 from sm_emulate.engine.memory import MemoryEngine
@@ -27,6 +28,7 @@ from sm_emulate.events import ContainerExited, ContainerStarted, Pinged, StatusC
 from sm_emulate.gateway import Gateway
 from sm_emulate.gateway.ping import PingOutcome
 from sm_emulate.lifecycle.health import diagnose
+from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.request.endpoint import from_aws
 from sm_emulate.storage.runs import Runs
 
@@ -190,6 +192,100 @@ def test_a_model_archive_is_unpacked_before_the_start(endpoints, model, tmp_path
 
     start(endpoints, Reads(), model=archive(tmp_path / "model.tar.gz", weights=b"w"))
     assert seen == [b"w"]
+
+
+class Sees(Model):
+    """Remembers the files that it finds."""
+
+    def __init__(self):
+        super().__init__()
+        self.files = {}
+
+    def __call__(self, box):
+        for top in ("/opt/ml/model", "/opt/ml/additional-model-data-sources"):
+            for mount in box.spec.mounts:
+                if mount.target.startswith(top):
+                    folder = Path(mount.source)
+                    self.files |= {
+                        f"{mount.target}/{path.relative_to(folder)}": path.read_bytes()
+                        for path in folder.rglob("*")
+                        if path.is_file()
+                    }
+        return super().__call__(box)
+
+
+def test_an_archive_in_s3_is_fetched_and_unpacked(endpoints, bucket, tmp_path):
+    packed = archive(tmp_path / "m.tar.gz", weights=b"w")
+    bucket.put_bytes("models/m.tar.gz", packed.read_bytes())
+    seen = Sees()
+    start(endpoints, seen, model=bucket.uri("models/m.tar.gz"), platform=Platform(s3=bucket.place))
+    assert seen.files == {"/opt/ml/model/weights": b"w"}
+
+
+def test_a_bad_archive_in_s3_is_told_by_its_uri(endpoints, bucket):
+    bucket.put_bytes("m.tar.gz", b"PK\x03\x04 and so on")
+    with pytest.raises(ArchiveError, match="it is a zip file") as refused:
+        start(endpoints, Sees(), model=bucket.uri("m.tar.gz"), platform=Platform(s3=bucket.place))
+    assert refused.value.value == bucket.uri("m.tar.gz")
+
+
+def test_a_prefix_of_the_embedded_s3_is_a_folder(endpoints):
+    platform = api.platform(s3="embedded")
+    folder = platform.s3.folder / "bucket" / "models" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "weights").write_text("w")
+    seen = Sees()
+    start(endpoints, seen, model="s3://bucket/models/", platform=platform)
+    assert seen.files == {"/opt/ml/model/deep/weights": b"w"}
+    (mount,) = seen.box.spec.mounts
+    assert mount.read_only
+
+
+def test_additional_model_data_lies_in_folders_of_its_own(endpoints, bucket):
+    bucket.put("draft/config.json", "weights.tar.gz")
+    seen = Sees()
+    request = endpoints.request(seen)
+    container = {
+        "Image": request.model.image,
+        "ModelDataSource": {
+            "S3DataSource": {
+                "S3Uri": bucket.uri("weights.tar.gz"),
+                "S3DataType": "S3Object",
+                "CompressionType": "None",
+            }
+        },
+        "AdditionalModelDataSources": [
+            {
+                "ChannelName": "draft_model",
+                "S3DataSource": {
+                    "S3Uri": bucket.uri("draft/"),
+                    "S3DataType": "S3Prefix",
+                    "CompressionType": "None",
+                },
+            }
+        ],
+    }
+    documents = replace(
+        request.documents,
+        create_model={"ModelName": request.model.model_name, "PrimaryContainer": container},
+    )
+    platform = Platform(s3=bucket.place)
+    with api.new_endpoint(from_aws(documents), engine=endpoints.engine, platform=platform) as endpoint:
+        endpoint.start()
+        endpoint.stop()
+    assert seen.files == {
+        "/opt/ml/model/weights.tar.gz": b"weights.tar.gz",
+        "/opt/ml/additional-model-data-sources/draft_model/config.json": b"draft/config.json",
+    }
+
+
+def test_a_model_that_is_not_in_s3_starts_nothing(endpoints, bucket, home):
+    started = []
+    for uri in (bucket.uri("no.tar.gz"), bucket.uri("none/")):
+        with pytest.raises(RequestError, match="the model is not there"):
+            start(endpoints, lambda box: started.append(1), model=uri, platform=Platform(s3=bucket.place))
+    assert started == []
+    assert not home.exists()
 
 
 def test_an_archive_that_hosting_would_refuse_starts_nothing(endpoints, tmp_path):

@@ -55,7 +55,7 @@ TRAIN = {
 SERVE = {
     "serve-unknown-image": (3, ["no-such-image-here:none"]),
     "serve-model-not-there": (2, ["IMAGE", "--model", "modle"]),
-    "serve-model-s3": (2, ["IMAGE", "--model", "s3://bucket/model.tar.gz"]),
+    "serve-model-s3": (2, ["IMAGE", "--model", "s3://bucket/model.tar.gz", "--s3", "embedded"]),
     "serve-startup-timeout": (2, ["IMAGE", "--startup-timeout", "59"]),
     "serve-name": (2, ["IMAGE", "--endpoint-name", "my_endpoint"]),
     "serve-environment": (2, ["IMAGE", "--environment", "secret"]),

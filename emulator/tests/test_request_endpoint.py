@@ -33,7 +33,7 @@ def test_few_flags_make_an_endpoint_with_the_documented_defaults(models):
     )
     assert request.container_startup_health_check_timeout_in_seconds == 480
     assert (request.model.mode, request.initial_instance_count) == ("SingleModel", 1)
-    assert (request.model.model_data, request.model.path, request.model.is_archive) == (None, None, False)
+    assert (request.model.model_data, request.model.data, request.model.additional) == (None, None, ())
     assert request.model.environment == {}
     assert not request.model.enable_network_isolation
 
@@ -78,8 +78,8 @@ def test_every_flag_has_its_place(models):
         create_endpoint={"EndpointName": "my-endpoint", "EndpointConfigName": "my-endpoint"},
     )
     assert from_aws(request.documents, models=models) == request
-    assert request.model.is_archive
-    assert request.model.path is None
+    assert request.model.data.is_archive
+    assert request.model.data.path is None
     assert "s3cret" not in repr(request)
 
 
@@ -94,8 +94,8 @@ def test_every_flag_has_its_place(models):
 def test_a_model_on_this_machine_is_a_folder_or_an_archive(model_data, path, archive, models):
     request = from_flags(**FLAGS, model_data=model_data, base_dir=Path("/base"), models=models)
 
-    assert request.model.path == Path(path)
-    assert request.model.is_archive is archive
+    assert request.model.data.path == Path(path)
+    assert request.model.data.is_archive is archive
     assert from_aws(request.documents, base_dir=Path("/elsewhere"), models=models) == request
 
 
@@ -197,6 +197,20 @@ def documents(models, change):
 CONTAINER = {"Image": "image"}
 
 
+def source(uri, data_type, compression, **more):
+    """Give a ModelDataSource."""
+    return {
+        "ModelDataSource": {
+            "S3DataSource": {
+                "S3Uri": uri,
+                "S3DataType": data_type,
+                "CompressionType": compression,
+                **more,
+            }
+        }
+    }
+
+
 @pytest.mark.parametrize(
     ("change", "what"),
     [
@@ -221,6 +235,41 @@ CONTAINER = {"Image": "image"}
         (
             lambda m, c, e: m["PrimaryContainer"].update(ModelDataUrl="s3://b/m.tar.gz", ModelDataSource={}),
             "PrimaryContainer has both ModelDataUrl and ModelDataSource",
+        ),
+        (
+            lambda m, c, e: m["PrimaryContainer"].update(ModelDataSource={}),
+            "PrimaryContainer.ModelDataSource is empty",
+        ),
+        (
+            lambda m, c, e: m["PrimaryContainer"].update(source("s3://b/model", "S3Prefix", "None")),
+            "a prefix of model data has to end in a slash",
+        ),
+        (
+            lambda m, c, e: m["PrimaryContainer"].update(source("s3://b/model/", "S3Prefix", "Gzip")),
+            "only single objects can be archives: S3DataType is S3Prefix",
+        ),
+        (
+            lambda m, c, e: m["PrimaryContainer"].update(
+                source("s3://b/m", "S3Object", "None", ManifestS3Uri="s3://b/list.csv")
+            ),
+            "PrimaryContainer.ModelDataSource.S3DataSource.ManifestS3Uri is not emulated",
+        ),
+        (
+            lambda m, c, e: m["PrimaryContainer"].update(
+                AdditionalModelDataSources=[
+                    {"ChannelName": "draft", **source("s3://b/m", "S3Object", "None")["ModelDataSource"]}
+                ]
+                * 2
+            ),
+            "two AdditionalModelDataSources have one name",
+        ),
+        (
+            lambda m, c, e: m["PrimaryContainer"].update(
+                AdditionalModelDataSources=[
+                    {"ChannelName": "..", **source("s3://b/m", "S3Object", "None")["ModelDataSource"]}
+                ]
+            ),
+            "PrimaryContainer.AdditionalModelDataSources[0].ChannelName cannot be a folder's name",
         ),
         (
             lambda m, c, e: c.update(AsyncInferenceConfig={"OutputConfig": {}}),

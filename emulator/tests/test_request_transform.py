@@ -112,6 +112,14 @@ def test_input_that_is_not_there_is_told(models, tmp_path):
         check_local(request(models, input_path=str(tmp_path), data_type="ManifestFile"))
 
 
+def test_a_model_in_s3_is_an_archive_and_a_folder_is_taken_from_here_only(models):
+    assert request(models, model_data="s3://b/model.tar.gz").model.model_data == "s3://b/model.tar.gz"
+    assert request(models, model_data="/model").model.data.is_prefix
+    with pytest.raises(RequestError, match="transform jobs cannot use ModelDataSource") as refused:
+        request(models, model_data="s3://b/model/")
+    assert refused.value.value == "s3://b/model/"
+
+
 def test_the_environment_has_the_api_s_limits(models):
     request(models, environment={f"V{number}": "x" * 10240 for number in range(16)})
     for wrong in ({f"V{number}": "x" for number in range(17)}, {"V": "x" * 10241}):

@@ -70,8 +70,7 @@ class Life:
             request,
             endpoint_name=f"{request.endpoint_name}-{conditions.name.replace(' ', '-')}",
             model=replace(
-                request.model,
-                model_data=None if conditions.model is None else conditions.model.as_uri(),
+                request.model.with_folder(conditions.model),
                 enable_network_isolation=conditions.isolated,
             ),
             container_startup_health_check_timeout_in_seconds=max(1, math.ceil(conditions.window_s)),

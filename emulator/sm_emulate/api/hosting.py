@@ -14,9 +14,11 @@ from sm_emulate.gateway import check_port
 from sm_emulate.gateway.client import Answer
 from sm_emulate.gateway.client import invoke as invoke_at
 from sm_emulate.lifecycle.endpoint import Endpoint
+from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.hosted_model import check_local
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS
+from sm_emulate.staging.model_files import check_stored
 from sm_emulate.storage.runs import Runs, default_home
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine
     from sm_emulate.events import Listener
-    from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.endpoint import EndpointRequest
 
 
@@ -62,8 +63,9 @@ def new_endpoint(
         RequestError: something asked for is wrong or not emulated; nothing was started.
         MachineError: this machine cannot run it.
     """
-    _check_emulated(request)
+    platform = platform or Platform()
     check_local(request.model)
+    check_stored(request.model, platform.s3)
     if port:
         check_port(port)
     runs = _runs(home)
@@ -180,16 +182,6 @@ def _how_it_ended(description: Mapping[str, Any]) -> str:
     codes = description.get("Emulator", {}).get("ContainerExitCodes", {})
     ended = "".join(f", its container exited with code {code}" for code in codes.values())
     return f"{description.get('EndpointName')}: {description.get('EndpointStatus')}{ended}"
-
-
-def _check_emulated(request: EndpointRequest) -> None:
-    if request.model.model_data is not None and request.model.path is None:
-        raise RequestError(
-            "only models on this machine can be served yet",
-            value=request.model.model_data,
-            expected="a folder, or a file named *.tar.gz",
-            hint="copy it here first",
-        )
 
 
 def _runs(home: Path | None) -> Runs:

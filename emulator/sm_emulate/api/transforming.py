@@ -12,10 +12,10 @@ from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.transform import TransformJob
 from sm_emulate.report.run_files import RunFiles
-from sm_emulate.request.location import local_path
 from sm_emulate.request.transform import check_local
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS
 from sm_emulate.spec.transform_job import START_WINDOW_SECONDS
+from sm_emulate.staging.model_files import check_stored
 from sm_emulate.storage.runs import Runs, default_home
 from sm_emulate.storage.stores import store_of
 
@@ -62,8 +62,8 @@ def transform(
         MachineError: this machine cannot run it.
     """
     platform = platform or Platform()
-    _check_emulated(request)
     check_local(request)
+    check_stored(request.model, platform.s3)
     store_of(request.transform_output.s3_output_path, platform.s3).check_writable(
         request.transform_output.s3_output_path
     )
@@ -92,14 +92,3 @@ def transform(
                 if not job.began:
                     run.forget()  # there is no run to look at; the error says it all
                 raise
-
-
-def _check_emulated(request: TransformRequest) -> None:
-    model = request.model.model_data
-    if model is not None and local_path(model) is None:
-        raise RequestError(
-            "only models on this machine can be served yet",
-            value=model,
-            expected="a folder, or a file named *.tar.gz",
-            hint="copy it here first",
-        )

@@ -167,6 +167,15 @@ def complete_settings(_ctx: click.Context, _option: click.Parameter, incomplete:
     return [f"{setting.name}=" for setting in SETTINGS if setting.name.startswith(incomplete)]
 
 
+def values(*known: str) -> Callable[[click.Context, click.Option, str], list[str]]:
+    """Give the completion of an option that takes one of a few words, whose check is the request's."""
+
+    def complete(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
+        return [word for word in known if word.lower().startswith(incomplete.lower())]
+
+    return complete
+
+
 def complete_s3(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
     """Offer the names of S3s to the shell."""
     return [name for name in ("aws", "embedded", "http://") if name.startswith(incomplete)]

@@ -20,6 +20,7 @@ from sm_emulate.cli.options import (
     platform_of,
     platform_options,
     terminal,
+    values,
 )
 
 if TYPE_CHECKING:
@@ -47,18 +48,48 @@ Each input object becomes OUTPUT_PATH/NAME.out. Ctrl-C stops the job; a second o
 @click.option("--job-name", metavar="NAME", help="Name of the job.  [default: image and time]")
 @click.option("--model", metavar="PATH", help="Folder or .tar.gz that the container finds at /opt/ml/model.")
 @click.option("--input", "input_path", metavar="PATH", help="Folder, file, manifest or s3:// prefix.")
-@click.option("--input-type", metavar="TYPE", help="S3Prefix or ManifestFile.  [default: S3Prefix]")
+@click.option(
+    "--input-type",
+    shell_complete=values("S3Prefix", "ManifestFile"),
+    metavar="TYPE",
+    help="S3Prefix or ManifestFile.  [default: S3Prefix]",
+)
 @click.option("--content-type", metavar="TYPE", help="MIME type of the input.")
-@click.option("--compression", metavar="TYPE", help="None or Gzip.  [default: None]")
-@click.option("--split-type", metavar="TYPE", help="None, Line, RecordIO or TFRecord.  [default: None]")
-@click.option("--strategy", metavar="NAME", help="SingleRecord or MultiRecord.  [default: the container's]")
+@click.option(
+    "--compression",
+    shell_complete=values("None", "Gzip"),
+    metavar="TYPE",
+    help="None or Gzip.  [default: None]",
+)
+@click.option(
+    "--split-type",
+    shell_complete=values("None", "Line", "RecordIO", "TFRecord"),
+    metavar="TYPE",
+    help="None, Line, RecordIO or TFRecord.  [default: None]",
+)
+@click.option(
+    "--strategy",
+    shell_complete=values("SingleRecord", "MultiRecord"),
+    metavar="NAME",
+    help="SingleRecord or MultiRecord.  [default: the container's]",
+)
 @click.option("--max-payload", type=int, metavar="MB", help="MaxPayloadInMB; 0 sends chunks.  [default: 6]")
 @click.option("--max-concurrent", type=int, metavar="N", help="MaxConcurrentTransforms.  [default: 1]")
 @click.option("--accept", metavar="TYPE", help="MIME type that is wanted back.")
-@click.option("--assemble-with", metavar="HOW", help="None or Line.  [default: None]")
+@click.option(
+    "--assemble-with",
+    shell_complete=values("None", "Line"),
+    metavar="HOW",
+    help="None or Line.  [default: None]",
+)
 @click.option("--input-filter", metavar="PATH", help="What of each record is sent, as '$[1:]'.")
 @click.option("--output-filter", metavar="PATH", help="What of each result is kept, as '$[0,-1]'.")
-@click.option("--join-source", metavar="SOURCE", help="None or Input: put answers beside their records.")
+@click.option(
+    "--join-source",
+    shell_complete=values("None", "Input"),
+    metavar="SOURCE",
+    help="None or Input: put answers beside their records.",
+)
 @click.option("--output-path", metavar="PATH", help="Folder or s3:// prefix.  [default: run folder]")
 @click.option("--environment", multiple=True, metavar="KEY=VALUE", help="One variable of the container.")
 @click.option("--instance-type", metavar="TYPE", help="Instance type.  [default: ml.m5.large]")
@@ -169,6 +200,9 @@ def _request(flags: dict[str, Any]) -> TransformRequest:
         invocation_retries=flags["invocation_retries"],
     )
     models = load_models(cache_dir=default_cache(os.environ))
+    if flags["model"] is not None:  # whichever way the file names its own
+        for member in ("ModelDataUrl", "ModelDataSource"):
+            model.get("PrimaryContainer", {}).pop(member, None)
     return from_aws(override(document, over), override(model, over_model), models=models)
 
 

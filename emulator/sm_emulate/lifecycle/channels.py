@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
-import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import MachineError, RequestError, SmEmulateError
-from sm_emulate.events import Noted, Progress
+from sm_emulate.events import Noted
 from sm_emulate.lifecycle.companion import Companion, PlatformFailure
+from sm_emulate.lifecycle.download import Told
 from sm_emulate.request.channel import S3DataSource
 from sm_emulate.spec import wordings
 from sm_emulate.spec.training_job import LAYOUT
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from sm_emulate.staging.channel_folder import ChannelFolder
     from sm_emulate.storage.object_cache import ObjectCache
     from sm_emulate.storage.objects import StoredObject
-
-TELL_SECONDS = 0.1
 
 
 class Channels(Companion):
@@ -144,7 +141,7 @@ class Channels(Companion):
             total = sum(found.size for found in missing)
             if total > shutil.disk_usage(self._cache.folder).free:
                 raise PlatformFailure(wordings.DOWNLOAD_OUT_OF_DISK)
-        told_of = _Told(self._around, f"Downloading {channel.channel_name}", total)
+        told_of = Told(self._around.publish, f"Downloading {channel.channel_name}", total)
         self._cache.fetch(store, missing, tell=told_of, stopping=self._around.stopping)
 
     def _place(self, data: ChannelData, folder: ChannelFolder, objects: Sequence[StoredObject]) -> None:
@@ -169,23 +166,6 @@ class Channels(Companion):
             return str(self._cache.path(data.store, found))
         assert isinstance(data.store, (FolderStore, BucketFolders))
         return data.store.local_file(found)
-
-
-class _Told:
-    """Tells how far the fetching is, not too often. Threads may call it."""
-
-    def __init__(self, around: Surroundings, task: str, total: int) -> None:
-        self._around, self._task, self._total = around, task, total
-        self._done, self._next, self._lock = 0, 0.0, threading.Lock()
-
-    def __call__(self, come: int) -> None:
-        with self._lock:
-            self._done += come
-            over = self._done >= self._total
-            if not over and time.monotonic() < self._next:
-                return
-            self._next = time.monotonic() + TELL_SECONDS
-            self._around.publish(Progress(task=self._task, done_bytes=self._done, total_bytes=self._total))
 
 
 def _make(folder: str, made: set[str]) -> None:

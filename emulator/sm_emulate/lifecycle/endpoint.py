@@ -19,7 +19,7 @@ from sm_emulate.gateway import EndpointFront, Gateway, warm_up
 from sm_emulate.lifecycle.endpoint_container import container_host, container_spec
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
 from sm_emulate.lifecycle.labels import labels_of
-from sm_emulate.lifecycle.model_folder import model_folder
+from sm_emulate.lifecycle.model_folder import model_mounts
 from sm_emulate.lifecycle.network import private_network
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
@@ -31,9 +31,8 @@ from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
-    from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
+    from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image, Mount
     from sm_emulate.events import Event, Listener
     from sm_emulate.gateway import Invocation, Upstream
     from sm_emulate.request.endpoint import EndpointRequest
@@ -213,15 +212,16 @@ class Endpoint:
     def _start(self) -> None:
         self._enter(EndpointStatus.CREATING, "Creating the endpoint")
         with self._timed("Model"):
-            model = model_folder(
+            mounts = model_mounts(
                 self.request.model,
-                self.run_folder.opt_ml(self._host) / "model",
+                self.run_folder.opt_ml(self._host),
+                s3=self.platform.s3,
                 publish=self._publish,
                 heed_stop=self._container.heed_stop,
             )
         self._container.heed_stop()
         with self._timed("Container"):
-            spec = self._spec(model)
+            spec = self._spec(mounts)
             warming = threading.Thread(target=warm_up, name="gateway warm-up", daemon=True)
             warming.start()
             self._container.start(spec)
@@ -232,7 +232,7 @@ class Endpoint:
         self._open(upstream)
         self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
 
-    def _spec(self, model: Path | None) -> ContainerSpec:
+    def _spec(self, mounts: tuple[Mount, ...]) -> ContainerSpec:
         """Describe the container, whose end is seen to from now on; its network is made."""
         labels = labels_of(self.run_folder, self.session) | {LABEL_HOST: self._host}
         name = f"sm-emulate-{self.session[:12]}"
@@ -247,7 +247,7 @@ class Endpoint:
             self.request.model.environment,
             image=self.image.id,
             platform=self.platform,
-            model=model,
+            mounts=mounts,
             network=network,
             gpus=self._gpus,
             labels=labels,

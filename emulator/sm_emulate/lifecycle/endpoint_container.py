@@ -5,16 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from sm_emulate.engine.protocol import ContainerSpec, Mount
+from sm_emulate.engine.protocol import ContainerSpec
 from sm_emulate.gateway import Upstream
 from sm_emulate.gateway.ping import ping
-from sm_emulate.spec.endpoint import COMMAND, CONTAINER_PORT, MODEL_DIRECTORY, environment
+from sm_emulate.spec.endpoint import COMMAND, CONTAINER_PORT, environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-    from sm_emulate.engine.protocol import ContainerState, Engine, GpuRequest
+    from sm_emulate.engine.protocol import ContainerState, Engine, GpuRequest, Mount
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.spec.settings import Settings
 
@@ -27,7 +26,7 @@ def container_spec(
     *,
     image: str,
     platform: Platform,
-    model: Path | None,
+    mounts: tuple[Mount, ...],
     network: str | None,
     gpus: GpuRequest | None,
     labels: dict[str, str],
@@ -35,7 +34,6 @@ def container_spec(
 ) -> ContainerSpec:
     """Describe a container that serves; `requested` is the environment that was asked for."""
     settings = platform.settings
-    mounts = () if model is None else (Mount(source=str(model), target=MODEL_DIRECTORY, read_only=True),)
     return ContainerSpec(
         image=image,
         name=name,

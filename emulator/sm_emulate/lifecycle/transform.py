@@ -12,7 +12,7 @@ from sm_emulate.errors import EndpointFailedError, SmEmulateError
 from sm_emulate.events import LogLines, Progress, StatusChanged, Warned, now
 from sm_emulate.lifecycle.endpoint_container import container_spec
 from sm_emulate.lifecycle.labels import labels_of
-from sm_emulate.lifecycle.model_folder import model_folder
+from sm_emulate.lifecycle.model_folder import model_mounts
 from sm_emulate.lifecycle.network import private_network
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
@@ -29,9 +29,8 @@ from sm_emulate.storage.trouble import told
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
-    from pathlib import Path
 
-    from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
+    from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image, Mount
     from sm_emulate.events import Event, Listener
     from sm_emulate.lifecycle.transform_work import Work
     from sm_emulate.request.transform import TransformRequest
@@ -195,9 +194,10 @@ class TransformJob:
         """Start the containers and wait until all are healthy."""
         first = next(iter(self._instances.values()))
         with self._timed("Model"):
-            model = model_folder(
+            mounts = model_mounts(
                 self.request.model,
-                self.run_folder.path / "opt-ml" / "model",
+                self.run_folder.path / "opt-ml",
+                s3=self.platform.s3,
                 publish=self._publish,
                 heed_stop=first.heed_stop,
             )
@@ -217,13 +217,13 @@ class TransformJob:
             for name, instance in self._instances.items():
                 instance.heed_stop()
                 resources.callback(instance.close)
-                instance.start(self._spec(name, model, network, labels))
+                instance.start(self._spec(name, mounts, network, labels))
         with self._timed("Health"):
             for instance in self._instances.values():
                 instance.healthy(self._window)
 
     def _spec(
-        self, name: str, model: Path | None, network: str | None, labels: dict[str, str]
+        self, name: str, mounts: tuple[Mount, ...], network: str | None, labels: dict[str, str]
     ) -> ContainerSpec:
         request = self.request
         spec_ = container_spec(
@@ -238,7 +238,7 @@ class TransformJob:
             },
             image=self.image.id,
             platform=self.platform,
-            model=model,
+            mounts=mounts,
             network=network,
             gpus=self._gpus,
             labels={**labels, LABEL_HOST: name},

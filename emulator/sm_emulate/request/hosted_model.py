@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
@@ -11,14 +11,49 @@ from sm_emulate.request.validate import Problem, require
 from sm_emulate.request.wording import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from sm_emulate.request.service_model import OperationModel
 
 OPERATION = "CreateModel"
 _ARCHIVE = ".tar.gz"
-_LOCATIONS = ("PrimaryContainer.ModelDataUrl", "PrimaryContainer.ModelDataSource.S3DataSource.S3Uri")
+_MODEL = "PrimaryContainer"
+_LOCATIONS = (
+    f"{_MODEL}.ModelDataUrl",
+    f"{_MODEL}.ModelDataSource.S3DataSource.S3Uri",
+    f"{_MODEL}.AdditionalModelDataSources[].S3DataSource.S3Uri",
+)
+_NOT_EMULATED = ("ManifestS3Uri", "ManifestEtag", "HubAccessConfig")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelData:
+    """What a container finds in one folder: ModelDataUrl, ModelDataSource, or one of AdditionalModelDataSources."""
+
+    uri: str
+    """`s3://...` or an absolute `file:///...`."""
+    s3_data_type: str = "S3Object"
+    compression_type: str = "Gzip"
+    etag: str | None = None
+    """What the object's has to be."""
+    channel_name: str | None = None
+    """Of additional data: the name of its folder."""
+
+    @property
+    def path(self) -> Path | None:
+        """The archive, file or folder on this machine; None for what lies in S3."""
+        return location.local_path(self.uri)
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether it is a gzip-compressed tar."""
+        return self.compression_type == "Gzip"
+
+    @property
+    def is_prefix(self) -> bool:
+        """Whether it is a folder rather than one object."""
+        return self.s3_data_type == "S3Prefix"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +62,10 @@ class HostedModel:
 
     model_name: str
     image: str
-    model_data: str | None = None
-    """`s3://...` or an absolute `file:///...`: an archive, or a folder if it does not end in `.tar.gz`."""
+    data: ModelData | None = None
+    """What the container finds at /opt/ml/model."""
+    additional: tuple[ModelData, ...] = ()
+    """What it finds beside that, each in a folder of its own."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     mode: str = "SingleModel"
     enable_network_isolation: bool = False
@@ -37,14 +74,27 @@ class HostedModel:
     """What it was made from, its local paths absolute."""
 
     @property
-    def path(self) -> Path | None:
-        """The archive or folder on this machine, None for no model data or such in S3."""
-        return None if self.model_data is None else location.local_path(self.model_data)
+    def container(self) -> Mapping[str, Any]:
+        """Its container definition."""
+        container: Mapping[str, Any] = self.document[_MODEL]
+        return container
 
     @property
-    def is_archive(self) -> bool:
-        """Whether the model data is a packed archive rather than a folder."""
-        return self.model_data is not None and self.model_data.endswith(_ARCHIVE)
+    def model_data(self) -> str | None:
+        """Where the model data lies: `s3://...`, or an absolute `file:///...`."""
+        return None if self.data is None else self.data.uri
+
+    @property
+    def all_data(self) -> tuple[ModelData, ...]:
+        """Everything that the container is to find."""
+        return self.additional if self.data is None else (self.data, *self.additional)
+
+    def with_folder(self, folder: Path | None) -> HostedModel:
+        """Give the model with a folder of this machine as its model data, or with none."""
+        data = None
+        if folder is not None:
+            data = ModelData(uri=folder.as_uri(), s3_data_type="S3Prefix", compression_type="None")
+        return replace(self, data=data)
 
 
 def create_model(
@@ -91,11 +141,16 @@ def from_aws(
     )
     placed = location.absolute(document, _LOCATIONS, base_dir=base_dir)
     container = placed["PrimaryContainer"]
-    source = container.get("ModelDataSource", {}).get("S3DataSource", {})
+    data = None
+    if "ModelDataUrl" in container:
+        data = ModelData(uri=container["ModelDataUrl"])
+    elif "ModelDataSource" in container:
+        data = _source(container["ModelDataSource"])
     return HostedModel(
         model_name=placed["ModelName"],
         image=container["Image"],
-        model_data=container.get("ModelDataUrl", source.get("S3Uri")),
+        data=data,
+        additional=tuple(_source(source) for source in container.get("AdditionalModelDataSources", ())),
         environment=dict(container.get("Environment", {})),
         mode=container.get("Mode", "SingleModel"),
         enable_network_isolation=placed.get("EnableNetworkIsolation", False),
@@ -104,23 +159,44 @@ def from_aws(
     )
 
 
+def _source(given: Mapping[str, Any]) -> ModelData:
+    source = given["S3DataSource"]
+    return ModelData(
+        uri=source["S3Uri"],
+        s3_data_type=source["S3DataType"],
+        compression_type=source["CompressionType"],
+        etag=source.get("ETag"),
+        channel_name=given.get("ChannelName"),
+    )
+
+
 def check_local(model: HostedModel) -> None:
-    """Raise RequestError if the model data is on this machine but not there, or not what its name says."""
-    path = model.path
-    if path is None:
-        return
+    """Raise RequestError if model data is on this machine but not there, or not what it is said to be."""
+    for data in model.all_data:
+        path = data.path
+        if path is not None:
+            _check_local(data, path)
+
+
+def _check_local(data: ModelData, path: Path) -> None:
     if not path.exists():
         raise location.missing("the model is not there: no such file or folder", path)
-    if model.is_archive and not path.is_file():
+    if data.is_archive and not path.is_file():
         raise RequestError(
             "the model is a folder named like an archive", value=path, expected="a .tar.gz file"
         )
-    if not model.is_archive and not path.is_dir():
+    if data.is_prefix and not path.is_dir():
         raise RequestError(
             "the model is neither a folder nor a .tar.gz archive",
             value=path,
             expected="a folder, or a file named *.tar.gz",
             hint=f"pack it: tar -czf model.tar.gz -C {path.parent} {path.name}",
+        )
+    if not data.is_prefix and not path.is_file():
+        raise RequestError(
+            "the model is a folder, and S3DataType is S3Object",
+            value=path,
+            expected="a file, or S3DataType S3Prefix",
         )
 
 
@@ -162,7 +238,60 @@ def _problems(document: Mapping[str, Any]) -> list[Problem]:
                 hint="a folder is given as ModelDataSource.S3DataSource, with S3DataType S3Prefix",
             )
         ]
-    return []
+    return [*_source_problems(container)]
+
+
+def _source_problems(container: Mapping[str, Any]) -> Iterator[Problem]:
+    sources = []
+    if "ModelDataSource" in container:
+        sources.append((f"{_MODEL}.ModelDataSource", container["ModelDataSource"]))
+    additional = container.get("AdditionalModelDataSources", ())
+    sources += [(f"{_MODEL}.AdditionalModelDataSources[{at}]", each) for at, each in enumerate(additional)]
+    for path, given in sources:
+        source = given.get("S3DataSource")
+        if source is None:
+            yield Problem(
+                path=path,
+                what=f"{path} is empty",
+                expected="S3DataSource with S3Uri, S3DataType and CompressionType",
+            )
+            continue
+        yield from _s3_problems(f"{path}.S3DataSource", source)
+    names = [each["ChannelName"] for each in additional]
+    for at, name in enumerate(names):
+        path = f"{_MODEL}.AdditionalModelDataSources[{at}].ChannelName"
+        if name in {".", ".."}:  # the API's own pattern lets them through
+            yield Problem(path=path, what=f"{path} cannot be a folder's name", value=name, expected="a name")
+        elif name in names[:at]:
+            yield Problem(
+                path=path,
+                what="two AdditionalModelDataSources have one name",
+                value=name,
+                expected="one each",
+            )
+
+
+def _s3_problems(path: str, source: Mapping[str, Any]) -> Iterator[Problem]:
+    for name in _NOT_EMULATED:
+        if name in source:
+            yield not_emulated(f"{path}.{name}", f"{path}.{name} is", "S3Uri alone")
+    if source["S3DataType"] != "S3Prefix":
+        return
+    if source["CompressionType"] == "Gzip":
+        yield Problem(
+            path=f"{path}.CompressionType",
+            what="only single objects can be archives: S3DataType is S3Prefix",
+            value="Gzip",
+            expected="CompressionType None, or S3DataType S3Object",
+        )
+    uri = source["S3Uri"]
+    if not location.is_local(uri) and not uri.endswith("/"):
+        yield Problem(
+            path=f"{path}.S3Uri",
+            what="a prefix of model data has to end in a slash",
+            value=shown(uri),
+            expected=shown(f"{uri}/"),
+        )
 
 
 def not_emulated(path: str, subject: str, instead: str) -> Problem:

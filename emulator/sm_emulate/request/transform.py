@@ -183,6 +183,7 @@ def from_aws(
         ],
     )
     model = hosted_model.from_aws(create_model, model=models.create_model, base_dir=base_dir)
+    _check_model(model)
     placed = location.absolute(create_transform_job, _LOCATIONS, base_dir=base_dir)
     request = replace(build(TransformRequest, placed), model=model)
     _check_filters(request)
@@ -259,6 +260,20 @@ def check_local(request: TransformRequest) -> None:
     if source.s3_data_type == "ManifestFile" and not path.is_file():
         raise RequestError(
             "the input: ManifestFile needs a file, not a folder", value=path, expected="the manifest itself"
+        )
+
+
+def _check_model(model: HostedModel) -> None:
+    """Refuse what hosting takes and batch transform does not (aws/sagemaker-python-sdk#4777); folders here are fine."""
+    if model.additional:
+        raise RequestError("AdditionalModelDataSources are not emulated for transform jobs")
+    if model.data is not None and model.data.path is None and "ModelDataUrl" not in model.container:
+        raise RequestError(
+            "transform jobs cannot use ModelDataSource",
+            value=model.model_data,
+            expected="ModelDataUrl: the URI of a .tar.gz",
+            hint="a folder on this machine is taken all the same",
+            link="https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ContainerDefinition.html",
         )
 
 

@@ -20,6 +20,7 @@ CONTAINER_PORT = 8080
 COMMAND = ("serve",)
 """Replaces the image's CMD; its ENTRYPOINT is kept."""
 MODEL_DIRECTORY = "/opt/ml/model"
+ADDITIONAL_MODELS_DIRECTORY = "/opt/ml/additional-model-data-sources"
 """The unpacked model, read-only."""
 START_WINDOW_SECONDS = 480
 """Within which GET /ping must have answered 200; 60 to 3600 with

@@ -26,8 +26,9 @@ class BucketFolders:
         self._folder = folder
         self._files = FolderStore()
 
-    def objects(self, prefix: str) -> Iterator[StoredObject]:
-        """Find every file whose key begins with a prefix."""
+    def objects(self, prefix: str, *, folders: bool = False) -> Iterator[StoredObject]:
+        """Find every file whose key begins with a prefix; folders are no objects here."""
+        del folders
         bucket, _ = bucket_and_key(prefix)
         if not (self._folder / bucket).is_dir() or not bucket:
             raise RequestError(

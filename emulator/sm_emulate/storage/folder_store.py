@@ -21,8 +21,9 @@ _SCHEME = "file://"
 class FolderStore:
     """Files under `file:///...`: an `ObjectStore`. Links to files are read, links to folders followed once."""
 
-    def objects(self, prefix: str) -> Iterator[StoredObject]:
-        """Find every file whose path begins with a prefix."""
+    def objects(self, prefix: str, *, folders: bool = False) -> Iterator[StoredObject]:
+        """Find every file whose path begins with a prefix; folders are no objects here."""
+        del folders
         start = _path(prefix)
         with told("the data cannot be read", Path(start)):
             yield from self._found(start)

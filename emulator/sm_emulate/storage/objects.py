@@ -30,10 +30,10 @@ class ObjectStore(Protocol):
     A URI may begin with `s3://` or `file:///`, as the store is; threads may share a store.
     """
 
-    def objects(self, prefix: str) -> Iterator[StoredObject]:
+    def objects(self, prefix: str, *, folders: bool = False) -> Iterator[StoredObject]:
         """Find every object whose URI begins with `prefix`, as text, in the order of their keys.
 
-        Keys that end in a slash (the folders of S3's console) are left out.
+        Keys that end in a slash (the folders of S3's console) are left out unless `folders` asks for them.
         """
 
     def find(self, uri: str) -> StoredObject | None:

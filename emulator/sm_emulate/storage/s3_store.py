@@ -35,14 +35,14 @@ class S3Store:
         self._making = threading.Lock()
         self._session: Any = None
 
-    def objects(self, prefix: str) -> Iterator[StoredObject]:
+    def objects(self, prefix: str, *, folders: bool = False) -> Iterator[StoredObject]:
         """Find every object whose key begins with a prefix, a page of 1000 at a time."""
         bucket, start = bucket_and_key(prefix)
         with asked(prefix, self._s3):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=start)
             for page in pages:
                 for found in page.get("Contents", ()):
-                    if not found["Key"].endswith("/"):
+                    if folders or not found["Key"].endswith("/"):
                         yield StoredObject(
                             uri=s3_uri(bucket, found["Key"]),
                             key=found["Key"],

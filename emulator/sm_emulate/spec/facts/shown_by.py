@@ -614,6 +614,19 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{SERVE}::test_a_bad_archive_is_refused_and_leaves_nothing",
         f"{UNPACK}::test_a_bad_archive_is_refused_in_words_and_leaves_nothing",
     ),
+    "hosting.model.uncompressed": (
+        f"{START}::test_a_prefix_of_the_embedded_s3_is_a_folder",
+        f"{START}::test_additional_model_data_lies_in_folders_of_its_own",
+        f"{ENDPOINT_REQUEST}::test_what_is_not_emulated_is_said_plainly",
+    ),
+    "hosting.model.uncompressed-names": (
+        "emulator/tests/test_staging_model_files.py::test_a_name_that_fails_the_deployment",
+        "emulator/tests/test_staging_model_files.py::test_a_file_that_is_also_a_folder",
+    ),
+    "hosting.model.data-source-limits": (
+        f"{TRANSFORM_REQUEST}::test_a_model_in_s3_is_an_archive_and_a_folder_is_taken_from_here_only",
+    ),
+    "hosting.model.additional": (f"{START}::test_additional_model_data_lies_in_folders_of_its_own",),
     "hosting.model.layout": (f"{UNPACK}::test_one_folder_around_everything_is_noted_as_a_likely_mistake",),
     "hosting.health.get-ping": (
         f"{START}::test_the_first_healthy_ping_is_enough_and_is_told",
