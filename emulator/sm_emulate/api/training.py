@@ -15,6 +15,7 @@ from sm_emulate.lifecycle.training import TrainingJob
 from sm_emulate.lifecycle.training_container import container_spec
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.training import check_local
+from sm_emulate.spec.credentials import VARIABLE, credentials_path
 from sm_emulate.spec.training_job import LAYOUT, STOP_GRACE_SECONDS
 from sm_emulate.staging.cluster import cluster_of
 from sm_emulate.staging.scope import check_emulated
@@ -117,6 +118,8 @@ def plan(
     platform = platform or Platform()
     run = runs.folder("training-jobs", request.training_job_name)
     cluster = cluster_of(request.resource_config)
+    # the token is another one in each run
+    without = request.enable_network_isolation or platform.credentials == "none"
     planned = []
     for host in cluster.hosts:
         tree = staged_tree(
@@ -136,6 +139,7 @@ def plan(
             tree=tree,
             image=request.algorithm_specification.training_image,
             platform=platform,
+            beside={} if without else {VARIABLE: credentials_path("TOKEN")},
             network=None if len(cluster.hosts) == 1 else request.training_job_name,
             gpus=None,
             labels={},

@@ -63,7 +63,7 @@ def output_option(command: Command) -> Command:
 
 
 def platform_options(command: Command) -> Command:
-    """`--platform-profile`, `--setting`, `--region`: which SageMaker is emulated."""
+    """`--credentials`, `--platform-profile`, `--setting`, `--region`: which SageMaker is emulated."""
     for option in (
         click.option(
             "--region", default="us-east-1", show_default=True, help="Region in ARNs and variables."
@@ -83,6 +83,13 @@ def platform_options(command: Command) -> Command:
             type=click.Choice(["2025", "2022", "2020"]),
             help="The platform as it was in that year.",
         ),
+        click.option(
+            "--credentials",
+            default="auto",
+            show_default=True,
+            type=click.Choice(["auto", "none"]),
+            help="AWS credentials inside: temporary ones made from yours when the program asks, or none.",
+        ),
     ):
         command = option(command)
     return command
@@ -97,7 +104,9 @@ def platform_of(flags: Mapping[str, Any]) -> Platform:
 
     profile = profile_named(flags["platform_profile"])
     settings = Settings(profile, key_values(flags["settings"], what="setting"))
-    return Platform(profile=profile, settings=settings, region=flags["region"])
+    return Platform(
+        profile=profile, settings=settings, region=flags["region"], credentials=flags["credentials"]
+    )
 
 
 def terminal(*, mark_hosts: bool = False, quiet: bool = False) -> Terminal:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sm_emulate.engine import kernel_view, layers, listening, processes, render, resident
+from sm_emulate.engine import inside, kernel_view, layers, listening, processes, render, resident
 from sm_emulate.engine.exits import ExitWatch
 from sm_emulate.engine.protocol import (
     ContainerState,
@@ -28,6 +28,7 @@ from sm_emulate.engine.wire import RefusedError
 from sm_emulate.errors import EngineError, GpuNotFoundError, ImageNotFoundError, NotFoundError, StartError
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator, Mapping
     from typing import Literal
 
@@ -55,6 +56,7 @@ class DockerEngine:
         self._streams: dict[str, list[AttachedStream]] = {}
         self._unstarted: set[str] = set()
         self._watches: dict[str, ExitWatch] = {}
+        self._inside: set[str] = set()
         self._lock = threading.Lock()
 
     @property
@@ -201,7 +203,10 @@ class DockerEngine:
         if not pid:
             return None
         seen = listening.of_process(pid, found["Id"]) if self._client.endpoint.local else None
-        return self._listeners_by_exec(container) if seen is None else seen
+        if seen is None:
+            seen = self._listeners_by_exec(container)
+        # what we opened there is not the container's
+        return None if seen is None else tuple(each for each in seen if each.address not in self._inside)
 
     def catches(self, container: str, name: str) -> bool | None:
         pid = self.state(container).pid if self._client.endpoint.local else 0
@@ -233,6 +238,22 @@ class DockerEngine:
         if self._client.endpoint.local and processes.of_process(first, found["Id"]) is not None:
             return processes.kill(pid, found["Id"])
         return self._output_of(container, ("sh", "-c", f"kill -9 {pid} && echo done")) == "done\n"
+
+    @property
+    def enters_networks(self) -> bool:
+        return self._client.endpoint.local and inside.may_enter()
+
+    def listen_inside(
+        self, container: str, address: str, ports: tuple[int, ...]
+    ) -> dict[int, socket.socket] | None:
+        if not self._client.endpoint.local:
+            return None
+        pid = self.state(container).pid
+        opened = inside.listen(pid, container, address, ports) if pid else None
+        if opened:
+            with self._lock:
+                self._inside.add(address)
+        return opened
 
     def memory(self, container: str) -> int | None:
         query = {"stream": 0, "one-shot": 1}

@@ -76,10 +76,14 @@ class MemoryEngine:
 
     Args:
         gpus: how many GPUs it pretends to have.
+        enters_networks: whether something of ours can listen inside its containers.
     """
 
-    def __init__(self, *, gpus: int = 0) -> None:
+    def __init__(self, *, gpus: int = 0, enters_networks: bool = False) -> None:
         self._gpus = gpus
+        self.enters_networks = enters_networks
+        self.inside: dict[tuple[str, str, int], int] = {}
+        """By container, address and port there: at which port of 127.0.0.1 it is instead."""
         self._images: dict[str, _Kept] = {}
         self._registry: dict[str, _Kept] = {}
         self._containers: dict[str, _Container] = {}
@@ -337,6 +341,17 @@ class MemoryEngine:
     def kill_process(self, container: str, pid: int) -> bool:  # noqa: ARG002 - PID 1 is the only one here
         self._trouble("kill_process")
         return False
+
+    def listen_inside(
+        self, container: str, address: str, ports: tuple[int, ...]
+    ) -> dict[int, socket.socket] | None:
+        self._trouble("listen_inside")
+        if not self.enters_networks or self._container(container).box.exit is not None:
+            return None
+        opened = {port: socket.create_server(("127.0.0.1", 0)) for port in ports}
+        for port, listener in opened.items():
+            self.inside[container, address, port] = listener.getsockname()[1]
+        return opened
 
     def memory(self, container: str) -> int | None:
         self._trouble("memory")

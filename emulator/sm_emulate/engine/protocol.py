@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    import socket
     from datetime import datetime
 
 LABEL_SESSION = "dev.sm-emulate.session"
@@ -350,6 +351,19 @@ class Engine(Protocol):
 
     def kill_process(self, container: str, pid: int) -> bool:
         """Send SIGKILL to one of its processes, not to PID 1; False when that cannot be done from here."""
+
+    @property
+    def enters_networks(self) -> bool:
+        """Whether `listen_inside` can be expected to work."""
+
+    def listen_inside(
+        self, container: str, address: str, ports: tuple[int, ...]
+    ) -> dict[int, socket.socket] | None:
+        """Listen at an address of a running container's own loopback, which is given that address; TCP, by port.
+
+        The sockets are the caller's to close. A port that the container's program has taken is left out. None when
+        that cannot be done from here, or when it has ended.
+        """
 
     def memory(self, container: str) -> int | None:
         """Tell its resident memory in bytes, without what is only cached; None when that cannot be seen."""

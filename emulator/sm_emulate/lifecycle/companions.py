@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sm_emulate.lifecycle.credentials import credentials_for
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -11,6 +13,14 @@ if TYPE_CHECKING:
 
 
 def companions_of(around: Surroundings) -> Iterator[Companion]:
-    """Give the companions of a job; a job whose data lies here needs none, and imports none."""
-    del around
-    yield from ()
+    """Give the companions of a job; one whose data lies here needs no more than credentials."""
+    credentials = credentials_for(
+        around.engine,
+        image=around.image,
+        platform=around.platform,
+        isolated=around.request.enable_network_isolation,
+        role_arn=around.request.role_arn,
+        publish=around.publish,
+    )
+    if credentials is not None:
+        yield credentials

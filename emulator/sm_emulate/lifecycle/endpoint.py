@@ -11,6 +11,7 @@ from uuid import uuid4
 from sm_emulate.engine.protocol import LABEL_HOST
 from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import (
+    ContainerStarted,
     Invoked,
     Progress,
     StatusChanged,
@@ -18,6 +19,7 @@ from sm_emulate.events import (
     now,
 )
 from sm_emulate.gateway import EndpointFront, Gateway, warm_up
+from sm_emulate.lifecycle.credentials import credentials_for
 from sm_emulate.lifecycle.endpoint_container import container_host, container_spec
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
 from sm_emulate.lifecycle.labels import labels_of
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
     from sm_emulate.gateway import Invocation, Upstream
+    from sm_emulate.lifecycle.credentials import Credentials
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.storage.run_folder import RunFolder
 
@@ -91,8 +94,9 @@ class Endpoint:
             host=request.variant_name,
             host_header=container_host(self.platform.settings),
             stopping=lambda: self._asked.times,
-            publish=self._publish,
+            publish=self._heard,
         )
+        self._credentials: Credentials | None = None
         self._asked = StopRequest(run, wake=self._container.wake)
         self._resources = ExitStack()
         self._gateway: Gateway | None = None
@@ -256,11 +260,23 @@ class Endpoint:
             network = self._resources.enter_context(
                 private_network(self._engine, name, internal=True, labels=labels, publish=self._publish)
             )
+        credentials = credentials_for(
+            self._engine,
+            image=self.image,
+            platform=self.platform,
+            isolated=self.request.enable_network_isolation,
+            role_arn=self.request.execution_role_arn,
+            publish=self._publish,
+        )
+        if credentials is not None:
+            self._credentials = credentials
+            self._resources.callback(credentials.close)
         self._resources.callback(self._container.close)
         spec = container_spec(
             self.request,
             image=self.image.id,
             platform=self.platform,
+            beside={} if credentials is None else credentials.environment(self._host),
             model=model,
             network=network,
             gpus=self._gpus,
@@ -285,6 +301,12 @@ class Endpoint:
         self.url = f"http://127.0.0.1:{self._gateway.start()}"
 
     # --- what happens on the way ----------------------------------------------------------------------
+
+    def _heard(self, event: Event) -> None:
+        """Pass on what the container does, from its own thread."""
+        self._publish(event)
+        if isinstance(event, ContainerStarted) and self._credentials is not None:
+            self._credentials.started(event.host, event.container)
 
     def _invoked(self, seen: Invocation) -> None:
         self._publish(

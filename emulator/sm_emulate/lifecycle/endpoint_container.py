@@ -11,6 +11,7 @@ from sm_emulate.gateway.ping import ping
 from sm_emulate.spec.endpoint import COMMAND, CONTAINER_PORT, MODEL_DIRECTORY, environment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sm_emulate.engine.protocol import ContainerState, Engine, GpuRequest
@@ -27,20 +28,21 @@ def container_spec(
     *,
     image: str,
     platform: Platform,
+    beside: Mapping[str, str],
     model: Path | None,
     network: str | None,
     gpus: GpuRequest | None,
     labels: dict[str, str],
     name: str | None = None,
 ) -> ContainerSpec:
-    """Describe the endpoint's container."""
+    """Describe the endpoint's container. `beside` are the variables of what works beside it."""
     settings = platform.settings
     mounts = () if model is None else (Mount(source=str(model), target=MODEL_DIRECTORY, read_only=True),)
     return ContainerSpec(
         image=image,
         name=name,
         command=COMMAND,
-        environment=environment(settings, request.environment),
+        environment=dict(beside) | environment(settings, request.environment),
         hostname=settings.text("endpoint-hostname"),
         mounts=mounts,
         network=network,

@@ -1,0 +1,139 @@
+"""The role's credentials and calls to AWS from inside containers."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+from sm_emulate.errors import SmEmulateError
+from sm_emulate.events import Noted, Warned
+from sm_emulate.lifecycle.companion import Companion
+from sm_emulate.lifecycle.credentials_address import CredentialsAddress
+from sm_emulate.lifecycle.link_local import LinkLocal
+from sm_emulate.lifecycle.relay import Relay
+from sm_emulate.request.naming import DEFAULT_ROLE_ARN
+from sm_emulate.spec.credentials import ADDRESS, ENDPOINT_PORTS, PORT, VARIABLE, credentials_path
+from sm_emulate.storage.aws_endpoints import endpoints
+from sm_emulate.storage.role_keys import RoleKeys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sm_emulate.engine.protocol import Engine, Image
+    from sm_emulate.events import Event
+    from sm_emulate.lifecycle.platform import Platform
+
+_TAKEN = f"{PORT}/tcp"
+
+
+class Credentials(Companion):
+    """Has containers find the role's credentials at 169.254.170.2, and a configured endpoint beside them.
+
+    The address is one of their own loopback, and what listens there is ours: it works on any network and on none, and
+    several jobs do not meet. Nothing is fetched and no library is imported before a container asks.
+
+    Args:
+        engine: runs the containers.
+        platform: which S3 is meant, and where AWS is asked.
+        role_arn: the role that the request names.
+        publish: hears what a person should know.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        platform: Platform,
+        role_arn: str | None,
+        publish: Callable[[Event], None],
+    ) -> None:
+        self._engine, self._publish, self._account = engine, publish, platform.account
+        variables = endpoints(platform.s3, os.environ)
+        self._paths: dict[str, str] = {}
+        self._variables, self._relays = _routes(variables)
+        role = None if role_arn == DEFAULT_ROLE_ARN and not variables else role_arn
+        self._keys = RoleKeys(
+            role_arn=role,
+            region=platform.region,
+            s3=platform.s3,
+            foreign=bool(variables),
+            note=lambda words: publish(Warned(message=words)),
+        )
+        self._door = LinkLocal()
+        self._entering: list[threading.Thread] = []
+
+    def environment(self, host: str) -> Mapping[str, str]:
+        """Give the variables of a host's container, none of which is a key."""
+        return {VARIABLE: self._paths.setdefault(host, credentials_path(str(uuid4()))), **self._variables}
+
+    def started(self, host: str, container: str) -> None:
+        """Open the addresses inside, aside: the container's first line of output does not wait for them."""
+        thread = threading.Thread(
+            target=self._enter, args=(host, container), name=f"credentials {host}", daemon=True
+        )
+        self._entering.append(thread)
+        thread.start()
+
+    def close(self) -> None:
+        """Close them, and cut what is still connected."""
+        for thread in self._entering:
+            thread.join()
+        self._door.close()
+
+    def _enter(self, host: str, container: str) -> None:
+        try:
+            opened = self._engine.listen_inside(container, ADDRESS, (PORT, *self._relays))
+            if opened is None:
+                if self._engine.state(container).exit is None:
+                    self._publish(Warned(message=f"{host} has no AWS credentials: {UNREACHABLE}"))
+                return
+        except SmEmulateError:  # it has ended and is gone
+            return
+        task = {"DockerId": container, "Family": host, "Cluster": "default"}
+        address = CredentialsAddress(self._paths[host], keys=self._keys, task=task)
+        for port, listener in opened.items():
+            self._door.add(listener, self._relays.get(port, address))
+
+
+UNREACHABLE = "its network cannot be entered from here (`sm-emulate doctor` says why)"
+
+
+def credentials_for(
+    engine: Engine,
+    *,
+    image: Image,
+    platform: Platform,
+    isolated: bool,
+    role_arn: str | None,
+    publish: Callable[[Event], None],
+) -> Credentials | None:
+    """Give the companion if containers are to have credentials: not in isolation, and not where none can be given."""
+    if isolated or platform.credentials == "none" or not engine.enters_networks:
+        return None
+    if _TAKEN in image.exposed_ports:
+        # our port of 169.254.170.2 would keep a program from port 80 of all addresses, which it has on the platform
+        publish(Noted(message=f"no AWS credentials in the container: its image exposes port {PORT}"))
+        return None
+    return Credentials(engine, platform=platform, role_arn=role_arn, publish=publish)
+
+
+def _routes(variables: Mapping[str, str]) -> tuple[dict[str, str], dict[int, Relay]]:
+    """Turn endpoint URLs into such as are reached from inside, and what passes on which port to where.
+
+    A URL with https is left as it is: its certificate is for its own name.
+    """
+    inside: dict[str, str] = {}
+    relays: dict[int, Relay] = {}
+    for name, url in variables.items():
+        parts = urlsplit(url)
+        if parts.scheme != "http" or parts.hostname is None:
+            inside[name] = url
+            continue
+        relay = Relay(parts.hostname, parts.port or 80)
+        port = next((port for port, known in relays.items() if known == relay), ENDPOINT_PORTS[len(relays)])
+        relays[port] = relay
+        inside[name] = urlunsplit(parts._replace(netloc=f"{ADDRESS}:{port}"))
+    return inside, relays
