@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
-from sm_emulate.errors import SmEmulateError
+from sm_emulate.errors import MachineError, SmEmulateError
 from sm_emulate.events import Noted, Warned
 from sm_emulate.lifecycle.companion import Companion
 from sm_emulate.lifecycle.credentials_address import CredentialsAddress
@@ -16,8 +16,9 @@ from sm_emulate.lifecycle.link_local import LinkLocal
 from sm_emulate.lifecycle.relay import Relay
 from sm_emulate.request.naming import DEFAULT_ROLE_ARN
 from sm_emulate.spec.credentials import ADDRESS, ENDPOINT_PORTS, PORT, VARIABLE, credentials_path
-from sm_emulate.storage.aws_endpoints import endpoints
+from sm_emulate.storage.aws_endpoints import S3_VARIABLE, endpoints
 from sm_emulate.storage.role_keys import RoleKeys
+from sm_emulate.storage.s3_on_demand import S3OnDemand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,15 +52,23 @@ class Credentials(Companion):
         publish: Callable[[Event], None],
     ) -> None:
         self._engine, self._publish, self._account = engine, publish, platform.account
-        variables = endpoints(platform.s3, os.environ)
         self._paths: dict[str, str] = {}
+        place, self._embedded = platform.s3, None
+        if place.folder is not None and place.endpoint_url is None:
+            self._embedded = S3OnDemand(place.folder)
+            place = self._embedded.place
+        variables = endpoints(place, os.environ)
         self._variables, self._relays = _routes(variables)
-        role = None if role_arn == DEFAULT_ROLE_ARN and not variables else role_arn
+        if self._embedded is not None:
+            port = ENDPOINT_PORTS[-1]
+            self._variables[S3_VARIABLE] = f"http://{ADDRESS}:{port}"
+            self._relays[port] = Relay(self._served)
+        elsewhere = bool(self._variables)
         self._keys = RoleKeys(
-            role_arn=role,
+            role_arn=None if role_arn == DEFAULT_ROLE_ARN and not elsewhere else role_arn,
             region=platform.region,
-            s3=platform.s3,
-            foreign=bool(variables),
+            s3=place,
+            foreign=elsewhere,
             note=lambda words: publish(Warned(message=words)),
         )
         self._door = LinkLocal()
@@ -82,6 +91,19 @@ class Credentials(Companion):
         for thread in self._entering:
             thread.join()
         self._door.close()
+        if self._embedded is not None:
+            self._embedded.close()
+
+    def _served(self) -> tuple[str, int]:
+        """Say where the embedded S3 is served; a container that cannot have it finds the connection closed."""
+        if self._embedded is None:
+            raise ConnectionRefusedError
+        try:
+            return self._embedded.address()
+        except MachineError as error:
+            words = f"{error.what}; {error.hint}" if error.hint else error.what
+            self._publish(Warned(message=f"the container cannot have the embedded S3: {words}"))
+            raise ConnectionRefusedError(error.what) from error
 
     def _enter(self, host: str, container: str) -> None:
         try:
@@ -126,14 +148,17 @@ def _routes(variables: Mapping[str, str]) -> tuple[dict[str, str], dict[int, Rel
     A URL with https is left as it is: its certificate is for its own name.
     """
     inside: dict[str, str] = {}
-    relays: dict[int, Relay] = {}
+    ports: dict[tuple[str, int], int] = {}
     for name, url in variables.items():
         parts = urlsplit(url)
         if parts.scheme != "http" or parts.hostname is None:
             inside[name] = url
             continue
-        relay = Relay(parts.hostname, parts.port or 80)
-        port = next((port for port, known in relays.items() if known == relay), ENDPOINT_PORTS[len(relays)])
-        relays[port] = relay
+        server = (parts.hostname, parts.port or 80)
+        port = ports.setdefault(server, ENDPOINT_PORTS[len(ports)])
         inside[name] = urlunsplit(parts._replace(netloc=f"{ADDRESS}:{port}"))
-    return inside, relays
+    return inside, {port: Relay(_always(server)) for server, port in ports.items()}
+
+
+def _always(server: tuple[str, int]) -> Callable[[], tuple[str, int]]:
+    return lambda: server

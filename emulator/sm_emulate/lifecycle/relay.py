@@ -7,6 +7,10 @@ import socket
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _BLOCK = 1 << 18
 _CONNECT_SECONDS = 10.0
@@ -17,16 +21,14 @@ class Relay:
     """A handler of connections.
 
     Args:
-        host: where they go.
-        port: likewise.
+        where: tells the host and port where they go; asked for each.
     """
 
-    host: str
-    port: int
+    where: Callable[[], tuple[str, int]]
 
     def __call__(self, inside: socket.socket) -> None:
         """Pass on what either side sends until both have ended."""
-        with socket.create_connection((self.host, self.port), _CONNECT_SECONDS) as outside:
+        with socket.create_connection(self.where(), _CONNECT_SECONDS) as outside:
             outside.settimeout(None)
             for each in (inside, outside):
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -12,8 +12,8 @@ CREDENTIALS = "/v2/credentials/"
 METADATA = ("/v3/", "/v4/")
 """Where ECS_CONTAINER_METADATA_URI and ECS_CONTAINER_METADATA_URI_V4 point."""
 
-ENDPOINT_PORTS = (16970, 16971)
-"""At ADDRESS: where an S3 that is not AWS is reached from inside, and another endpoint, if they differ."""
+ENDPOINT_PORTS = (16970, 16971, 16972)
+"""At ADDRESS: where endpoints that are not AWS are reached from inside, and last the embedded S3."""
 
 
 def credentials_path(token: str) -> str:

@@ -80,7 +80,7 @@ class RoleKeys:
             return self._kept
 
     def _fetched(self) -> Keys:
-        access, secret = getattr(self._s3, "access_key", None), getattr(self._s3, "secret_key", None)
+        access, secret = self._s3.access_key, self._s3.secret_key
         if access and secret:
             return self._keys(access, secret)
         # half a second, paid by the first container that asks
