@@ -255,6 +255,12 @@ class DockerEngine:
                 self._inside.add(address)
         return opened
 
+    def confine(self, container: str) -> bool:
+        if not self._client.endpoint.local:
+            return False
+        pid = self.state(container).pid
+        return bool(pid) and inside.confine(pid, container)
+
     def memory(self, container: str) -> int | None:
         query = {"stream": 0, "one-shot": 1}
         try:
@@ -353,8 +359,16 @@ class DockerEngine:
         finally:
             self._let_go(container)
 
-    def create_network(self, name: str, *, internal: bool, labels: Mapping[str, str]) -> str:
+    def create_network(
+        self, name: str, *, internal: bool, labels: Mapping[str, str], with_host: bool = True
+    ) -> str:
+        options: dict[str, str] = {}
+        if not with_host and self._client.server.startswith(
+            "Docker/"
+        ):  # Podman refuses what it does not know
+            options = render.network_without_host(self._client.version)
         body = {
+            "Options": options,
             "Name": name,
             "Driver": "bridge",
             "Internal": internal,

@@ -1,4 +1,4 @@
-"""Sockets of ours that listen inside a container's network, where the engine shares our kernel.
+"""What we do inside a container's network, where the engine shares our kernel: listen there, and keep it in.
 
 A thread enters the container's network namespace, gives its loopback one more address, and opens sockets there. They
 stay in that namespace wherever they are used afterwards, and nothing else of ours enters the container: no process,
@@ -15,6 +15,10 @@ import sys
 import threading
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _CLONE_NEWNET = 0x40000000
 _CAPABILITIES = (1 << 12) | (1 << 21)
@@ -45,53 +49,78 @@ def listen(pid: int, container: str, address: str, ports: tuple[int, ...]) -> di
     None if that process is not the container's as seen from here, shares this machine's own network, or may not be
     entered. A port that the container's own program has already taken is left out.
     """
-    process = Path("/proc") / str(pid)
     opened: dict[int, socket.socket] = {}
+    done = _within(pid, container, lambda: _open(address, ports, opened))
+    return opened if done else None
+
+
+def confine(pid: int, container: str) -> bool:
+    """Have a container open no connections beyond its loopback, and answer those that come; tell whether it worked.
+
+    The rule is its own network's, and is gone with it.
+    """
+    import shutil
+
+    iptables = shutil.which("iptables", path=os.defpath + os.pathsep + "/usr/sbin:/sbin")
+    return iptables is not None and _within(pid, container, lambda: _refuse(iptables))
+
+
+def _within(pid: int, container: str, act: Callable[[], None]) -> bool:
+    """Do something in the network namespace of a container's process; False if that cannot be done from here."""
+    process = Path("/proc") / str(pid)
+    trouble: list[OSError] = []
+
+    def entered() -> None:
+        try:
+            _enter(namespace.fileno())
+            act()
+        except OSError as error:
+            trouble.append(error)
+
     try:
         if container not in (process / "cgroup").read_text():
-            return None
+            return False
         with (process / "ns" / "net").open("rb") as namespace:
             if os.path.samestat(os.fstat(namespace.fileno()), Path("/proc/self/ns/net").stat()):
-                return None
-            trouble: list[OSError] = []
-            entered = threading.Thread(
-                target=_open, args=(namespace.fileno(), address, ports, opened, trouble), name="network entry"
-            )
+                return False
             # a thread's namespace is its own, and ends with it
-            entered.start()
-            entered.join()
+            thread = threading.Thread(target=entered, name="network entry")
+            thread.start()
+            thread.join()
     except OSError:
-        return None
-    return None if trouble else opened
+        return False
+    return not trouble
 
 
-def _open(
-    namespace: int,
-    address: str,
-    ports: tuple[int, ...],
-    opened: dict[int, socket.socket],
-    trouble: list[OSError],
-) -> None:
+def _open(address: str, ports: tuple[int, ...], opened: dict[int, socket.socket]) -> None:
+    _add_address(address)
     with ExitStack() as half_done:
-        try:
-            _enter(namespace)
-            _add_address(address)
-            for port in ports:
-                listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-                half_done.callback(listener.close)
-                try:
-                    listener.bind((address, port))
-                except OSError as error:
-                    if error.errno == errno.EADDRINUSE:
-                        continue
-                    raise
-                listener.listen(_BACKLOG)
-                opened[port] = listener
-        except OSError as error:
-            opened.clear()
-            trouble.append(error)
-            return
+        for port in ports:
+            listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            half_done.callback(listener.close)
+            try:
+                listener.bind((address, port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    listener.close()
+                    continue
+                raise
+            listener.listen(_BACKLOG)
+            opened[port] = listener
         half_done.pop_all()
+
+
+def _refuse(iptables: str) -> None:
+    import subprocess
+
+    rule = ["OUTPUT", "!", "-o", "lo", "-m", "conntrack", "--ctstate", "NEW", "-j", "REJECT"]
+    ran = subprocess.run(
+        [iptables, "-w", "-I", *rule, "--reject-with", "icmp-net-unreachable"],
+        capture_output=True,
+        check=False,
+    )
+    if ran.returncode != 0:
+        raise OSError(errno.EPERM, ran.stderr.decode("utf-8", "replace"))
 
 
 def _enter(namespace: int) -> None:

@@ -353,6 +353,10 @@ class MemoryEngine:
             self.inside[container, address, port] = listener.getsockname()[1]
         return opened
 
+    def confine(self, container: str) -> bool:
+        self._trouble("confine")
+        return self.enters_networks and self._container(container).box.exit is None
+
     def memory(self, container: str) -> int | None:
         self._trouble("memory")
         return None if self._container(container).box.exit is not None else 1 << 20
@@ -377,7 +381,14 @@ class MemoryEngine:
             found.box.end(Exit(code=137, oom_killed=False))
             shutil.rmtree(self._scratch / container[:12], ignore_errors=True)
 
-    def create_network(self, name: str, *, internal: bool, labels: Mapping[str, str]) -> str:  # noqa: ARG002 - no packets here
+    def create_network(
+        self,
+        name: str,
+        *,
+        internal: bool,  # noqa: ARG002 - no packets here
+        labels: Mapping[str, str],
+        with_host: bool = True,  # noqa: ARG002 - likewise
+    ) -> str:
         self._trouble("create_network")
         with self._lock:
             if self._network(name) is not None:

@@ -369,6 +369,9 @@ class Engine(Protocol):
         that cannot be done from here, or when it has ended.
         """
 
+    def confine(self, container: str) -> bool:
+        """Have it open no connections of its own, and answer those that come; False if that cannot be done from here."""
+
     def memory(self, container: str) -> int | None:
         """Tell its resident memory in bytes, without what is only cached; None when that cannot be seen."""
 
@@ -387,8 +390,13 @@ class Engine(Protocol):
     def remove(self, container: str) -> None:
         """Remove it with its anonymous volumes, killing it if need be. One that is gone is no error."""
 
-    def create_network(self, name: str, *, internal: bool, labels: Mapping[str, str]) -> str:
-        """Make a bridge network of our own; an internal one has no way out. Give its id."""
+    def create_network(
+        self, name: str, *, internal: bool, labels: Mapping[str, str], with_host: bool = True
+    ) -> str:
+        """Make a bridge network of our own; an internal one has no way out. Give its id.
+
+        Without the host its containers reach each other and nothing else, not even this machine's own services.
+        """
 
     def connect_network(self, network: str, container: str, *, aliases: tuple[str, ...] = ()) -> None:
         """Have a running container join one more network, where it has these names."""

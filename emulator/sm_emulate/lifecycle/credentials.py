@@ -18,7 +18,6 @@ from sm_emulate.request.naming import DEFAULT_ROLE_ARN
 from sm_emulate.spec.credentials import ADDRESS, ENDPOINT_PORTS, PORT, VARIABLE, credentials_path
 from sm_emulate.storage.aws_endpoints import S3_VARIABLE, endpoints
 from sm_emulate.storage.role_keys import RoleKeys
-from sm_emulate.storage.s3_on_demand import S3OnDemand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from sm_emulate.engine.protocol import Engine, Image
     from sm_emulate.events import Event
     from sm_emulate.lifecycle.platform import Platform
+    from sm_emulate.storage.s3_on_demand import S3OnDemand
 
 _TAKEN = f"{PORT}/tcp"
 
@@ -53,8 +53,11 @@ class Credentials(Companion):
     ) -> None:
         self._engine, self._publish, self._account = engine, publish, platform.account
         self._paths: dict[str, str] = {}
-        place, self._embedded = platform.s3, None
+        place = platform.s3
+        self._embedded: S3OnDemand | None = None
         if place.folder is not None and place.endpoint_url is None:
+            from sm_emulate.storage.s3_on_demand import S3OnDemand
+
             self._embedded = S3OnDemand(place.folder)
             place = self._embedded.place
         variables = endpoints(place, os.environ)

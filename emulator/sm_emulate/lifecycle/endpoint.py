@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sm_emulate.engine.protocol import LABEL_HOST
-from sm_emulate.errors import SmEmulateError
+from sm_emulate.errors import NotFoundError, SmEmulateError
 from sm_emulate.events import (
     ContainerStarted,
     Invoked,
+    Noted,
     Progress,
     StatusChanged,
     Warned,
@@ -305,8 +306,23 @@ class Endpoint:
     def _heard(self, event: Event) -> None:
         """Pass on what the container does, from its own thread."""
         self._publish(event)
-        if isinstance(event, ContainerStarted) and self._credentials is not None:
+        if not isinstance(event, ContainerStarted):
+            return
+        if self._credentials is not None:
             self._credentials.started(event.host, event.container)
+        if self.request.enable_network_isolation:
+            self._confine(event.container)
+
+    def _confine(self, container: str) -> None:
+        """Keep an isolated container from the one thing that its network leaves it: this machine."""
+        with suppress(NotFoundError):  # it has ended
+            if not self._engine.confine(container):
+                self._publish(
+                    Noted(
+                        message="an isolated endpoint still reaches services of this machine, through its network's "
+                        "gateway: only root can keep it from that"
+                    )
+                )
 
     def _invoked(self, seen: Invocation) -> None:
         self._publish(

@@ -246,6 +246,7 @@ class TrainingJob:
                 self._engine,
                 f"sm-emulate-{self.session[:12]}",
                 internal=isolated,
+                with_host=not isolated,
                 labels=self._labels,
                 publish=self._publish,
             )
