@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import sys
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -240,16 +241,26 @@ class DockerEngine:
         return self._output_of(container, ("sh", "-c", f"kill -9 {pid} && echo done")) == "done\n"
 
     @property
-    def enters_networks(self) -> bool:
-        return self._client.endpoint.local and inside.may_enter()
+    def network_entry(self) -> Literal["thread", "container"] | None:
+        if not self._client.endpoint.local or sys.platform != "linux":
+            return None
+        return "thread" if inside.may_enter() else "container"
 
     def listen_inside(
         self, container: str, address: str, ports: tuple[int, ...]
     ) -> dict[int, socket.socket] | None:
-        if not self._client.endpoint.local:
+        entry = self.network_entry
+        found = self._inspect(container) if entry else None
+        pid = int(found["State"].get("Pid") or 0) if found else 0
+        if found is None or not pid:
             return None
-        pid = self.state(container).pid
-        opened = inside.listen(pid, container, address, ports) if pid else None
+        if entry == "thread":
+            opened = inside.listen(pid, container, address, ports)
+        else:
+            from sm_emulate.engine.lent_sockets import borrow
+
+            labels = found["Config"].get("Labels") or {}
+            opened = borrow(self, container, address, ports, image=found["Image"], labels=labels)
         if opened:
             with self._lock:
                 self._inside.add(address)

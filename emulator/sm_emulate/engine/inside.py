@@ -9,27 +9,21 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
-import struct
 import sys
 import threading
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sm_emulate.engine import listener
+
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
 _CLONE_NEWNET = 0x40000000
 _CAPABILITIES = (1 << 12) | (1 << 21)
 """CAP_NET_ADMIN and CAP_SYS_ADMIN."""
-_BACKLOG = 128
-
-_NEW_ADDRESS, _ERROR = 20, 2  # RTM_NEWADDR, NLMSG_ERROR
-_REQUEST = 0x1 | 0x4 | 0x400  # NLM_F_REQUEST, NLM_F_ACK, NLM_F_CREATE
-_LOOPBACK = 1
-_SCOPE_HOST = 254
-_IFA_ADDRESS, _IFA_LOCAL = 1, 2
 
 
 def may_enter() -> bool:
@@ -50,7 +44,7 @@ def listen(pid: int, container: str, address: str, ports: tuple[int, ...]) -> di
     entered. A port that the container's own program has already taken is left out.
     """
     opened: dict[int, socket.socket] = {}
-    done = _within(pid, container, lambda: _open(address, ports, opened))
+    done = _within(pid, container, lambda: opened.update(listener.listen(address, ports)))
     return opened if done else None
 
 
@@ -92,24 +86,6 @@ def _within(pid: int, container: str, act: Callable[[], None]) -> bool:
     return not trouble
 
 
-def _open(address: str, ports: tuple[int, ...], opened: dict[int, socket.socket]) -> None:
-    _add_address(address)
-    with ExitStack() as half_done:
-        for port in ports:
-            listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            half_done.callback(listener.close)
-            try:
-                listener.bind((address, port))
-            except OSError as error:
-                if error.errno == errno.EADDRINUSE:
-                    listener.close()
-                    continue
-                raise
-            listener.listen(_BACKLOG)
-            opened[port] = listener
-        half_done.pop_all()
-
-
 def _refuse(iptables: str) -> None:
     import subprocess
 
@@ -133,21 +109,3 @@ def _enter(namespace: int) -> None:
     if libc.setns(namespace, _CLONE_NEWNET) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
-
-
-def _add_address(address: str) -> None:
-    """Give the loopback one more address, as `ip address add ADDRESS/32 dev lo scope host` does."""
-    packed = socket.inet_aton(address)
-    body = struct.pack("=BBBBi", socket.AF_INET, 32, 0, _SCOPE_HOST, _LOOPBACK)
-    for kind in (_IFA_LOCAL, _IFA_ADDRESS):
-        body += struct.pack("=HH", 4 + len(packed), kind) + packed
-    header = struct.pack("=IHHII", 16 + len(body), _NEW_ADDRESS, _REQUEST, 1, 0)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
-        kernel.settimeout(2.0)
-        kernel.bind((0, 0))
-        kernel.send(header + body)
-        answer = kernel.recv(4096)
-    _, kind, *_ = struct.unpack_from("=IHHII", answer)
-    (code,) = struct.unpack_from("=i", answer, 16)
-    if kind == _ERROR and code and -code != errno.EEXIST:
-        raise OSError(-code, os.strerror(-code))

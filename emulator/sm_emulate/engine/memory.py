@@ -81,7 +81,7 @@ class MemoryEngine:
 
     def __init__(self, *, gpus: int = 0, enters_networks: bool = False) -> None:
         self._gpus = gpus
-        self.enters_networks = enters_networks
+        self.network_entry: Literal["thread", "container"] | None = "thread" if enters_networks else None
         self.inside: dict[tuple[str, str, int], int] = {}
         """By container, address and port there: at which port of 127.0.0.1 it is instead."""
         self._images: dict[str, _Kept] = {}
@@ -346,7 +346,7 @@ class MemoryEngine:
         self, container: str, address: str, ports: tuple[int, ...]
     ) -> dict[int, socket.socket] | None:
         self._trouble("listen_inside")
-        if not self.enters_networks or self._container(container).box.exit is not None:
+        if self.network_entry is None or self._container(container).box.exit is not None:
             return None
         opened = {port: socket.create_server(("127.0.0.1", 0)) for port in ports}
         for port, listener in opened.items():
@@ -355,7 +355,7 @@ class MemoryEngine:
 
     def confine(self, container: str) -> bool:
         self._trouble("confine")
-        return self.enters_networks and self._container(container).box.exit is None
+        return self.network_entry is not None and self._container(container).box.exit is None
 
     def memory(self, container: str) -> int | None:
         self._trouble("memory")

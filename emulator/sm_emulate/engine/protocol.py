@@ -82,6 +82,8 @@ class ContainerSpec:
     ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Soft and hard limit by name, as `nofile`; -1 is unlimited."""
     read_only_root: bool = False
+    capabilities: tuple[str, ...] = ()
+    """More than the engine's own, such as NET_ADMIN: for helpers of ours, never for jobs."""
     host_user_namespace: bool = False
     """Root inside is root outside even where the engine maps users: to hand files back, never for jobs."""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -117,6 +119,8 @@ class ContainerSpec:
             argv += ["--tmpfs", f"{target}:{options}" if options else target]
         if self.read_only_root:
             argv.append("--read-only")
+        for capability in self.capabilities:
+            argv += ["--cap-add", capability]
         for name, value in self.environment.items():
             argv += ["--env", f"{name}={value}"]
         words = list(self.command or ())
@@ -357,8 +361,8 @@ class Engine(Protocol):
         """Send SIGKILL to one of its processes, not to PID 1; False when that cannot be done from here."""
 
     @property
-    def enters_networks(self) -> bool:
-        """Whether `listen_inside` can be expected to work."""
+    def network_entry(self) -> Literal["thread", "container"] | None:
+        """How `listen_inside` is expected to work: in a thread of ours, by a container more, or not at all."""
 
     def listen_inside(
         self, container: str, address: str, ports: tuple[int, ...]
@@ -370,7 +374,7 @@ class Engine(Protocol):
         """
 
     def confine(self, container: str) -> bool:
-        """Have it open no connections of its own, and answer those that come; False if that cannot be done from here."""
+        """Have it open no connections of its own, and answer those that come; False if that cannot be done here."""
 
     def memory(self, container: str) -> int | None:
         """Tell its resident memory in bytes, without what is only cached; None when that cannot be seen."""

@@ -47,6 +47,7 @@ def creation(
             {"Name": name, "Soft": soft, "Hard": hard} for name, (soft, hard) in spec.ulimits.items()
         ],
         "ReadonlyRootfs": spec.read_only_root,
+        "CapAdd": list(spec.capabilities) or None,
         "UsernsMode": "host" if spec.host_user_namespace else None,
         "SecurityOpt": ["label=disable"] if label_disable else None,
         "DeviceRequests": gpu_devices,

@@ -17,7 +17,7 @@ from sm_emulate.lifecycle.relay import Relay
 from sm_emulate.request.naming import DEFAULT_ROLE_ARN
 from sm_emulate.spec.credentials import ADDRESS, ENDPOINT_PORTS, PORT, VARIABLE, credentials_path
 from sm_emulate.storage.aws_endpoints import S3_VARIABLE, endpoints
-from sm_emulate.storage.role_keys import RoleKeys
+from sm_emulate.storage.role_keys import RoleKeys, has_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -136,13 +136,24 @@ def credentials_for(
     publish: Callable[[Event], None],
 ) -> Credentials | None:
     """Give the companion if containers are to have credentials: not in isolation, and not where none can be given."""
-    if isolated or platform.credentials == "none" or not engine.enters_networks:
+    if isolated or platform.credentials == "none" or engine.network_entry is None:
+        return None
+    if engine.network_entry == "container" and not _worth_a_container(platform):
         return None
     if _TAKEN in image.exposed_ports:
         # our port of 169.254.170.2 would keep a program from port 80 of all addresses, which it has on the platform
         publish(Noted(message=f"no AWS credentials in the container: its image exposes port {PORT}"))
         return None
     return Credentials(engine, platform=platform, role_arn=role_arn, publish=publish)
+
+
+def _worth_a_container(platform: Platform) -> bool:
+    """Whether there is something to give, as far as can be told at a glance."""
+    return (
+        platform.s3.folder is not None
+        or bool(endpoints(platform.s3, os.environ))
+        or has_credentials(os.environ)
+    )
 
 
 def _routes(variables: Mapping[str, str]) -> tuple[dict[str, str], dict[int, Relay]]:
