@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from sm_emulate.engine.protocol import ContainerState, Engine, GpuRequest
     from sm_emulate.lifecycle.platform import Platform
-    from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.spec.settings import Settings
 
 REACH_SECONDS = 0.25
@@ -24,25 +23,28 @@ REACH_SECONDS = 0.25
 
 
 def container_spec(
-    request: EndpointRequest,
+    requested: Mapping[str, str],
     *,
     image: str,
     platform: Platform,
-    beside: Mapping[str, str],
+    beside: Mapping[str, str] | None = None,
     model: Path | None,
     network: str | None,
     gpus: GpuRequest | None,
     labels: dict[str, str],
     name: str | None = None,
 ) -> ContainerSpec:
-    """Describe the endpoint's container. `beside` are the variables of what works beside it."""
+    """Describe a container that serves.
+
+    `requested` is the environment that was asked for, `beside` are the variables of what works beside it.
+    """
     settings = platform.settings
     mounts = () if model is None else (Mount(source=str(model), target=MODEL_DIRECTORY, read_only=True),)
     return ContainerSpec(
         image=image,
         name=name,
         command=COMMAND,
-        environment=dict(beside) | environment(settings, request.environment),
+        environment=dict(beside or {}) | environment(settings, requested, region=platform.region),
         hostname=settings.text("endpoint-hostname"),
         mounts=mounts,
         network=network,
