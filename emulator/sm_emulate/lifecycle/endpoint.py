@@ -251,9 +251,9 @@ class Endpoint:
             self._engine,
             image=self.image,
             platform=self.platform,
-            isolated=self.request.enable_network_isolation
+            isolated=self.request.model.enable_network_isolation
             or self.platform.settings.text("endpoint-aws-variables") == "unset",
-            role_arn=self.request.execution_role_arn,
+            role_arn=self.request.model.execution_role_arn,
             publish=self._publish,
         )
         if credentials is not None:
@@ -297,7 +297,7 @@ class Endpoint:
             return
         if self._credentials is not None:
             self._credentials.started(event.host, event.container)
-        if self.request.enable_network_isolation:
+        if self.request.model.enable_network_isolation:
             self._confine(event.container)
 
     def _confine(self, container: str) -> None:
