@@ -57,6 +57,7 @@ AREA = Area(
             "With network isolation the container gets no AWS credentials, so that variable is believed to be missing.",
             guide_2023("mkt-algo-model-internet-free"),
             level=EMULATED,
+            note="the address is not there either",
         ),
         unsure(
             "training.environment.ecs-metadata",
