@@ -14,13 +14,14 @@ import pytest
 
 from sm_emulate import api
 from sm_emulate.engine.memory import MemoryEngine
+from sm_emulate.errors import RequestError
 from sm_emulate.events import Warned
 from sm_emulate.lifecycle.credentials import Credentials
 from sm_emulate.lifecycle.link_local import LinkLocal
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.relay import Relay
-from sm_emulate.storage.aws_endpoints import endpoints
-from sm_emulate.storage.role_keys import NoKeysError, RoleKeys, has_credentials
+from sm_emulate.storage.aws_environment import endpoints, has_credentials
+from sm_emulate.storage.role_keys import NoKeysError, RoleKeys
 from sm_emulate.storage.s3_place import S3Place
 
 ADDRESS = "169.254.170.2"
@@ -212,3 +213,9 @@ def test_bytes_are_passed_on_both_ways_and_cut_at_the_end():
             assert inside.recv(1) == b""
             assert outside.recv(1) == b""
     assert threads() == set()
+
+
+def test_only_two_words_say_what_containers_are_given():
+    assert api.platform(credentials="none").credentials == "none"
+    with pytest.raises(RequestError, match="nothing about credentials"):
+        api.platform(credentials="mine")

@@ -13,7 +13,7 @@ from sm_emulate.engine.owner import owner_is_gone
 from sm_emulate.engine.protocol import LABEL_HOME, LABEL_OWNER, LABEL_SESSION
 from sm_emulate.errors import EngineNotFoundError, MachineError, SmEmulateError
 from sm_emulate.spec.credentials import ADDRESS
-from sm_emulate.storage.role_keys import has_credentials
+from sm_emulate.storage.aws_environment import has_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from sm_emulate.errors import RequestError
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.request import endpoint as endpoints
 from sm_emulate.request import training as jobs
@@ -195,6 +196,7 @@ def platform(
     account: str = "123456789012",
     s3: str | None = None,
     home: Path | None = None,
+    credentials: Literal["auto", "none"] = "auto",
 ) -> Platform:
     """Say which SageMaker is emulated.
 
@@ -206,10 +208,13 @@ def platform(
         s3: what `s3://` means: `aws` (where boto3's own configuration points), `embedded` (folders of this machine), or
             the URL of one. SM_EMULATE_S3 or `aws` by default.
         home: the folder of all runs, where the embedded S3 has its buckets; SM_EMULATE_HOME by default.
+        credentials: what containers are given for AWS: `auto` (temporary keys made from yours, when they ask) or `none`.
 
     Raises:
         RequestError: an unknown profile, setting or S3, or a value that it does not take.
     """
+    if credentials not in ("auto", "none"):
+        raise RequestError("this says nothing about credentials", value=credentials, expected="auto or none")
     dated = profile_named(profile)
     return Platform(
         profile=dated,
@@ -220,6 +225,7 @@ def platform(
             s3 or os.environ.get("SM_EMULATE_S3") or "aws",
             home=home.absolute() if home else default_home(os.environ),
         ),
+        credentials=credentials,
     )
 
 

@@ -8,24 +8,20 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
-from sm_emulate.errors import MachineError, SmEmulateError
+from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import Noted, Warned
 from sm_emulate.lifecycle.companion import Companion
-from sm_emulate.lifecycle.credentials_address import CredentialsAddress
-from sm_emulate.lifecycle.link_local import LinkLocal
-from sm_emulate.lifecycle.relay import Relay
 from sm_emulate.request.naming import DEFAULT_ROLE_ARN
 from sm_emulate.spec.credentials import ADDRESS, ENDPOINT_PORTS, PORT, VARIABLE, credentials_path
-from sm_emulate.storage.aws_endpoints import S3_VARIABLE, endpoints
-from sm_emulate.storage.role_keys import RoleKeys, has_credentials
+from sm_emulate.storage.aws_environment import S3_VARIABLE, endpoints, has_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sm_emulate.engine.protocol import Engine, Image
     from sm_emulate.events import Event
+    from sm_emulate.lifecycle.aws_inside import AwsInside
     from sm_emulate.lifecycle.platform import Platform
-    from sm_emulate.storage.s3_on_demand import S3OnDemand
 
 _TAKEN = f"{PORT}/tcp"
 
@@ -51,30 +47,15 @@ class Credentials(Companion):
         role_arn: str | None,
         publish: Callable[[Event], None],
     ) -> None:
-        self._engine, self._publish, self._account = engine, publish, platform.account
+        self._engine, self._platform, self._role, self._publish = engine, platform, role_arn, publish
         self._paths: dict[str, str] = {}
-        place = platform.s3
-        self._embedded: S3OnDemand | None = None
-        if place.folder is not None and place.endpoint_url is None:
-            from sm_emulate.storage.s3_on_demand import S3OnDemand
-
-            self._embedded = S3OnDemand(place.folder)
-            place = self._embedded.place
-        variables = endpoints(place, os.environ)
-        self._variables, self._relays = _routes(variables)
-        if self._embedded is not None:
-            port = ENDPOINT_PORTS[-1]
-            self._variables[S3_VARIABLE] = f"http://{ADDRESS}:{port}"
-            self._relays[port] = Relay(self._served)
-        elsewhere = bool(self._variables)
-        self._keys = RoleKeys(
-            role_arn=None if role_arn == DEFAULT_ROLE_ARN and not elsewhere else role_arn,
-            region=platform.region,
-            s3=place,
-            foreign=elsewhere,
-            note=lambda words: publish(Warned(message=words)),
-        )
-        self._door = LinkLocal()
+        self._variables, self._servers = _routes(endpoints(platform.s3, os.environ))
+        self._embedded: int | None = None
+        if platform.s3.folder is not None and platform.s3.endpoint_url is None:
+            self._embedded = ENDPOINT_PORTS[-1]
+            self._variables[S3_VARIABLE] = f"http://{ADDRESS}:{self._embedded}"
+        self._lock = threading.Lock()
+        self._inside: AwsInside | None = None
         self._entering: list[threading.Thread] = []
 
     def environment(self, host: str) -> Mapping[str, str]:
@@ -93,34 +74,38 @@ class Credentials(Companion):
         """Close them, and cut what is still connected."""
         for thread in self._entering:
             thread.join()
-        self._door.close()
-        if self._embedded is not None:
-            self._embedded.close()
-
-    def _served(self) -> tuple[str, int]:
-        """Say where the embedded S3 is served; a container that cannot have it finds the connection closed."""
-        if self._embedded is None:
-            raise ConnectionRefusedError
-        try:
-            return self._embedded.address()
-        except MachineError as error:
-            words = f"{error.what}; {error.hint}" if error.hint else error.what
-            self._publish(Warned(message=f"the container cannot have the embedded S3: {words}"))
-            raise ConnectionRefusedError(error.what) from error
+        if self._inside is not None:
+            self._inside.close()
 
     def _enter(self, host: str, container: str) -> None:
+        ports = (PORT, *self._servers, *(() if self._embedded is None else (self._embedded,)))
         try:
-            opened = self._engine.listen_inside(container, ADDRESS, (PORT, *self._relays))
+            opened = self._engine.listen_inside(container, ADDRESS, ports)
             if opened is None:
                 if self._engine.state(container).exit is None:
                     self._publish(Warned(message=f"{host} has no AWS credentials: {UNREACHABLE}"))
                 return
         except SmEmulateError:  # it has ended and is gone
             return
-        task = {"DockerId": container, "Family": host, "Cluster": "default"}
-        address = CredentialsAddress(self._paths[host], keys=self._keys, task=task)
-        for port, listener in opened.items():
-            self._door.add(listener, self._relays.get(port, address))
+        self._behind().answer(host, container, self._paths[host], opened)
+
+    def _behind(self) -> AwsInside:
+        """Give what answers; its import takes its time while the containers run."""
+        from sm_emulate.lifecycle.aws_inside import AwsInside
+
+        with self._lock:
+            if self._inside is None:
+                foreign = bool(self._variables)
+                self._inside = AwsInside(
+                    role_arn=None if self._role == DEFAULT_ROLE_ARN and not foreign else self._role,
+                    region=self._platform.region,
+                    s3=self._platform.s3,
+                    servers=self._servers,
+                    embedded=self._embedded,
+                    foreign=foreign,
+                    publish=self._publish,
+                )
+            return self._inside
 
 
 UNREACHABLE = "its network cannot be entered from here (`sm-emulate doctor` says why)"
@@ -156,8 +141,8 @@ def _worth_a_container(platform: Platform) -> bool:
     )
 
 
-def _routes(variables: Mapping[str, str]) -> tuple[dict[str, str], dict[int, Relay]]:
-    """Turn endpoint URLs into such as are reached from inside, and what passes on which port to where.
+def _routes(variables: Mapping[str, str]) -> tuple[dict[str, str], dict[int, tuple[str, int]]]:
+    """Turn endpoint URLs into such as are reached from inside, and say which port there stands for which server.
 
     A URL with https is left as it is: its certificate is for its own name.
     """
@@ -168,11 +153,6 @@ def _routes(variables: Mapping[str, str]) -> tuple[dict[str, str], dict[int, Rel
         if parts.scheme != "http" or parts.hostname is None:
             inside[name] = url
             continue
-        server = (parts.hostname, parts.port or 80)
-        port = ports.setdefault(server, ENDPOINT_PORTS[len(ports)])
+        port = ports.setdefault((parts.hostname, parts.port or 80), ENDPOINT_PORTS[len(ports)])
         inside[name] = urlunsplit(parts._replace(netloc=f"{ADDRESS}:{port}"))
-    return inside, {port: Relay(_always(server)) for server, port in ports.items()}
-
-
-def _always(server: tuple[str, int]) -> Callable[[], tuple[str, int]]:
-    return lambda: server
+    return inside, {port: server for server, port in ports.items()}

@@ -5,13 +5,10 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sm_emulate.spec.credentials import VARIABLE as CREDENTIALS_VARIABLE
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from sm_emulate.storage.s3_place import S3Place
 
@@ -157,26 +154,6 @@ class RoleKeys:
             expiration=_now() + timedelta(seconds=life),
             role_arn=self._role or "",
         )
-
-
-_SIGNS = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_PROFILE",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-)
-_FILES = (
-    ("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"),
-    ("AWS_CONFIG_FILE", ".aws/config"),
-)
-
-
-def has_credentials(environ: Mapping[str, str]) -> bool:
-    """Tell at a glance whether somebody has credentials of AWS: variables or files that may hold some."""
-    if any(environ.get(name) for name in (*_SIGNS, CREDENTIALS_VARIABLE)):
-        return True
-    home = Path(environ.get("HOME") or "/")
-    return any(Path(environ.get(name) or home / usual).is_file() for name, usual in _FILES)
 
 
 def _life(found: Any) -> int:

@@ -1,9 +1,11 @@
-"""Where calls to AWS go instead of AWS, as boto3's own configuration and the chosen S3 say."""
+"""What the caller's environment says of AWS: where calls go instead, and whether there may be credentials."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from sm_emulate.spec.credentials import VARIABLE as CREDENTIALS_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,6 +14,16 @@ if TYPE_CHECKING:
 
 S3_VARIABLE = "AWS_ENDPOINT_URL_S3"
 VARIABLE = "AWS_ENDPOINT_URL"
+_SIGNS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_PROFILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)
+_FILES = (
+    ("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"),
+    ("AWS_CONFIG_FILE", ".aws/config"),
+)
 _AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 
@@ -40,6 +52,14 @@ def is_aws(url: str) -> bool:
         return (urlsplit(url).hostname or "").endswith(_AWS)
     except ValueError:
         return False
+
+
+def has_credentials(environ: Mapping[str, str]) -> bool:
+    """Tell at a glance whether somebody has credentials of AWS: variables or files that may hold some."""
+    if any(environ.get(name) for name in (*_SIGNS, CREDENTIALS_VARIABLE)):
+        return True
+    home = Path(environ.get("HOME") or "/")
+    return any(Path(environ.get(name) or home / usual).is_file() for name, usual in _FILES)
 
 
 def _config_has_endpoints(environ: Mapping[str, str]) -> bool:
