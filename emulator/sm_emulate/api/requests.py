@@ -208,7 +208,7 @@ def platform(
         s3: what `s3://` means: `aws` (where boto3's own configuration points), `embedded` (folders of this machine), or
             the URL of one. SM_EMULATE_S3 or `aws` by default.
         home: the folder of all runs, where the embedded S3 has its buckets; SM_EMULATE_HOME by default.
-        credentials: what containers are given for AWS: `auto` (temporary keys made from yours, when they ask) or `none`.
+        credentials: for AWS in containers: `auto` (temporary ones made from yours, when they ask) or `none`.
 
     Raises:
         RequestError: an unknown profile, setting or S3, or a value that it does not take.
