@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from sm_emulate.errors import MachineError
 from sm_emulate.events import Warned
 from sm_emulate.lifecycle.credentials_address import CredentialsAddress
-from sm_emulate.lifecycle.link_local import LinkLocal
 from sm_emulate.lifecycle.relay import Relay
 from sm_emulate.storage.role_keys import RoleKeys
 
@@ -60,25 +59,25 @@ class AwsInside:
             foreign=foreign,
             note=lambda words: publish(Warned(message=words)),
         )
-        self._door = LinkLocal()
 
-    def answer(self, host: str, container: str, path: str, opened: Mapping[int, socket.socket]) -> None:
-        """Answer a container at sockets that listen inside it, by port.
+    def answer(self, connection: socket.socket, *, port: int, host: str, container: str, path: str) -> None:
+        """Answer a connection that a container has made.
 
         Args:
-            host: its name in the job.
+            connection: our end of it.
+            port: where it was made.
+            host: the container's name in the job.
             container: its id.
             path: where it looks for credentials.
-            opened: sockets of ours.
         """
+        if (relay := self._relays.get(port)) is not None:
+            relay(connection)
+            return
         task = {"DockerId": container, "Family": host, "Cluster": "default"}
-        address = CredentialsAddress(path, keys=self._keys, task=task)
-        for port, listener in opened.items():
-            self._door.add(listener, self._relays.get(port, address))
+        CredentialsAddress(path, keys=self._keys, task=task)(connection)
 
     def close(self) -> None:
-        """Close all, and cut what is still connected."""
-        self._door.close()
+        """Serve the embedded S3 no more."""
         if self._embedded is not None:
             self._embedded.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -11,11 +12,13 @@ from uuid import uuid4
 from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import Noted, Warned
 from sm_emulate.lifecycle.companion import Companion
+from sm_emulate.lifecycle.link_local import LinkLocal
 from sm_emulate.request.naming import DEFAULT_ROLE_ARN
 from sm_emulate.spec.credentials import ADDRESS, ENDPOINT_PORTS, PORT, VARIABLE, credentials_path
 from sm_emulate.storage.aws_environment import S3_VARIABLE, endpoints, has_credentials
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Mapping
 
     from sm_emulate.engine.protocol import Engine, Image
@@ -56,6 +59,7 @@ class Credentials(Companion):
             self._variables[S3_VARIABLE] = f"http://{ADDRESS}:{self._embedded}"
         self._lock = threading.Lock()
         self._inside: AwsInside | None = None
+        self._door = LinkLocal()
         self._entering: list[threading.Thread] = []
 
     def environment(self, host: str) -> Mapping[str, str]:
@@ -74,6 +78,7 @@ class Credentials(Companion):
         """Close them, and cut what is still connected."""
         for thread in self._entering:
             thread.join()
+        self._door.close()
         if self._inside is not None:
             self._inside.close()
 
@@ -87,10 +92,14 @@ class Credentials(Companion):
                 return
         except SmEmulateError:  # it has ended and is gone
             return
-        self._behind().answer(host, container, self._paths[host], opened)
+        for port, listener in opened.items():
+            self._door.add(listener, partial(self._answer, port=port, host=host, container=container))
+
+    def _answer(self, connection: socket.socket, *, port: int, host: str, container: str) -> None:
+        self._behind().answer(connection, port=port, host=host, container=container, path=self._paths[host])
 
     def _behind(self) -> AwsInside:
-        """Give what answers; its import takes its time while the containers run."""
+        """Give what answers; it is imported when the first container calls."""
         from sm_emulate.lifecycle.aws_inside import AwsInside
 
         with self._lock:
