@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from sm_emulate.spec.profiles import DEFAULT_PROFILE, PlatformProfile
 from sm_emulate.spec.settings import Settings
 from sm_emulate.storage.s3_place import S3Place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,3 +25,5 @@ class Platform:
     s3: S3Place = field(default_factory=S3Place)
     credentials: Literal["auto", "none"] = "auto"
     """Whether containers are given temporary keys where they look for their role's."""
+    file_systems: Mapping[str, Path] = field(default_factory=dict)
+    """The local folder that stands for each EFS or FSx for Lustre file system, by FileSystemId."""
