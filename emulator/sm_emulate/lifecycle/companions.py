@@ -12,5 +12,8 @@ if TYPE_CHECKING:
 
 def companions_of(around: Surroundings) -> Iterator[Companion]:
     """Give the companions of a job; a job whose data lies here needs none, and imports none."""
-    del around
-    yield from ()
+    request = around.request
+    if any(request.input_mode(channel) == "Pipe" for channel in request.input_data_config):
+        from sm_emulate.lifecycle.pipes import Pipes
+
+        yield Pipes(around)

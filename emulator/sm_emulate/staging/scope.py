@@ -30,12 +30,7 @@ def check_emulated(request: TrainingRequest) -> None:
                 hint=f"copy it here first, or put another source in its place: --channel {name}=PATH",
             )
         if request.input_mode(channel) == "Pipe":
-            raise RequestError(
-                f"channel {name}: Pipe mode is not emulated yet",
-                value="Pipe",
-                expected="File or FastFile",
-                hint=_PAGE,
-            )
+            continue
         if source.distribution != FULLY_REPLICATED and request.resource_config.total_instances > 1:
             raise RequestError(
                 f"channel {name}: sharding over hosts is not emulated yet",

@@ -1,7 +1,8 @@
 """From a request to the /opt/ml of one host: a folder of ours, and what is mounted where.
 
 `/opt/ml/input`, `/opt/ml/model` and `/opt/ml/output` are mounted one by one, so that what an image keeps elsewhere
-under /opt/ml survives. Channels are mounted where they lie, never copied.
+under /opt/ml survives. Channels are mounted where they lie, never copied; those in Pipe mode have no directory, their
+FIFOs are made when the job begins.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ def staged_tree(
     channels = {
         channel.channel_name: source
         for channel in channels_of(request, host)
-        if (source := channel.data_source.local_path) is not None
+        if (source := channel.data_source.local_path) is not None and request.input_mode(channel) != "Pipe"
     }
     return StagedTree(
         folder=folder,
@@ -149,7 +150,8 @@ def _placements(
     for target in LAYOUT.mounts:
         yield Placed(source=folder / PurePosixPath(target).relative_to(LAYOUT.root), target=target)
     for channel in channels_of(request, host):
-        if (source := channel.data_source.local_path) is None:
+        source = channel.data_source.local_path
+        if source is None or request.input_mode(channel) == "Pipe":
             continue
         target = LAYOUT.channel(channel.channel_name)
         yield Placed(
