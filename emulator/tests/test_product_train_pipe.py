@@ -212,6 +212,21 @@ def test_hosts_share_a_channel_out_by_objects(product, reader):
     assert {host: use["Bytes"] for host, use in sent.items()} == {"algo-1": 3, "algo-2": 2}
 
 
+def test_channels_do_not_wait_for_each_other(product, images, contents):
+    data = product.folder("data", files=contents)
+    image = images.train("""
+        cd /opt/ml/input/data
+        exec 3< train_0 4< validation_0
+        cat <&4 > /opt/ml/model/validation
+        cat <&3 > /opt/ml/model/train
+    """)
+    channels = [
+        word for name in ("train", "validation") for word in ("--channel", f"{name}={data},mode=Pipe")
+    ]
+    whole = b"".join(contents[name] for name in sorted(contents))
+    assert product.train(image, *channels).model == {"train": whole, "validation": whole}
+
+
 def test_data_that_is_no_gzip_fails_the_job_in_words(product, reader, contents):
     data = product.folder("data", files={"a.txt": "plain"})
     job = product.train(

@@ -22,7 +22,6 @@ TRAIN = {
     "channel-name": (2, ["IMAGE", "--channel", "my train=./data"]),
     "channel-twice": (2, ["IMAGE", "--channel", "train=./data", "--channel", "train=./data"]),
     "channel-s3": (2, ["IMAGE", "--channel", "train=s3://bucket/train"]),
-    "channel-pipe": (2, ["IMAGE", "--channel", "train=./data,mode=Pipe"]),
     "hyperparameters-not-there": (2, ["IMAGE", "--hyperparameters", "nothing.json"]),
     "hyperparameters-not-json": (2, ["IMAGE", "--hyperparameters", "broken.json"]),
     "hyperparameters-list": (2, ["IMAGE", "--hyperparameters", "list.json"]),

@@ -222,7 +222,6 @@ def test_a_folder_that_cannot_be_made_is_this_machine_s_fault(tmp_path):
     ("channels", "instances", "what", "value"),
     [
         ({"x": "s3://b/in"}, 1, "channel x: only data on this machine", "s3://b/in"),
-        ({"x": ("data", {"mode": "Pipe"})}, 1, "channel x: Pipe mode is not emulated", "Pipe"),
         (
             {"x": ("data", {"distribution": "ShardedByS3Key"})},
             2,

@@ -218,7 +218,7 @@ SETTINGS: tuple[Setting, ...] = (
             "program train for hours on what it has read, counts fails it. Only channels that were never read, or not to "
             "their end, were reported."
         ),
-        facts=("training.channels.pipe-timeout",),
+        facts=("training.channels.pipe-timeout-next-epoch",),
     ),
     Setting(
         name="resource-topology",

@@ -17,6 +17,8 @@ CONTAINER = "emulator/tests/test_product_train_container.py"
 HOSTS = "emulator/tests/test_product_train_hosts.py"
 RESULT = "emulator/tests/test_product_train_result.py"
 STOP = "emulator/tests/test_product_train_stop.py"
+PIPE = "emulator/tests/test_product_train_pipe.py"
+CONTENT = "emulator/tests/test_staging_pipe_content.py"
 ARTIFACTS = "emulator/tests/test_product_train_artifacts.py"
 SERVE = "emulator/tests/test_product_serve.py"
 WRONG = "emulator/tests/test_product_wrong_input.py"
@@ -298,6 +300,44 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "training.channels.fast-file": (
         f"{CONTAINER}::test_channels_are_mounted_read_only_by_default_and_written_when_the_setting_says_so",
         f"{TREE}::test_a_channel_may_be_written_to_where_the_setting_says_so_but_never_a_fast_file_one",
+    ),
+    "training.channels.attribute-names": (
+        f"{PIPE}::test_an_augmented_manifest_is_sent_in_the_order_of_its_attribute_names",
+    ),
+    "training.channels.augmented-manifest-mode": (
+        f"{JOB_REQUEST}::test_a_wrong_document_is_refused_in_exact_words",
+    ),
+    "training.channels.pipe-fifos": (f"{PIPE}::test_every_byte_of_three_epochs_comes_in_order",),
+    "training.channels.pipe-wait": (
+        "emulator/tests/test_lifecycle_pipe_feeder.py::test_the_next_fifo_is_there_when_the_last_is_taken",
+    ),
+    "training.channels.pipe-one-reader": (f"{PIPE}::test_channels_do_not_wait_for_each_other",),
+    "training.channels.pipe-early-close": (f"{PIPE}::test_a_reader_may_leave_early",),
+    "training.channels.pipe-epoch-restarts": (f"{PIPE}::test_every_byte_of_three_epochs_comes_in_order",),
+    "training.channels.pipe-reopen": (f"{PIPE}::test_a_fifo_that_was_read_is_gone_if_so_set",),
+    "training.channels.pipe-timeout": (
+        f"{PIPE}::test_a_channel_that_is_not_drained_is_the_platform_s_failure",
+    ),
+    "training.channels.pipe-timeout-next-epoch": (
+        f"{PIPE}::test_who_has_read_an_epoch_may_train_on_it_for_long_unless_set",
+    ),
+    "training.channels.gzip": (f"{PIPE}::test_gzip_is_unpacked_on_the_way",),
+    "training.channels.shuffle": (
+        f"{CONTENT}::test_what_is_shuffled_is_in_another_order_in_each_epoch",
+        f"{PIPE}::test_a_shuffled_channel_has_another_order_in_each_epoch_and_the_same_in_each_job",
+    ),
+    "training.channels.shuffle-algorithm": (
+        f"{PIPE}::test_a_shuffled_channel_has_another_order_in_each_epoch_and_the_same_in_each_job",
+    ),
+    "training.channels.recordio-wrapping": (f"{PIPE}::test_recordio_makes_a_record_of_each_object",),
+    "training.channels.recordio-framing": (
+        f"{CONTENT}::test_a_record_is_magic_flag_and_length_payload_and_padding",
+    ),
+    "training.channels.augmented-manifest": (
+        f"{PIPE}::test_an_augmented_manifest_is_sent_in_the_order_of_its_attribute_names",
+    ),
+    "training.channels.augmented-strings": (
+        f"{CONTENT}::test_strings_of_an_augmented_manifest_are_bare_or_quoted_as_set",
     ),
     "training.channels.incremental": (
         f"{TREE}::test_a_channel_with_a_model_to_start_from_is_a_channel_like_any_other",
