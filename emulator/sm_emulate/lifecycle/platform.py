@@ -17,4 +17,4 @@ class Platform:
     settings: Settings = field(default_factory=lambda: Settings(DEFAULT_PROFILE))
     region: str = "us-east-1"
     account: str = "123456789012"
-    s3: S3Place = S3Place()
+    s3: S3Place = field(default_factory=S3Place)
