@@ -179,7 +179,7 @@ def test_a_fifo_whose_name_is_gone_can_still_be_given_up(feed, tmp_path):
 
 
 def test_what_is_no_longer_a_fifo_is_never_opened(tmp_path):
+    (tmp_path / "x").write_text("mine")
     with pytest.raises(MachineError, match="File exists"):
-        (tmp_path / "x").write_text("mine")
         Fifo(tmp_path / "x")
     assert (tmp_path / "x").read_text() == "mine"
