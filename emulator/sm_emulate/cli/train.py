@@ -33,6 +33,7 @@ Examples:
   sm-emulate train my-image --channel train=./data
   sm-emulate train my-image --channel train=./data,mode=FastFile --hyperparameter epochs=3 \\
       --metric 'loss=loss: ([0-9.]+)' --output-path ./models
+  sm-emulate train my-image --channel train=./data,mode=Pipe,compression=Gzip,record-wrapper=RecordIO
   sm-emulate train my-image --instance-count 2 --instance-type ml.c5.xlarge
   sm-emulate train my-image --instance-group data=ml.c5.xlarge:2 --instance-group gpu=ml.g5.xlarge:1 \\
       --channel train=./data,instance-groups=data
