@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -85,6 +86,24 @@ def test_large_and_small_pieces_keep_their_order(feed, tmp_path):
         feed(pieces(*spans))
         whole = b"<" + big[:2_500_000] + b"|" * 70_000 + big[2_500_000:] + big[:2_000_000] + b">"
         assert (tmp_path / "x_0").read_bytes() == whole
+
+
+def test_a_file_system_without_splice_is_read_instead(feed, tmp_path, monkeypatch):
+    splice, times = os.splice, []
+
+    def refused(*given):
+        times.append(given)
+        if len(times) > 1:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return splice(*given)
+
+    monkeypatch.setattr(os, "splice", refused)
+    file = tmp_path / "big"
+    file.write_bytes(os.urandom(2_000_000))
+    with file.open("rb", buffering=0) as raw:
+        feed(pieces(lambda: Span(file=raw, size=1_900_000), lambda: Span(file=raw, size=None)))
+        assert (tmp_path / "x_0").read_bytes() == file.read_bytes()
+    assert len(times) > 1
 
 
 def test_an_epoch_of_nothing_ends_at_once(feed, tmp_path):

@@ -10,14 +10,13 @@ import struct
 import pytest
 
 from sm_emulate import api
-from sm_emulate.errors import SmEmulateError
+from sm_emulate.errors import RequestError, SmEmulateError, StorageError
 from sm_emulate.spec.profiles import DEFAULT_PROFILE
 from sm_emulate.spec.settings import Settings
 from sm_emulate.staging import recordio
 from sm_emulate.staging.augmented import members
 from sm_emulate.staging.pipe_content import PipeContent, Span
-from sm_emulate.staging.pipe_objects import ContentError
-from sm_emulate.storage.fifo import ShortReadError, read_exactly
+from sm_emulate.storage.fifo import read_exactly
 from sm_emulate.storage.s3_place import S3Place
 
 
@@ -123,13 +122,13 @@ def test_a_manifest_file_is_followed_in_its_order(made, data):
 @pytest.mark.parametrize("text", ["", "[]", '["a"]', '[{"prefix": 1}, "a"]', '[{"prefix": "x"}, 2]', "{}"])
 def test_what_is_no_manifest_file_is_refused(made, data, text):
     (data / "manifest").write_text(text)
-    with pytest.raises(ContentError, match="is no \\["):
+    with pytest.raises(RequestError, match="is no \\["):
         made(source=str(data / "manifest"), type="ManifestFile")
 
 
 def test_a_manifest_that_names_what_is_not_there_is_refused(made, data):
     (data / "manifest").write_text(json.dumps([{"prefix": f"{data}/"}, "0/00", "none"]))
-    with pytest.raises(ContentError, match="there is no file"):
+    with pytest.raises(RequestError, match="there is no file"):
         made(source=str(data / "manifest"), type="ManifestFile")
 
 
@@ -159,17 +158,17 @@ def test_strings_of_an_augmented_manifest_are_bare_or_quoted_as_set(made, data):
 )
 def test_an_augmented_manifest_is_checked_before_it_is_sent(made, data, lines, words):
     (data / "lines").write_text(lines)
-    with pytest.raises(ContentError, match=words):
+    with pytest.raises(RequestError, match=words):
         made(source=str(data / "lines"), type="AugmentedManifestFile", attributes="a")
 
 
 def test_a_reference_must_be_a_uri_of_something(made, data):
     given = {"source": str(data / "lines"), "type": "AugmentedManifestFile", "attributes": "x-ref"}
     (data / "lines").write_text('{"x-ref": 7}\n')
-    with pytest.raises(ContentError, match="x-ref is no URI but 7"):
+    with pytest.raises(RequestError, match="x-ref is no URI but 7"):
         made(**given)
     (data / "lines").write_text('{"x-ref": "none"}\n')
-    with pytest.raises(ContentError, match="there is no file"):
+    with pytest.raises(RequestError, match="there is no file"):
         sent(made(**given))
 
 
@@ -229,7 +228,7 @@ def test_damaged_gzip_is_told_by_its_name(made, tmp_path, damage):
     bad = {"cut": packed[:-9], "changed": packed[:-6] + b"\xff" * 6, "plain": b"abc"}[damage]
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.gz").write_bytes(bad)
-    with pytest.raises(ContentError, match=r"data/a\.gz is no gzip, or not whole"):
+    with pytest.raises(RequestError, match=r"data/a\.gz is no gzip, or not whole"):
         sent(made(source=str(tmp_path / "data"), compression="Gzip"))
 
 
@@ -242,7 +241,7 @@ def test_an_object_that_goes_or_shrinks_meanwhile_is_an_error(made, tmp_path):
     span = next(epoch)
     assert isinstance(span, Span)
     file.write_bytes(b"x")
-    with pytest.raises(ShortReadError):
+    with pytest.raises(StorageError):
         read_exactly(span.file, span.size)
     epoch.close()
     file.unlink()

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sm_emulate.errors import MachineError, SmEmulateError
+from sm_emulate.errors import MachineError, PipeError, SmEmulateError
 from sm_emulate.events import EpochStreamed, LogLines
 from sm_emulate.lifecycle.companion import Companion, PlatformFailure
 from sm_emulate.lifecycle.pipe_feeder import PipeFeeder
@@ -17,7 +17,6 @@ from sm_emulate.spec import wordings
 from sm_emulate.spec.training_job import LAYOUT
 from sm_emulate.staging.config_files import channels_of
 from sm_emulate.staging.pipe_content import PipeContent
-from sm_emulate.staging.pipe_objects import ContentError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,7 +95,7 @@ class Pipes(Companion):
                 settings=self._settings,
                 scratch=self._around.run_folder.path,
             )
-        except ContentError as error:
+        except SmEmulateError as error:
             raise PlatformFailure(wordings.download_failed(_words(error))) from error
 
     def _path(self, host: str, channel: str, epoch: int) -> Path:
@@ -109,10 +108,12 @@ class Pipes(Companion):
 
     def _failed(self, error: Exception) -> None:
         """End the job, with SageMaker's words where the data is to blame."""
-        if isinstance(error, SmEmulateError) and not isinstance(error, MachineError):
-            self._around.fail(wordings.download_failed(_words(error)))
-        elif isinstance(error, SmEmulateError):
+        if isinstance(error, PipeError):
             self._around.fail(f"InternalServerError: {_words(error)}")
+        elif isinstance(error, SmEmulateError):
+            self._around.fail(wordings.download_failed(_words(error)))
+        elif isinstance(error, OSError):
+            self._around.fail(wordings.download_failed(str(error)))
         else:
             self._around.fail(f"InternalServerError: {type(error).__name__}: {error}")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 
-from sm_emulate.staging.pipe_objects import ContentError
+from sm_emulate.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,7 +43,7 @@ class AugmentedManifest:
         quoted: send strings with their JSON quotes.
 
     Raises:
-        ContentError: a line is no JSON object or lacks an attribute.
+        RequestError: a line is no JSON object or lacks an attribute.
     """
 
     def __init__(self, file: BinaryIO, *, scratch: Path, names: Sequence[str], quoted: bool) -> None:
@@ -82,9 +82,9 @@ class AugmentedManifest:
         try:
             found = members(line.decode())
         except ValueError as error:
-            raise ContentError(f"{name} of the augmented manifest is no JSON object: {error}") from error
+            raise RequestError(f"{name} of the augmented manifest is no JSON object: {error}") from error
         if missing := [each for each in self._names if each not in found]:
-            raise ContentError(f"{name} of the augmented manifest has no attribute {missing[0]}")
+            raise RequestError(f"{name} of the augmented manifest has no attribute {missing[0]}")
         return [self._attribute(each, *found[each], line=name) for each in self._names]
 
     def _attribute(self, name: str, value: object, text: str, *, line: str) -> Attribute:
@@ -92,7 +92,7 @@ class AugmentedManifest:
         if isinstance(value, str):
             return Attribute(text=text if self._quoted and not reference else value, reference=reference)
         if reference:
-            raise ContentError(f"{line} of the augmented manifest: {name} is no URI but {text}")
+            raise RequestError(f"{line} of the augmented manifest: {name} is no URI but {text}")
         return Attribute(text=text, reference=False)
 
 

@@ -10,10 +10,11 @@ from random import Random
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from sm_emulate.errors import RequestError
 from sm_emulate.request.channel import FULLY_REPLICATED, S3DataSource
 from sm_emulate.staging import recordio
 from sm_emulate.staging.augmented import AugmentedManifest
-from sm_emulate.staging.pipe_objects import ContentError, PipeObjects
+from sm_emulate.staging.pipe_objects import PipeObjects
 from sm_emulate.storage.inflate import inflating
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class PipeContent:
         scratch: a folder for what has to be kept on disk for a while; nothing in it has a name.
 
     Raises:
-        ContentError: a manifest cannot be followed.
+        RequestError: a manifest cannot be followed.
         SmEmulateError: its objects cannot be listed.
     """
 
@@ -93,7 +94,7 @@ class PipeContent:
         """Give what a host is sent in an epoch, counted from 0. A span is valid until the next piece is asked for.
 
         Raises:
-            ContentError: an object is not what the request says.
+            RequestError: an object is not what the request says.
             SmEmulateError: an object cannot be read.
         """
         for item in self._order(number, host):
@@ -216,7 +217,7 @@ class _Unpacked:
         try:
             data: bytes = self._file.read(size)
         except self._damage as error:
-            raise ContentError(f"{self._uri} is no gzip, or not whole: {error}") from error
+            raise RequestError(f"{self._uri} is no gzip, or not whole: {error}") from error
         return data
 
     def close(self) -> None:

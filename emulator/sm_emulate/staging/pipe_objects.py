@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from sm_emulate.errors import SmEmulateError
+from sm_emulate.errors import RequestError
 from sm_emulate.request.location import is_local, local_path
 from sm_emulate.storage.objects import StoredObject
 from sm_emulate.storage.stores import store_of
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
     from sm_emulate.storage.objects import ObjectStore
     from sm_emulate.storage.s3_place import S3Place
-
-
-class ContentError(SmEmulateError):
-    """What a channel should send is not there, or not what the request says."""
 
 
 class PipeObjects:
@@ -49,7 +45,7 @@ class PipeObjects:
         """Find one object.
 
         Raises:
-            ContentError: there is none.
+            RequestError: there is none.
         """
         if is_local(uri):
             return _file(local_path(uri, base_dir=self._base) or Path(uri))
@@ -57,22 +53,22 @@ class PipeObjects:
             if found.uri == uri:
                 return found
             break  # keys come in their order, so the key itself would be the first
-        raise ContentError(f"there is no object {uri}")
+        raise RequestError(f"there is no object {uri}")
 
     def listed(self, manifest: bytes, name: str) -> list[StoredObject]:
         """List what a ManifestFile names: `[{"prefix": "s3://BUCKET/PREFIX/"}, "a", "b"]`, in its order.
 
         Raises:
-            ContentError: it is no such file, or names what is not there.
+            RequestError: it is no such file, or names what is not there.
         """
         form = 'is no [{"prefix": "s3://BUCKET/PREFIX"}, "RELATIVE-KEY", ...]'
         try:
             head, *names = json.loads(manifest)
             prefix = head["prefix"]
         except (ValueError, TypeError, KeyError) as error:
-            raise ContentError(f"{name} {form}") from error
+            raise RequestError(f"{name} {form}") from error
         if not isinstance(prefix, str) or not all(isinstance(each, str) for each in names):
-            raise ContentError(f"{name} {form}")
+            raise RequestError(f"{name} {form}")
         return [self.at(prefix + each) for each in names]
 
     def open(self, found: StoredObject) -> BinaryIO:
@@ -92,7 +88,7 @@ def _file(path: Path) -> StoredObject:
     try:
         seen = path.stat()
     except OSError as error:
-        raise ContentError(f"there is no file {path}: {error.strerror}") from error
+        raise RequestError(f"there is no file {path}: {error.strerror}") from error
     place = os.path.abspath(path)  # noqa: PTH100  # links stay as they are
     return StoredObject(
         uri=f"file://{place}",

@@ -11,8 +11,7 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Protocol
 
-from sm_emulate.errors import SmEmulateError
-from sm_emulate.storage.trouble import told
+from sm_emulate.errors import PipeError, StorageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,10 +22,6 @@ CHUNK = 1 << 20
 _LITTLE, _NAP_S = CAPACITY // 4, 50e-6
 """A reader that takes little at a time would wake us for each of its reads, and hand its processor over to us. What is
 in the pipe keeps it busy for longer than this nap."""
-
-
-class ShortReadError(SmEmulateError):
-    """A file had fewer bytes than it was said to have."""
 
 
 class Readable(Protocol):
@@ -43,7 +38,7 @@ class Fifo:
         path: where it is made; nothing may be there.
 
     Raises:
-        MachineError: it cannot be made.
+        PipeError: it cannot be made.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,12 +52,20 @@ class Fifo:
         self._end: int | None = None
         self._abandoned = False
         self._lock = threading.Lock()
-        with told("the pipe cannot be made", path), ExitStack() as made:
-            os.mkfifo(path, 0o644)
-            self._node = _opened(path, made)
+        try:
+            self._held = self._make()
+        except OSError as failure:
+            raise PipeError(
+                f"the pipe cannot be made: {failure.strerror or failure}", value=failure.filename or path
+            ) from failure
+
+    def _make(self) -> ExitStack:
+        with ExitStack() as made:
+            os.mkfifo(self.path, 0o644)
+            self._node = _opened(self.path, made)
             self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
             made.callback(os.close, self._wake)
-            self._held = made.pop_all()
+            return made.pop_all()
 
     def wait_for_reader(self) -> bool:
         """Wait until somebody opens it to read; False when it was abandoned instead."""
@@ -98,9 +101,9 @@ class Fifo:
         A regular file's pages go to the reader as they lie in the kernel, without a copy through this process.
 
         Raises:
-            ShortReadError: the file ends before.
+            StorageError: the file ends before.
         """
-        source = _regular(file)
+        source, before = _regular(file), self.sent_bytes
         if source is not None:
             try:
                 return self._splice(source, size)
@@ -108,7 +111,7 @@ class Fifo:
                 # some file systems cannot do it: FUSE without it, encrypted ones
                 if refusal.errno not in (errno.EINVAL, errno.ENOSYS):
                     raise
-        return self._copy(file, size)
+        return self._copy(file, None if size is None else size - (self.sent_bytes - before))
 
     def abandon(self) -> None:
         """Have the thread that waits or writes leave. It may be waiting in the kernel for a reader: we are one."""
@@ -203,7 +206,7 @@ def read_exactly(file: Readable, size: int) -> bytes:
     """Read the next `size` bytes of a file.
 
     Raises:
-        ShortReadError: the file ends before.
+        StorageError: the file ends before.
     """
     found = b""
     while len(found) < size:
@@ -217,7 +220,7 @@ def read_exactly(file: Readable, size: int) -> bytes:
 
 def _ended(left: int | None) -> bool:
     if left:
-        raise ShortReadError(f"an object has become shorter while it was read: {left} bytes are missing")
+        raise StorageError(f"an object has become shorter while it was read: {left} bytes are missing")
     return True
 
 
