@@ -30,6 +30,8 @@ PART = 16 << 20
 BATCH = 64
 """Small objects that one task of the thread pool fetches."""
 CHUNK = 1 << 20
+ASK_SECONDS = 0.2
+"""How often it is asked whether to stop while nothing comes."""
 
 
 def object_cache(environ: Mapping[str, str]) -> ObjectCache:
@@ -139,11 +141,15 @@ class ObjectCache:
                 for found in wanted:
                     if found.size >= LARGE:
                         self._large(store, found, pool, tell, check)
-                done, _ = wait(tasks, return_when=FIRST_EXCEPTION)
-                for task in done:
-                    task.result()
+                waiting = set(tasks)
+                while waiting:
+                    done, waiting = wait(waiting, timeout=ASK_SECONDS, return_when=FIRST_EXCEPTION)
+                    for task in done:
+                        task.result()
+                    check()
             except BaseException:
                 halt.set()
+                store.given_up = True
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 

@@ -34,6 +34,8 @@ class S3Store:
         self._s3 = s3
         self._making = threading.Lock()
         self._session: Any = None
+        self.given_up = False
+        """Set by who wants nothing more: broken connections are not replaced from then on."""
 
     def objects(self, prefix: str) -> Iterator[StoredObject]:
         """Find every object whose key begins with a prefix, a page of 1000 at a time."""
@@ -145,6 +147,7 @@ class S3Store:
 
         config = Config(
             connect_timeout=10,
+            read_timeout=30,
             max_pool_connections=CONNECTIONS,
             retries={"mode": "standard"},
             # what is not AWS seldom knows the newer checksums, nor buckets as names of hosts
@@ -201,7 +204,7 @@ class _Body(io.RawIOBase):
                 view[: len(data)] = data
                 self._at += len(data)
                 return len(data)
-            if self._again == 0:
+            if self._again == 0 or self._store.given_up:
                 raise broken or StorageError("S3 sends less than it has said", value=self._found.uri)
             self._again -= 1
             self._stream.close()
