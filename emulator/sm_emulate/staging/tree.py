@@ -74,8 +74,10 @@ class StagedTree:
                 self.path(file).write_bytes(content)
                 self.path(file).chmod(0o644)
             for manifest, source in self.manifests.items():
-                with self.path(manifest).open("w", encoding="utf-8", errors="surrogateescape") as lines:
-                    lines.writelines(manifest_lines(source))
+                with self.path(manifest).open("wb") as file:
+                    file.writelines(
+                        lines.encode("utf-8", "surrogateescape") for lines in manifest_lines(source)
+                    )
                 self.path(manifest).chmod(0o644)
             for each in self.placed:
                 self._mount_point(each)
