@@ -472,6 +472,16 @@ def test_a_file_system_that_nothing_stands_for_is_refused(jobs, tmp_path):
         jobs.run(Finds(), request=_file_system(tmp_path, "ro"), platform=platform)
 
 
+def test_access_to_models_is_taken_and_has_no_effect(jobs, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights").write_text("w")
+    channel = api.channel(tmp_path / "model")
+    channel["DataSource"]["S3DataSource"]["ModelAccessConfig"] = {"AcceptEula": True}
+    finds = Finds("model")
+    jobs.run(finds, channels={"model": channel})
+    assert finds.trees["model"]["algo-1"] == {"weights": "w"}
+
+
 def test_a_plan_says_what_would_be_downloaded_and_downloads_nothing(data, cache):
     data.put("in/a", "in/b")
     request = api.training_request("img", channels={"train": f"s3://{data.name}/in/"})
