@@ -40,10 +40,11 @@ def test_a_healthy_machine(tmp_path):
     found = look(MemoryEngine(), tmp_path)
     assert found.can_train
     assert [f.name for f in found.findings] == [
-        "engine", "image store", "transports", "gpu", "disk: state folder", "clock", "limits", "leftovers",
+        "engine", "image store", "transports", "gpu", "disk: state folder", "fast file", "cache", "clock", "limits", "leftovers",
     ]  # fmt: skip
     assert "Memory Engine 1, API 1.41" in by_name(found)["engine"].seen
     assert by_name(found)["transports"].seen.startswith("bind: ")
+    assert "`sm-emulate clean --cache` removes it" in by_name(found)["cache"].seen
     told = json.loads(json.dumps(found.as_json()))
     assert told["can_train"] is True
     assert set(told["findings"][0]) == {"name", "status", "seen", "remedy"}
@@ -142,4 +143,4 @@ def test_this_machine_passes(tmp_path):
     found = examine(lambda: connect(environ=os.environ), state_folder=tmp_path)
     assert found.can_train
     names = [finding.name for finding in found.findings]
-    assert len(names) == len(set(names)) == 9
+    assert len(names) == len(set(names)) == 11

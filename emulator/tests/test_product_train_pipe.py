@@ -245,3 +245,31 @@ def test_a_manifest_that_lacks_an_attribute_fails_the_job_before_anything_is_sta
         job.reason == "ClientError: Data download failed:line 2 of the augmented manifest has no attribute a"
     )
     assert job.codes == {}
+
+
+@pytest.mark.parametrize("which", ["another's", "embedded"])
+def test_a_channel_in_s3_is_streamed_from_there(product, reader, contents, bucket, which):
+    lines = "".join(
+        json.dumps({"source-ref": bucket.uri(name), "label": "x"}) + "\n" for name in ("c.txt", "a.bin")
+    )
+    manifest = {"lines.manifest": lines.encode()}
+    if which == "embedded":
+        product.folder("home", "s3", bucket.name, files={f"data/{name}": contents[name] for name in contents})
+        product.folder("home", "s3", bucket.name, files=contents | manifest)
+        words, env = ("--s3", "embedded"), {}
+    else:
+        for name, content in contents.items():
+            bucket.put_bytes(f"data/{name}", content)
+        for name, content in (contents | manifest).items():
+            bucket.put_bytes(name, content)
+        words, env = ("--s3", bucket.url), bucket.env
+    given = ("--hyperparameter", "epochs=2", "--hyperparameter", "channel=train", *words)
+    job = product.train(reader, "--channel", f"train={bucket.uri('data/')},mode=Pipe", *given, env=env)
+    whole = told(b"".join(contents[name] for name in sorted(contents)))
+    assert job.made("seen.json")["seen"] == [whole] * 2
+    options = "mode=Pipe,type=AugmentedManifestFile,attributes=label:source-ref"
+    job = product.train(
+        reader, "--channel", f"train={bucket.uri('lines.manifest')},{options}", *given, env=env
+    )
+    wanted = told(b"x" + contents["c.txt"] + b"x" + contents["a.bin"])
+    assert job.made("seen.json")["seen"] == [wanted] * 2

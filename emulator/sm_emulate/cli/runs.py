@@ -171,16 +171,19 @@ def stop(names: tuple[str, ...], every: bool, home: Path | None, engine: str | N
 
 
 @click.command(
-    epilog="\b\nExamples:\n  sm-emulate clean\n  sm-emulate clean my-job\n  sm-emulate clean --all"
+    epilog="\b\nExamples:\n  sm-emulate clean\n  sm-emulate clean my-job\n  sm-emulate clean --all\n"
+    "  sm-emulate clean --cache"
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_runs)
 @click.option("--all", "every", is_flag=True, help="Remove the folder of every run that is over.")
+@click.option("--cache", is_flag=True, help="Remove what was fetched from S3 and is kept for the next run.")
 @home_option
 @engine_option
-def clean(names: tuple[str, ...], every: bool, home: Path | None, engine: str | None) -> None:
+def clean(names: tuple[str, ...], every: bool, cache: bool, home: Path | None, engine: str | None) -> None:
     """Remove containers and networks whose process has died; with names or --all, run folders as well.
 
     Runs that live are never touched. Without names, run folders are kept: a run whose process died is marked.
+    With --cache alone, nothing else is removed.
     """
     from sm_emulate.lifecycle.control import sweep
 
@@ -189,6 +192,10 @@ def clean(names: tuple[str, ...], every: bool, home: Path | None, engine: str | 
     for run in chosen:
         if run.owner_pid() is not None:
             raise RequestError("this run is alive", value=run.id, hint=f"`sm-emulate stop {run.name}` first")
+    if cache:
+        _remove_cache()
+        if not names and not every:
+            return
     container_engine = engine_at(engine)
     for leftover in sweep(runs, container_engine):
         click.echo(f"removed {leftover.kind} {leftover.name}")
@@ -203,6 +210,18 @@ def clean(names: tuple[str, ...], every: bool, home: Path | None, engine: str | 
         )
     for error in errors:
         raise error
+
+
+def _remove_cache() -> None:
+    import os
+
+    from sm_emulate.report.terminal import size
+    from sm_emulate.storage.object_cache import object_cache
+
+    kept = object_cache(os.environ)
+    taken = kept.size()
+    kept.remove()
+    click.echo(f"removed {kept.folder}  {size(taken)}")
 
 
 def _delete(run: RunFolder, engine: Engine) -> MachineError | None:

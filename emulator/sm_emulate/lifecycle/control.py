@@ -14,6 +14,7 @@ from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.events import now
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS
 from sm_emulate.spec.wordings import INTERNAL_SERVER_ERROR
+from sm_emulate.storage.mounts import mounts_below, unmount
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def sweep(runs: Runs, engine: Engine) -> list[Leftover]:
             removed.append(leftover)
     for run in runs.all():
         if run.abandoned:
+            for folder in mounts_below(run.path):
+                unmount(folder)
             with told("a run whose process died cannot be marked", run.path):
                 mark_abandoned(run)
     for draft in runs.drafts():

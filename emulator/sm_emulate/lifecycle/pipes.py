@@ -15,7 +15,7 @@ from sm_emulate.lifecycle.companion import Companion, PlatformFailure
 from sm_emulate.lifecycle.pipe_feeder import PipeFeeder
 from sm_emulate.spec import wordings
 from sm_emulate.spec.training_job import LAYOUT
-from sm_emulate.staging.config_files import channels_of
+from sm_emulate.staging.channel_data import hosts_of
 from sm_emulate.staging.pipe_content import PipeContent
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sm_emulate.lifecycle.companion import Surroundings
     from sm_emulate.request.channel import Channel
+    from sm_emulate.staging.cluster import Host
 
 
 class Pipes(Companion):
@@ -42,18 +43,18 @@ class Pipes(Companion):
         """List what is to be sent, and make the first FIFO of each channel."""
         around = self._around
         self._check_shared()
-        hosts = around.cluster.hosts
         for channel in around.request.input_data_config:
             if around.request.input_mode(channel) != "Pipe":
                 continue
-            receivers = [host.name for host in hosts if channel in channels_of(around.request, host)]
-            content = self._content(channel, receivers)
+            hosts = hosts_of(around.request, channel, around.cluster)
+            content = self._content(channel, hosts)
             self._open.callback(content.close)
-            for host in receivers:
-                self._feeders[host, channel.channel_name] = feeder = PipeFeeder(
-                    partial(self._path, host, channel.channel_name),
+            for host in hosts:
+                which = (host.name, channel.channel_name)
+                self._feeders[which] = feeder = PipeFeeder(
+                    partial(self._path, *which),
                     partial(content.epoch, host=host),
-                    ended=partial(self._ended, host, channel.channel_name),
+                    ended=partial(self._ended, *which),
                     failed=self._failed,
                     keep=self._settings.text("pipe-after-reading") == "kept",
                 )
@@ -86,7 +87,7 @@ class Pipes(Companion):
                 hint="use mode=FastFile, or run sm-emulate where the engine runs",
             )
 
-    def _content(self, channel: Channel, hosts: list[str]) -> PipeContent:
+    def _content(self, channel: Channel, hosts: list[Host]) -> PipeContent:
         try:
             return PipeContent(
                 channel,

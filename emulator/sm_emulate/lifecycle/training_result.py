@@ -53,6 +53,10 @@ class TrainingResult:
     """`model.tar.gz`; None when /opt/ml/model was empty."""
     output_archive: Path | None
     """`output.tar.gz`; None when /opt/ml/output/data was empty."""
+    model_uri: str = ""
+    """Where the model was put: `s3://` or `file://`; with CompressionType NONE, a folder."""
+    output_uri: str = ""
+    """Where `output.tar.gz` was put."""
     final_metrics: tuple[FinalMetricData, ...] = ()
     pipes: Mapping[str, Mapping[str, PipeUse]] = field(default_factory=dict)
     """What went through the Pipe channels that were opened, by channel and host."""
@@ -83,7 +87,7 @@ class TrainingResult:
         described: dict[str, Any] = {
             "TrainingJobName": name,
             "TrainingJobArn": arn,
-            "ModelArtifacts": {"S3ModelArtifacts": self.model_archive.as_uri() if self.model_archive else ""},
+            "ModelArtifacts": {"S3ModelArtifacts": self.model_uri},
             "TrainingJobStatus": self.status.value,
             "SecondaryStatus": self.secondary_status.value,
         }
@@ -118,7 +122,7 @@ class TrainingResult:
             "PlatformProfile": self.platform.profile.name,
             "Settings": dict(self.platform.settings.given),
             "ContainerExitCodes": dict(self.container_exit_codes),
-            "OutputArchive": self.output_archive.as_uri() if self.output_archive else "",
+            "OutputArchive": self.output_uri,
             "Seconds": self.seconds,
         }
         if self.pipes:

@@ -272,6 +272,17 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.config.topology-null",),
     ),
     Setting(
+        name="s3-key-sharding",
+        choices=("round-robin", "blocks"),
+        default=lambda _: "round-robin",
+        about=(
+            "Which objects a host gets of a channel with ShardedByS3Key. Only that it is about 1/n of them is published. "
+            "round-robin gives the first key to the first host, the second to the second; blocks gives each host keys "
+            "that follow each other."
+        ),
+        facts=("training.channels.sharding-order",),
+    ),
+    Setting(
         name="shm-size",
         kind=Kind.SIZE,
         default=lambda _: "64m",

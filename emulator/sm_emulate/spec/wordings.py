@@ -63,6 +63,14 @@ def download_failed(cause: str) -> str:
     return f"ClientError: Data download failed:{cause}"
 
 
+def upload_failed(cause: str) -> str:
+    """Give the FailureReason of artifacts that could not be stored.
+
+    https://github.com/huggingface/blog/issues/114
+    """
+    return f"ClientError: Artifact upload failed:{cause}"
+
+
 def no_objects_found(uri: str, region: str, role_arn: str, bucket: str) -> str:
     """Give CreateTrainingJob's refusal of a prefix that matches nothing.
 

@@ -10,14 +10,23 @@ import json
 import os
 from array import array
 from dataclasses import dataclass
+from functools import cache
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 
 from sm_emulate.errors import RequestError
+from sm_emulate.request.location import local_path
+from sm_emulate.staging.channel_data import uri_of
+from sm_emulate.storage.s3_uri import is_s3
+from sm_emulate.storage.stores import store_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
+
+    from sm_emulate.request.channel import S3DataSource
+    from sm_emulate.storage.objects import ObjectStore, StoredObject
+    from sm_emulate.storage.s3_place import S3Place
 
 REFERENCE = "-ref"
 """Ends the names of attributes whose value is the URI of an object."""
@@ -31,6 +40,46 @@ class Attribute:
     text: str
     reference: bool
     """Whether the text is the URI of the object to send."""
+
+
+class Referred:
+    """Finds the objects that a manifest refers to, and the manifest itself.
+
+    Args:
+        s3: which S3 is meant.
+        source: the channel's.
+    """
+
+    def __init__(self, s3: S3Place, source: S3DataSource) -> None:
+        self._uri = uri_of(source)
+        path = source.local_path
+        self._base = None if path is None else path.parent
+        # a store opens a connection, and serves all that lies in it
+        self._store: Callable[[str], ObjectStore] = cache(lambda scheme: store_of(scheme, s3))
+
+    def manifest(self) -> BinaryIO:
+        """Open the manifest.
+
+        Raises:
+            RequestError: it is not there.
+        """
+        store, found = self.find(self._uri)
+        return store.open(found)
+
+    def find(self, uri: str) -> tuple[ObjectStore, StoredObject]:
+        """Find an object; in a local manifest also by its path, absolute or from the manifest's folder.
+
+        Raises:
+            RequestError: it is not there.
+        """
+        if not is_s3(uri):
+            path = local_path(uri, base_dir=self._base)
+            uri = uri if path is None else f"file://{path.absolute()}"
+        store = self._store(uri[: uri.find("://") + 3])
+        found = store.find(uri)
+        if found is None:
+            raise RequestError("an object of the augmented manifest is not there", value=uri)
+        return store, found
 
 
 class AugmentedManifest:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from sm_emulate.errors import RequestError
 from sm_emulate.request.channel import FULLY_REPLICATED, S3DataSource
 from sm_emulate.staging import recordio
-from sm_emulate.staging.augmented import AugmentedManifest
-from sm_emulate.staging.pipe_objects import PipeObjects
+from sm_emulate.staging.augmented import AugmentedManifest, Referred
+from sm_emulate.staging.channel_data import channel_data, shard
 from sm_emulate.storage.inflate import inflating
 
 if TYPE_CHECKING:
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
     from sm_emulate.request.channel import Channel
     from sm_emulate.spec.settings import Settings
+    from sm_emulate.staging.channel_data import ChannelData
+    from sm_emulate.staging.cluster import Host
     from sm_emulate.storage.fifo import Readable
-    from sm_emulate.storage.objects import StoredObject
+    from sm_emulate.storage.objects import ObjectStore, StoredObject
     from sm_emulate.storage.s3_place import S3Place
 
 _CHUNK = 1 << 20
@@ -59,7 +61,7 @@ class PipeContent:
 
     Args:
         channel: read from S3, in Pipe mode.
-        hosts: who gets it, in the order of their numbers.
+        hosts: who gets it.
         s3: which S3 is meant.
         settings: what is unsure.
         scratch: a folder for what has to be kept on disk for a while; nothing in it has a name.
@@ -70,27 +72,24 @@ class PipeContent:
     """
 
     def __init__(
-        self, channel: Channel, *, hosts: Sequence[str], s3: S3Place, settings: Settings, scratch: Path
+        self, channel: Channel, *, hosts: Sequence[Host], s3: S3Place, settings: Settings, scratch: Path
     ) -> None:
         source = channel.data_source
         assert isinstance(source, S3DataSource), "file systems are for File mode only"
-        self._hosts, self._seed = list(hosts), channel.shuffle_seed
+        self._hosts, self._seed, self._settings = list(hosts), channel.shuffle_seed, settings
         self._sharded = source.distribution != FULLY_REPLICATED
-        path = source.local_path
-        objects = PipeObjects(s3, path.parent if path is not None else None)
         form = _Form(
-            objects,
             gzip=channel.compression_type == "Gzip",
             record_io=channel.record_wrapper_type == "RecordIO",
             scratch=scratch,
         )
-        self._items = _items(source, objects, form, settings)
+        self._items = _items(source, form, s3, settings)
 
     def __len__(self) -> int:
         """Count the objects or lines."""
         return len(self._items)
 
-    def epoch(self, number: int, host: str) -> Generator[Piece, None, None]:
+    def epoch(self, number: int, host: Host) -> Generator[Piece, None, None]:
         """Give what a host is sent in an epoch, counted from 0. A span is valid until the next piece is asked for.
 
         Raises:
@@ -103,7 +102,7 @@ class PipeContent:
     def close(self) -> None:
         self._items.close()
 
-    def _order(self, number: int, host: str) -> Sequence[int]:
+    def _order(self, number: int, host: Host) -> Sequence[int]:
         """Shuffle first and share out then, so that what a host gets may change from epoch to epoch."""
         order: Sequence[int] = range(len(self._items))
         if self._seed is not None:
@@ -111,41 +110,41 @@ class PipeContent:
             # which order SageMaker's seed gives is not published: ours is the same on every machine
             Random(f"{self._seed}/{number}").shuffle(shuffled)  # noqa: S311  # not for secrets
             order = shuffled
-        return order[self._hosts.index(host) :: len(self._hosts)] if self._sharded else order
+        if not self._sharded:
+            return order
+        return shard(order, host=host, hosts=self._hosts, settings=self._settings)
 
 
-def _items(source: S3DataSource, objects: PipeObjects, form: _Form, settings: Settings) -> _Items:
-    if source.s3_data_type == "AugmentedManifestFile":
-        manifest = AugmentedManifest(
-            objects.open(objects.at(source.s3_uri)),
-            scratch=form.scratch,
-            names=source.attribute_names,
-            quoted=settings.text("augmented-string-attributes") == "quoted",
-        )
-        return _Lines(manifest, form)
-    if source.s3_data_type == "ManifestFile":
-        manifest_file = objects.at(source.s3_uri)
-        return _Objects(objects.listed(objects.read(manifest_file), manifest_file.uri), form)
-    return _Objects(objects.under(source.s3_uri), form)
+def _items(source: S3DataSource, form: _Form, s3: S3Place, settings: Settings) -> _Items:
+    if source.s3_data_type != "AugmentedManifestFile":
+        return _Objects(channel_data(source, s3=s3), form)
+    place = Referred(s3, source)
+    manifest = AugmentedManifest(
+        place.manifest(),
+        scratch=form.scratch,
+        names=source.attribute_names,
+        quoted=settings.text("augmented-string-attributes") == "quoted",
+    )
+    return _Lines(manifest, place, form)
 
 
 class _Objects:
-    def __init__(self, found: list[StoredObject], form: _Form) -> None:
-        self._found, self._form = found, form
+    def __init__(self, data: ChannelData, form: _Form) -> None:
+        self._data, self._form = data, form
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._data.objects)
 
     def pieces(self, item: int) -> Iterator[Piece]:
-        return self._form.of_object(self._found[item])
+        return self._form.of_object(self._data.store, self._data.objects[item])
 
     def close(self) -> None:
         """Nothing is open."""
 
 
 class _Lines:
-    def __init__(self, manifest: AugmentedManifest, form: _Form) -> None:
-        self._manifest, self._form = manifest, form
+    def __init__(self, manifest: AugmentedManifest, referred: Referred, form: _Form) -> None:
+        self._manifest, self._referred, self._form = manifest, referred, form
 
     def __len__(self) -> int:
         return len(self._manifest)
@@ -153,7 +152,7 @@ class _Lines:
     def pieces(self, item: int) -> Iterator[Piece]:
         for attribute in self._manifest[item]:
             if attribute.reference:
-                yield from self._form.of_object(self._form.objects.at(attribute.text))
+                yield from self._form.of_object(*self._referred.find(attribute.text))
             else:
                 yield self._form.of_bytes(attribute.text.encode())
 
@@ -164,15 +163,15 @@ class _Lines:
 class _Form:
     """How an object is sent: unpacked, wrapped, or as it is."""
 
-    def __init__(self, objects: PipeObjects, *, gzip: bool, record_io: bool, scratch: Path) -> None:
-        self.objects, self.scratch = objects, scratch
+    def __init__(self, *, gzip: bool, record_io: bool, scratch: Path) -> None:
+        self.scratch = scratch
         self._gzip, self._record_io = gzip, record_io
 
     def of_bytes(self, data: bytes) -> bytes:
         return recordio.record(data) if self._record_io else data
 
-    def of_object(self, found: StoredObject) -> Iterator[Piece]:
-        with closing(self.objects.open(found)) as raw:
+    def of_object(self, store: ObjectStore, found: StoredObject) -> Iterator[Piece]:
+        with closing(store.open(found)) as raw:
             if not self._gzip:
                 size = os.fstat(raw.fileno()).st_size if isinstance(raw, io.FileIO) else found.size
                 yield from self._sized(raw, size)

@@ -152,6 +152,10 @@ class RunFolder:
         """
         import shutil
 
+        from sm_emulate.storage.mounts import mounts_below, unmount
+
+        for folder in mounts_below(self.path):
+            unmount(folder)
         for _ in walk(self.path, to_delete=True):
             pass
         try:
