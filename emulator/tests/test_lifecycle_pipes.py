@@ -43,6 +43,19 @@ def test_what_was_streamed_is_told_by_epoch_and_in_the_result(jobs, heard, data)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("pipe")]
 
 
+def test_a_plan_names_the_first_fifo_and_no_folder(home, data):
+    request = api.training_request(
+        "img", channels={"x": api.channel(data, mode="Pipe"), "y": str(data)}, job_name="job"
+    )
+    (planned,) = api.plan(request)
+    assert planned.pipes == ("/opt/ml/input/data/x_0",)
+    assert "/opt/ml/input/data/y" in planned.directories
+    assert "/opt/ml/input/data/x" not in planned.directories
+    assert [each.target for each in planned.container.mounts if "/data/" in each.target] == [
+        "/opt/ml/input/data/y"
+    ]
+
+
 def test_a_job_without_pipes_says_nothing_of_them(jobs, data):
     jobs.run(lambda box: 0, channels={"x": str(data)})
     assert "Pipes" not in jobs.described()["Emulator"]

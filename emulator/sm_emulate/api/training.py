@@ -18,6 +18,7 @@ from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.training import check_local
 from sm_emulate.spec.training_job import LAYOUT, STOP_GRACE_SECONDS
 from sm_emulate.staging.cluster import cluster_of
+from sm_emulate.staging.config_files import channels_of
 from sm_emulate.staging.places import check_places
 from sm_emulate.staging.scope import check_emulated
 from sm_emulate.staging.tree import staged_tree
@@ -109,6 +110,8 @@ class HostPlan:
     directories: tuple[str, ...]
     """Empty directories that exist before the program starts."""
     container: ContainerSpec
+    pipes: tuple[str, ...] = ()
+    """FIFOs that exist before the program starts: the first of each Pipe channel."""
     channels: tuple[ChannelPlan, ...] = ()
     """Those whose data does not just lie here: what would be downloaded, linked or mounted."""
 
@@ -156,6 +159,11 @@ def plan(
                 host=host.name,
                 files=tree.files,
                 directories=tuple(each for each in tree.directories if each not in _PARENTS),
+                pipes=tuple(
+                    LAYOUT.pipe(channel.channel_name, 0)
+                    for channel in channels_of(request, host)
+                    if request.input_mode(channel) == "Pipe"
+                ),
                 container=container,
                 channels=tuple(
                     channel_plans(request, cluster=cluster, host=host, tree=tree.folder, platform=platform)

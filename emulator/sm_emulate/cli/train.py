@@ -226,6 +226,7 @@ def _print_plan(hosts: list[HostPlan], *, as_json: bool) -> None:
                     {
                         "Host": host.host,
                         "Directories": list(host.directories),
+                        "Pipes": list(host.pipes),
                         "Channels": [
                             {
                                 "ChannelName": channel.channel,
@@ -255,6 +256,8 @@ def _print_plan(hosts: list[HostPlan], *, as_json: bool) -> None:
         click.echo(f"# {host.host}")
         for directory in host.directories:
             click.echo(f"{directory}/")
+        for pipe in host.pipes:
+            click.echo(f"{pipe}  (a FIFO)")
         for path, content in host.files.items():
             click.echo(f"{path}\n    {content.decode()}")
         for channel in host.channels:
