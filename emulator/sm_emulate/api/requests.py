@@ -24,6 +24,7 @@ from sm_emulate.storage.s3_place import s3_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.request.training import TrainingRequest
 
