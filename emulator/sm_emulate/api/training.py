@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 from sm_emulate.api.engines import engine_for
 from sm_emulate.api.images import find_image
-from sm_emulate.api.requests import platform as default_platform
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError
-from sm_emulate.lifecycle.channel_plan import ChannelPlan, channel_plans
 from sm_emulate.lifecycle.training import TrainingJob
 from sm_emulate.lifecycle.training_container import container_spec
 from sm_emulate.report.run_files import RunFiles
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine
     from sm_emulate.events import Listener
+    from sm_emulate.lifecycle.channel_plan import ChannelPlan
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.training_result import TrainingResult
     from sm_emulate.request.training import TrainingRequest
@@ -69,7 +68,7 @@ def train(
         MachineError: this machine cannot run it.
     """
     runs = _runs(home)
-    platform = platform or default_platform(home=home)
+    platform = platform or _platform(home)
     request = _checked(request, runs, platform)
     with engine_for(engine) as used:
         wanted = {
@@ -124,8 +123,10 @@ def plan(
     Raises:
         RequestError: something asked for is wrong or not emulated.
     """
+    from sm_emulate.lifecycle.channel_plan import channel_plans
+
     runs = _runs(home)
-    platform = platform or default_platform(home=home)
+    platform = platform or _platform(home)
     request = _checked(request, runs, platform)
     run = runs.folder("training-jobs", request.training_job_name)
     cluster = cluster_of(request.resource_config, mixed=platform.settings.text("host-numbers") == "mixed")
@@ -175,6 +176,12 @@ def plan(
 
 _PARENTS = (LAYOUT.config, LAYOUT.data)
 """Directories that hold something: the files and channels in them are shown instead."""
+
+
+def _platform(home: Path | None) -> Platform:
+    from sm_emulate.api.requests import platform
+
+    return platform(home=home)
 
 
 def _runs(home: Path | None) -> Runs:

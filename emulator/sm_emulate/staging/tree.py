@@ -75,8 +75,8 @@ class StagedTree:
                 self.path(file).write_bytes(content)
                 self.path(file).chmod(0o644)
             for manifest, source in self.manifests.items():
-                with self.path(manifest).open("wb") as file:
-                    file.writelines(
+                with self.path(manifest).open("wb") as listing:
+                    listing.writelines(
                         lines.encode("utf-8", "surrogateescape") for lines in manifest_lines(source)
                     )
                 self.path(manifest).chmod(0o644)

@@ -43,6 +43,10 @@ class FetchStopped(Exception):  # noqa: N818  # nothing is wrong
     """Somebody wanted it to stop. What has come is kept."""
 
 
+class _InUse(Exception):  # noqa: N818  # nothing is wrong
+    """Another process fetches something now."""
+
+
 class ObjectCache:
     """A folder of fetched objects, which several processes may use at once."""
 
@@ -63,13 +67,25 @@ class ObjectCache:
     def held(self) -> Iterator[None]:
         """Keep `remove` of other processes from running."""
         with told("the cache cannot be written", self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self._drafts.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH)
             yield
         finally:
             os.close(descriptor)
+
+    @property
+    def _drafts(self) -> Path:
+        """The folder of small objects that are being fetched."""
+        return self.folder / ".drafts"
+
+    def tidy(self) -> None:
+        """Remove the drafts of processes that died; parts of large objects are kept for the next run."""
+        if not self._drafts.is_dir():
+            return
+        with suppress(_InUse), told("the cache cannot be tidied", self.folder), self._alone():
+            shutil.rmtree(self._drafts)
 
     def size(self) -> int:
         """Give the bytes that it takes up."""
@@ -88,19 +104,27 @@ class ObjectCache:
         """
         if not self.folder.is_dir():
             return
-        with told("the cache cannot be removed", self.folder):
-            descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            with told("the cache cannot be removed", self.folder), self._alone():
+                shutil.rmtree(self.folder)
+        except _InUse as busy:
+            raise MachineError(
+                "the cache is in use: a run fetches its channels now",
+                value=self.folder,
+                hint="`sm-emulate ps` lists the runs",
+            ) from busy
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(self.folder)
             except BlockingIOError as busy:
-                raise MachineError(
-                    "the cache is in use: a run fetches its channels now",
-                    value=self.folder,
-                    hint="`sm-emulate ps` lists the runs",
-                ) from busy
-            finally:
-                os.close(descriptor)
+                raise _InUse from busy
+            yield
+        finally:
+            os.close(descriptor)
 
     def fetch(
         self,
@@ -166,8 +190,13 @@ class ObjectCache:
             if not path.exists():
                 with told("the cache cannot be written", path):
                     path.parent.mkdir(exist_ok=True)
-                store.fetch(found, path)
-                path.chmod(0o644)
+                draft = (
+                    self._drafts / f"{path.parent.name}{path.name}.{os.getpid()}.{threading.get_ident():x}"
+                )
+                store.fetch(found, draft)
+                with told("the cache cannot be written", path):
+                    draft.chmod(0o644)
+                    draft.replace(path)
             tell(found.size)
 
     def _large(

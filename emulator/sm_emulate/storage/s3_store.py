@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -119,17 +119,19 @@ class S3Store:
             whole = {} if start == 0 and end >= found.size else {"Range": f"bytes={start}-{end - 1}"}
             return self._client.get_object(Bucket=bucket, Key=key, IfMatch=f'"{found.etag}"', **whole)["Body"]
 
-    def connection(self) -> tuple[str, str | None, tuple[str, str] | None]:
-        """Give the address, the region and the keys that are used, None for keys that end before long."""
-        with asked("s3://", self._s3):
+    def connection(self, bucket: str) -> tuple[str, str | None, tuple[str, str] | None]:
+        """Give the address, a bucket's region and the keys that are used, None for keys that end before long."""
+        from botocore.exceptions import ClientError
+
+        with asked(s3_uri(bucket, ""), self._s3):
             found = self._client.meta
-            keys = self._session.get_credentials() if self._s3.access_key is None else None
-            frozen = None if keys is None else keys.get_frozen_credentials()
-        if frozen is not None:
-            lasting = None if frozen.token else (frozen.access_key, frozen.secret_key)
-        else:
-            lasting = (self._s3.access_key or "", self._s3.secret_key or "")
-        return found.endpoint_url, found.region_name, lasting
+            region = found.region_name
+            with suppress(ClientError):  # one may be allowed to read objects and nothing else
+                region = self._client.head_bucket(Bucket=bucket).get("BucketRegion") or region
+            if self._s3.access_key is not None:
+                return found.endpoint_url, region, (self._s3.access_key, self._s3.secret_key or "")
+            keys = self._session.get_credentials().get_frozen_credentials()
+        return found.endpoint_url, region, None if keys.token else (keys.access_key, keys.secret_key)
 
     @property
     def place(self) -> S3Place:
