@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sm_emulate.request.training import to_aws
 from sm_emulate.spec.training_job import SecondaryStatus, TrainingJobStatus, job_arn
+from sm_emulate.spec.tuning import TUNING_JOB_TAG, tuning_job_arn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,6 +88,7 @@ class TrainingResult:
         described: dict[str, Any] = {
             "TrainingJobName": name,
             "TrainingJobArn": arn,
+            **self._tuning_job(),
             "ModelArtifacts": {"S3ModelArtifacts": self.model_uri},
             "TrainingJobStatus": self.status.value,
             "SecondaryStatus": self.secondary_status.value,
@@ -133,6 +135,14 @@ class TrainingResult:
                 for channel, hosts in self.pipes.items()
             }
         return described
+
+    def _tuning_job(self) -> dict[str, str]:
+        """The ARN of the tuning job that launched it, if one did."""
+        region, account = self.platform.region, self.platform.account
+        for tag in self.request.tags:
+            if tag.key == TUNING_JOB_TAG:
+                return {"TuningJobArn": tuning_job_arn(region=region, account=account, name=tag.value)}
+        return {}
 
 
 def _iso(moment: datetime) -> str:
