@@ -40,11 +40,12 @@ def test_a_healthy_machine(tmp_path):
     found = look(MemoryEngine(), tmp_path)
     assert found.can_train
     assert [f.name for f in found.findings] == [
-        "engine", "image store", "transports", "gpu", "credentials in containers",
-            "disk: state folder", "clock", "limits", "leftovers",
+        "engine", "image store", "transports", "gpu", "credentials in containers", "disk: state folder",
+        "fast file", "cache", "clock", "limits", "leftovers",
     ]  # fmt: skip
     assert "Memory Engine 1, API 1.41" in by_name(found)["engine"].seen
     assert by_name(found)["transports"].seen.startswith("bind: ")
+    assert "`sm-emulate clean --cache` removes it" in by_name(found)["cache"].seen
     told = json.loads(json.dumps(found.as_json()))
     assert told["can_train"] is True
     assert set(told["findings"][0]) == {"name", "status", "seen", "remedy"}
@@ -143,7 +144,7 @@ def test_this_machine_passes(tmp_path):
     found = examine(lambda: connect(environ=os.environ), state_folder=tmp_path)
     assert found.can_train
     names = [finding.name for finding in found.findings]
-    assert len(names) == len(set(names)) == 10
+    assert len(names) == len(set(names)) == 12
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,16 @@ def companions_of(around: Surroundings) -> Iterator[Companion]:
         from sm_emulate.lifecycle.channels import Channels
 
         yield Channels(around)
+    if any(request.input_mode(channel) == "Pipe" for channel in request.input_data_config):
+        from sm_emulate.lifecycle.pipes import Pipes
+
+        yield Pipes(around)
     credentials = credentials_for(
         around.engine,
         image=around.image,
         platform=around.platform,
-        isolated=around.request.enable_network_isolation,
-        role_arn=around.request.role_arn,
+        isolated=request.enable_network_isolation,
+        role_arn=request.role_arn,
         publish=around.publish,
     )
     if credentials is not None:
