@@ -130,7 +130,6 @@ class Job:
             self._over.set()
             if self._job is not None:
                 self._watcher.join()
-            self._engine.close()
             self._hosts.end_pipes()
             self._hosts.unlock()
             shutil.rmtree(self._home / "training-jobs" / self._name, ignore_errors=True)
@@ -182,9 +181,6 @@ class Job:
                 job.stop()  # a second time: at once
             if self._way.sidecars:
                 self._hosts.mark_checkpoints()
-            if self._way.hosts > 1:
-                with suppress(SmEmulateError):  # only a help
-                    self._engine.keep_names(tuple(self._exits))
             if self._gpu:
                 self._look_for_devices()
 
