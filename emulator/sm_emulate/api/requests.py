@@ -19,6 +19,7 @@ from sm_emulate.request.service_model import load
 from sm_emulate.spec.profiles import DEFAULT_PROFILE, profile_named
 from sm_emulate.spec.settings import Settings
 from sm_emulate.storage.runs import Runs, default_cache, default_home
+from sm_emulate.storage.s3_place import s3_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -192,6 +193,8 @@ def platform(
     settings: Mapping[str, str] | None = None,
     region: str = "us-east-1",
     account: str = "123456789012",
+    s3: str | None = None,
+    home: Path | None = None,
 ) -> Platform:
     """Say which SageMaker is emulated.
 
@@ -200,12 +203,24 @@ def platform(
         settings: by name, where its behaviour is not known for certain; docs/level-of-support.md lists all.
         region: in ARNs and variables.
         account: twelve digits.
+        s3: what `s3://` means: `aws` (where boto3's own configuration points), `embedded` (folders of this machine), or
+            the URL of one. SM_EMULATE_S3 or `aws` by default.
+        home: the folder of all runs, where the embedded S3 has its buckets; SM_EMULATE_HOME by default.
 
     Raises:
-        RequestError: an unknown profile or setting, or a value that it does not take.
+        RequestError: an unknown profile, setting or S3, or a value that it does not take.
     """
     dated = profile_named(profile)
-    return Platform(profile=dated, settings=Settings(dated, settings), region=region, account=account)
+    return Platform(
+        profile=dated,
+        settings=Settings(dated, settings),
+        region=region,
+        account=account,
+        s3=s3_place(
+            s3 or os.environ.get("SM_EMULATE_S3") or "aws",
+            home=home.absolute() if home else default_home(os.environ),
+        ),
+    )
 
 
 def _named(name: str, source: Source) -> dict[str, Any]:
