@@ -165,6 +165,7 @@ class TrainingJob:
             except PlatformFailure as failure:
                 self._over(failed_by(failure.reason))
                 return
+            self._warn_of_volume()
             self._status.enter(SecondaryStatus.TRAINING, wordings.DOWNLOADING_IMAGE)
             network = self._network(resources)
             if network is not None and len(self.cluster.hosts) > 1:
@@ -174,6 +175,7 @@ class TrainingJob:
             self._follow(trees, network)
             self._take_back(trees)
             outcome = self._judge(trees)
+            self._warn_of_volume(trees)
             self._status.enter(SecondaryStatus.UPLOADING, wordings.UPLOADING)
             from sm_emulate.lifecycle.upload import upload
 
@@ -254,6 +256,20 @@ class TrainingJob:
                 publish=self._publish,
             )
         )
+
+    def _warn_of_volume(self, trees: dict[str, StagedTree] | None = None) -> None:
+        """Compare the volume that was asked for with the disk here, or with what lies in the trees at the end."""
+        if self.request.resource_config.volume_size_in_gb is None:
+            return
+        from sm_emulate.lifecycle.volume import overfull, room_wanting
+
+        told = (
+            room_wanting(self.request, self.run_folder.path)
+            if trees is None
+            else overfull(self.request, self.cluster, trees)
+        )
+        for words in told:
+            self._publish(Warned(message=words))
 
     def _host_names(self, network: str) -> HostNames:
         from sm_emulate.lifecycle.host_names import HostNames
