@@ -10,6 +10,7 @@ from sm_emulate.api.engines import engine_for
 from sm_emulate.api.images import find_image
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError
+from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.training import TrainingJob
 from sm_emulate.lifecycle.training_container import container_spec
@@ -120,6 +121,13 @@ def plan(
     platform = platform or Platform()
     run = runs.folder("training-jobs", request.training_job_name)
     cluster = cluster_of(request.resource_config, mixed=platform.settings.text("host-numbers") == "mixed")
+    limits = limits_of(
+        request.resource_config.instance_types,
+        chosen=request.resource_config.chosen,
+        engine=None,
+        settings=platform.settings,
+        publish=lambda _: None,
+    )
     planned = []
     for host in cluster.hosts:
         tree = staged_tree(
@@ -142,6 +150,7 @@ def plan(
             network=None if len(cluster.hosts) == 1 else request.training_job_name,
             gpus=None,
             labels={},
+            limits=limits[host.instance_type],
         )
         planned.append(
             HostPlan(

@@ -480,13 +480,14 @@ class MemoryEngine:
                 return address
         with self._lock:
             others = list(self._containers.values())
+        near = {asking.spec.network, *self._containers[asking.id].joined}
         for other in others:
-            if other.box is asking and any(name in aliases for aliases in other.joined.values()):
-                return other.box.address
-            names = (*other.box.spec.aliases, other.box.spec.name, other.box.id[:12])
-            near = asking.spec.network is not None and asking.spec.network == other.box.spec.network
-            if near and name in names and other.status == "running" and other.box.exit is None:
-                return other.box.address
+            spec = other.box.spec
+            names = {**other.joined, spec.network: (*spec.aliases, spec.name, other.box.id[:12])}
+            if other.status == "running" and other.box.exit is None:
+                for network, known in names.items():
+                    if network is not None and network in near and name in known:
+                        return other.box.address
         raise socket.gaierror(socket.EAI_NONAME, f"{name}: Name or service not known")
 
 

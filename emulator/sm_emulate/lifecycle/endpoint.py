@@ -20,6 +20,7 @@ from sm_emulate.events import (
 from sm_emulate.gateway import EndpointFront, Gateway, warm_up
 from sm_emulate.lifecycle.endpoint_container import container_host, container_spec
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
+from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.network import private_network
 from sm_emulate.lifecycle.platform import Platform
@@ -257,6 +258,14 @@ class Endpoint:
                 private_network(self._engine, name, internal=True, labels=labels, publish=self._publish)
             )
         self._resources.callback(self._container.close)
+        kind = self.request.instance_type
+        limits = limits_of(
+            [kind],
+            chosen=self.request.instance_chosen,
+            engine=self._engine,
+            settings=self.platform.settings,
+            publish=self._publish,
+        )[kind]
         spec = container_spec(
             self.request,
             image=self.image.id,
@@ -264,6 +273,7 @@ class Endpoint:
             model=model,
             network=network,
             gpus=self._gpus,
+            limits=limits,
             labels=labels,
             name=name,
         )
