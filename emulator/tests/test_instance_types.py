@@ -57,14 +57,18 @@ def told(name, **more):
 def wheel(folder, version, types):
     path = folder / f"moto-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as made:
-        made.writestr("moto/ec2/resources/instance_types.json", json.dumps({t["InstanceType"]: t for t in types}))
+        made.writestr(
+            "moto/ec2/resources/instance_types.json", json.dumps({t["InstanceType"]: t for t in types})
+        )
     return path
 
 
 def test_a_retired_type_keeps_what_an_older_source_told(tmp_path, monkeypatch):
     file = tmp_path / "instance_types.json"
     monkeypatch.setattr(instance_update, "CATALOGUE", file)
-    monkeypatch.setattr(instance_update, "known_types", lambda: ["ml.m5.large", "ml.new.type", "ml.p2.xlarge"])
+    monkeypatch.setattr(
+        instance_update, "known_types", lambda: ["ml.m5.large", "ml.new.type", "ml.p2.xlarge"]
+    )
     gpu = {"Manufacturer": "NVIDIA", "Count": 1, "Name": "K80", "MemoryInfo": {"SizeInMiB": 12288}}
     old = wheel(tmp_path, "1.0", [told("p2.xlarge", GpuInfo={"Gpus": [gpu]}), told("m5.large")])
     new = wheel(tmp_path, "2.0", [told("m5.large", InstanceStorageInfo={"TotalSizeInGB": 75})])

@@ -483,11 +483,12 @@ class MemoryEngine:
         near = {asking.spec.network, *self._containers[asking.id].joined}
         for other in others:
             spec = other.box.spec
-            names = {**other.joined, spec.network: (*spec.aliases, spec.name, other.box.id[:12])}
-            if other.status == "running" and other.box.exit is None:
-                for network, known in names.items():
-                    if network is not None and network in near and name in known:
-                        return other.box.address
+            own = (*spec.aliases, spec.name, other.box.id[:12])
+            if other.status != "running" or other.box.exit is not None:
+                continue
+            for network, names in ((spec.network, own), *other.joined.items()):
+                if network is not None and network in near and name in names:
+                    return other.box.address
         raise socket.gaierror(socket.EAI_NONAME, f"{name}: Name or service not known")
 
 
