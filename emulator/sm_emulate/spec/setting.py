@@ -26,8 +26,7 @@ _SECONDS = r"[0-9]+"
 _LIMIT = r"(unlimited|[0-9]{1,18})"
 _ULIMIT = rf"([a-z]+)={_LIMIT}(?::{_LIMIT})?"
 _ULIMITS = frozenset(
-    ("core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice")
-    + ("nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack")
+    "core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split()  # noqa: SIM905  # words, to be read as such
 )
 """As `docker run --ulimit` names them."""
 
