@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -290,3 +291,43 @@ def test_a_volume_that_is_too_small_is_told(product, images):
         image, "--volume-size", str(math.ceil(free / (1 << 30)) + 100), "--job-name", "large"
     )
     assert "GB free: what fits there may not fit here\n" in large.err
+
+
+def test_a_killed_job_whose_names_are_kept_is_cleaned_up(product, images):
+    image = images.make(
+        train=PYTHON
+        + LOOK
+        + """\
+if me == "algo-1":
+    sys.exit()
+time.sleep(600)
+"""
+    )
+    running = product.start("train", image, "--instance-count", "2", "--job-name", "job")
+    for _ in range(300):
+        if any("-names-" in left for left in product.left_on_engine()):
+            break
+        threading.Event().wait(0.1)
+    else:
+        raise AssertionError("nothing keeps the name of algo-1")
+    running.kill()
+    assert product.run("clean").code == 0
+    assert product.left_on_engine() == []
+
+
+def test_an_interrupted_job_whose_names_are_late_leaves_nothing(product, images):
+    image = images.train("trap exit TERM; echo up; while :; do sleep 0.1; done")
+    running = product.start("train", image, "--instance-count", "2", "--setting", "host-name-delay=600")
+    running.wait_for("algo-1 | up").wait_for("algo-2 | up")
+    assert running.interrupt().finish().code == 130
+    assert product.left_on_engine() == []
+
+
+def test_an_endpoint_has_the_memory_of_its_instance_type(product, docker, sample_image):
+    image = sample_image("static_c")
+    data = FIXTURES / "train.csv"
+    model = product.train(image, "--channel", f"training={data}").folder / "model.tar.gz"
+    product.serve(image, "--model", model, "--instance-type", "ml.t2.medium", "--endpoint-name", "small")
+    (name,) = [left.split()[1] for left in product.left_on_engine()]
+    assert docker("inspect", "--format", "{{.HostConfig.Memory}}", name).stdout == f"{4 << 30}\n"
+    product.run("stop", "small")

@@ -129,6 +129,7 @@ class HostNames:
         container = self._engine.create(
             ContainerSpec(
                 image=self._image,
+                name=f"{self._network}-names-{len(self._keepers)}",
                 entrypoint=tuple(program),
                 command=(str(1 << 30),),
                 environment={"LD_PRELOAD": ""},
