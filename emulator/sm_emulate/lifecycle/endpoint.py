@@ -21,6 +21,7 @@ from sm_emulate.gateway import EndpointFront, Gateway, warm_up
 from sm_emulate.lifecycle.credentials import credentials_for
 from sm_emulate.lifecycle.endpoint_container import container_host, container_spec
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
+from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.model_folder import model_folder
 from sm_emulate.lifecycle.network import private_network
@@ -260,6 +261,14 @@ class Endpoint:
             self._credentials = credentials
             self._resources.callback(credentials.close)
         self._resources.callback(self._container.close)
+        kind = self.request.instance_type
+        limits = limits_of(
+            [kind],
+            chosen=self.request.instance_chosen,
+            engine=self._engine,
+            settings=self.platform.settings,
+            publish=self._publish,
+        )[kind]
         spec = container_spec(
             self.request.model.environment,
             image=self.image.id,
@@ -268,6 +277,7 @@ class Endpoint:
             model=model,
             network=network,
             gpus=self._gpus,
+            limits=limits,
             labels=labels,
             name=name,
         )
