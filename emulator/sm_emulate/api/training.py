@@ -14,6 +14,7 @@ from sm_emulate.lifecycle.training import TrainingJob
 from sm_emulate.lifecycle.training_container import container_spec
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.training import check_local
+from sm_emulate.spec.credentials import VARIABLE, credentials_path
 from sm_emulate.spec.training_job import LAYOUT, STOP_GRACE_SECONDS
 from sm_emulate.staging.cluster import cluster_of
 from sm_emulate.staging.config_files import channels_of
@@ -130,6 +131,8 @@ def plan(
     request = _checked(request, runs, platform)
     run = runs.folder("training-jobs", request.training_job_name)
     cluster = cluster_of(request.resource_config, mixed=platform.settings.text("host-numbers") == "mixed")
+    # the token is another one in each run
+    without = request.enable_network_isolation or platform.credentials == "none"
     planned = []
     for host in cluster.hosts:
         tree = staged_tree(
@@ -151,6 +154,7 @@ def plan(
             tree=tree,
             image=request.algorithm_specification.training_image,
             platform=platform,
+            beside={} if without else {VARIABLE: credentials_path("TOKEN")},
             network=None if len(cluster.hosts) == 1 else request.training_job_name,
             gpus=None,
             labels={},

@@ -216,6 +216,7 @@ class TrainingJob:
             trees=trees,
             platform=self.platform,
             engine=self._engine,
+            image=self.image,
             run_folder=self.run_folder,
             publish=self._publish,
             fail=self._companions.fail,
@@ -256,6 +257,7 @@ class TrainingJob:
                 self._engine,
                 f"sm-emulate-{self.session[:12]}",
                 internal=isolated,
+                with_host=not isolated,
                 labels=self._labels,
                 publish=self._publish,
             )
@@ -278,6 +280,7 @@ class TrainingJob:
                     tree=trees[host.name],
                     image=self.image.id,
                     platform=self.platform,
+                    beside=self._companions.environment(host.name),
                     network=network,
                     gpus=self._gpus.get(host.instance_type),
                     limits=limits[host.instance_type],

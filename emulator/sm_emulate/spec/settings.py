@@ -392,6 +392,16 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("hosting.headers.accept-absent",),
     ),
     Setting(
+        name="endpoint-aws-variables",
+        choices=("set", "unset"),
+        default=lambda _: "set",
+        about=(
+            "Whether an endpoint's container has AWS_REGION, AWS_DEFAULT_REGION and, unless it is isolated, the "
+            "address of its role's credentials. Programs rely on them widely; no text of AWS promises them."
+        ),
+        facts=("hosting.environment.credentials",),
+    ),
+    Setting(
         name="endpoint-hostname",
         kind=Kind.HOST_NAME,
         default=lambda _: "container-0.local",

@@ -14,6 +14,7 @@ JOB_REQUEST = "emulator/tests/test_request_training.py"
 ENDPOINT_REQUEST = "emulator/tests/test_request_endpoint.py"
 SETTINGS = "emulator/tests/test_spec_settings.py"
 CONTAINER = "emulator/tests/test_product_train_container.py"
+CREDENTIALS = "emulator/tests/test_product_credentials.py"
 HOSTS = "emulator/tests/test_product_train_hosts.py"
 RESULT = "emulator/tests/test_product_train_result.py"
 STOP = "emulator/tests/test_product_train_stop.py"
@@ -185,7 +186,12 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{CONTAINER}::test_the_environment_is_the_platforms_and_nothing_else",
     ),
     "training.environment.region": (f"{CONTAINER}::test_the_environment_is_the_platforms_and_nothing_else",),
+    "training.environment.credentials": (
+        f"{CREDENTIALS}::test_boto3_in_a_container_lists_reads_and_writes",
+        f"{CREDENTIALS}::test_temporary_keys_are_made_from_long_lived_ones",
+    ),
     "training.environment.no-credentials-when-isolated": (
+        f"{CREDENTIALS}::test_isolated_hosts_reach_each_other_and_nothing_else",
         f"{HOSTS}::test_an_isolated_host_has_no_network_at_all",
     ),
     "training.environment.ecs-metadata": (
@@ -618,6 +624,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{HOSTS}::test_one_host_finds_itself_by_name",
     ),
     "training.resources.isolation": (
+        f"{CREDENTIALS}::test_isolated_hosts_reach_each_other_and_nothing_else",
         f"{HOSTS}::test_an_isolated_host_has_no_network_at_all",
         f"{HOSTS}::test_isolated_hosts_meet_on_a_network_without_a_way_out",
     ),
@@ -628,7 +635,10 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{OUTCOME}::test_every_group_of_a_cluster_runs_the_same_image_and_command",
         f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
     ),
-    "training.resources.isolation-credentials": (f"{HOSTS}::test_an_isolated_host_has_no_network_at_all",),
+    "training.resources.isolation-credentials": (
+        f"{HOSTS}::test_an_isolated_host_has_no_network_at_all",
+        f"{CREDENTIALS}::test_isolated_hosts_reach_each_other_and_nothing_else",
+    ),
     "training.resources.no-driver": (f"{WRONG}::test_a_gpu_that_is_not_there_is_said",),
     "hosting.start.serve-replaces-cmd": (
         f"{SERVE}::test_the_entrypoint_of_the_image_gets_serve_as_its_argument",
@@ -683,7 +693,11 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{START}::test_the_host_name_is_a_setting_that_ping_and_gateway_follow",
         f"{START}::test_the_first_healthy_ping_is_enough_and_is_told",
     ),
+    "hosting.environment.credentials": (
+        f"{CREDENTIALS}::test_a_served_model_has_credentials_too_and_none_in_isolation",
+    ),
     "hosting.environment.no-credentials-when-isolated": (
+        f"{CREDENTIALS}::test_a_served_model_has_credentials_too_and_none_in_isolation",
         f"{SERVE}::test_the_container_gets_serve_and_the_requests_environment_only",
     ),
     "hosting.model.directory": (
