@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sm_emulate.spec import invocation as spec
 
@@ -62,11 +63,11 @@ class EndpointFront:
             raise ValueError("the size limits of an endpoint are not below zero")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Invocation:
-    """One finished request, as the gateway saw it.
+class Invocation(NamedTuple):
+    """One finished request, as the gateway saw it; a tuple, since one is made for each request.
 
     Args:
+        at: when it was finished, in seconds since 1970.
         path: the path that the client asked for.
         status: what the client was given; None if it had left.
         original_status: what the container answered; None if it gave no answer or was not asked.
@@ -78,6 +79,7 @@ class Invocation:
             SageMaker's own message hides this: it blames CPU and memory for every lost answer.
     """
 
+    at: float
     path: str
     status: int | None
     original_status: int | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -289,6 +290,7 @@ class Endpoint:
     def _invoked(self, seen: Invocation) -> None:
         self._publish(
             Invoked(
+                at=datetime.fromtimestamp(seen.at, timezone.utc),
                 path=seen.path,
                 status=seen.status or 0,
                 original_status=seen.original_status,

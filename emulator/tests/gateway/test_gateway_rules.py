@@ -284,12 +284,29 @@ def test_the_listener_hears_of_every_request(serve, gateways, say):
     assert all(one.overhead_s >= 0 and one.failure is None for one in told)
 
 
+def test_the_listener_hears_of_a_request_while_the_gateway_serves(serve, gateways, say):
+    heard = threading.Event()
+    gateway = gateways(serve(lambda seen: say(b"a")), lambda invocation: heard.set())
+    post(gateway)
+    assert heard.wait(30)
+
+
+def test_the_listener_hears_of_what_was_answered_before_an_abrupt_end(serve, gateways, say):
+    told = []
+    gateway = gateways(serve(lambda seen: say(b"a")), told.append)
+    for _ in range(5):
+        post(gateway)
+    gateway.close(grace_s=0)
+    assert [one.status for one in told] == [200] * 5
+
+
 def test_a_listener_that_fails_stops_nobody(serve, gateways, say, caplog):
     def listener(invocation):
         raise ValueError("my own fault")
 
     gateway = gateways(serve(lambda seen: say(b"a")), listener)
     assert [post(gateway)[2] for _ in range(3)] == [b"a"] * 3
+    gateway.close()
     assert "the gateway's listener failed" in caplog.text
 
 
