@@ -15,6 +15,7 @@ from sm_emulate.lifecycle.archives import Archives
 from sm_emulate.lifecycle.attempt import Attempt, Stop
 from sm_emulate.lifecycle.companion import Companions, PlatformFailure, Surroundings
 from sm_emulate.lifecycle.companions import companions_of
+from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.network import private_network
 from sm_emulate.lifecycle.outcome import Outcome, failed_by, outcome_of
@@ -32,7 +33,7 @@ from sm_emulate.staging.tree import staged_tree
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
@@ -56,7 +57,7 @@ class TrainingJob:
         engine: runs the containers.
         run: a new run folder that this process holds; it keeps everything that the job leaves.
         platform: which SageMaker.
-        gpus: the GPUs of each host.
+        gpus: the GPUs of a host, by its instance type.
         stop_grace_s: between SIGTERM and SIGKILL.
         listeners: hear what happens.
         vary: changes each container before it is made; the contract's probes ask this way what would happen if.
@@ -74,7 +75,7 @@ class TrainingJob:
         engine: Engine,
         run: RunFolder,
         platform: Platform | None = None,
-        gpus: GpuRequest | None = None,
+        gpus: Mapping[str, GpuRequest | None] | None = None,
         stop_grace_s: float = STOP_GRACE_SECONDS,
         listeners: Sequence[Listener] = (),
         vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
@@ -83,10 +84,12 @@ class TrainingJob:
         self._vary, self._vary_files = vary, vary_files
         self.request, self.image, self.run_folder = request, image, run
         self.platform = platform or Platform()
-        self.cluster = cluster_of(request.resource_config)
+        self.cluster = cluster_of(
+            request.resource_config, mixed=self.platform.settings.text("host-numbers") == "mixed"
+        )
         self.created = now()
         self.session = uuid4().hex
-        self._engine, self._gpus = engine, gpus
+        self._engine, self._gpus = engine, gpus or {}
         self._publish = Publisher((self._keep, *listeners))
         self._status = StatusMachine(self._publish)
         self._asked = StopRequest(run, wake=self._wake)
@@ -249,6 +252,13 @@ class TrainingJob:
 
     def _follow(self, trees: dict[str, StagedTree], network: str | None) -> None:
         def begin(containers: Containers) -> None:
+            limits = limits_of(
+                [host.instance_type for host in self.cluster.hosts],
+                chosen=self.request.resource_config.chosen,
+                engine=self._engine,
+                settings=self.platform.settings,
+                publish=self._publish,
+            )
             for host in self.cluster.hosts:
                 spec = container_spec(
                     self.request,
@@ -258,7 +268,8 @@ class TrainingJob:
                     image=self.image.id,
                     platform=self.platform,
                     network=network,
-                    gpus=self._gpus,
+                    gpus=self._gpus.get(host.instance_type),
+                    limits=limits[host.instance_type],
                     labels=self._labels,
                     name=f"sm-emulate-{host.name}-{self.session[:12]}",
                 )
