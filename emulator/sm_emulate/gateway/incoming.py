@@ -17,6 +17,7 @@ MAX_HEAD_BYTES = 64 * 1024
 _SUPPORTED = {
     header.name.lower().encode(): (header, header.name.encode() + b": ") for header in spec.REQUEST_HEADERS
 }
+_MISPLACED = {name.lower().encode(): wording for name, wording in spec.NOT_FOR_ONE_MODEL.items()}
 _PREFIX, _, _SUFFIX = (part.encode() for part in spec.RUNTIME_PATH.partition("{endpoint_name}"))
 
 
@@ -34,10 +35,10 @@ class Incoming:
         "forward",
         "head_bytes",
         "head_done",
-        "host_name",
         "keep_alive",
         "length",
         "method",
+        "misplaced",
         "refused",
         "size",
         "target",
@@ -62,7 +63,7 @@ class Incoming:
         self.complete = False
         self.broken = False
         self.variant: bytes | None = None
-        self.host_name: bytes | None = None
+        self.misplaced: str | None = None
         self.too_long: ErrorAnswer | None = None
         self.refused: ErrorAnswer | None = None
         self.body: list[bytes] = []
@@ -83,8 +84,8 @@ class Incoming:
             self.forward.append(line_start + value + b"\r\n")
             if lowered == b"x-amzn-sagemaker-target-variant":
                 self.variant = value
-            elif lowered == b"x-amzn-sagemaker-target-container-hostname":
-                self.host_name = value
+            elif lowered in _MISPLACED:
+                self.misplaced = _MISPLACED[lowered]
         elif lowered == b"content-length":
             self.length = int(value)
         elif lowered == b"transfer-encoding":
@@ -149,8 +150,8 @@ class Incoming:
                 "ValidationError",
                 spec.VARIANT_NOT_FOUND.format(variant=self.variant.decode("latin-1"), **names),
             )
-        if self.host_name is not None:
-            return refusal("ValidationError", spec.CONTAINER_HOSTNAME_NOT_ALLOWED.format(**names))
+        if self.misplaced is not None:
+            return refusal("ValidationError", self.misplaced.format(**names))
         if self.length is not None and self.length > front.max_body_bytes:
             return refusal("ValidationError", spec.BODY_TOO_LONG.format(limit=front.max_body_bytes))
         return None

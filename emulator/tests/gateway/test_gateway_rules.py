@@ -49,7 +49,8 @@ def test_any_success_is_passed_on_with_its_status_and_body(serve, gateways, say,
 def test_only_headers_of_the_api_reach_the_container(serve, gateways, say):
     container = serve(lambda seen: say())
     supported = {header.name: "v" for header in spec.REQUEST_HEADERS}
-    del supported["X-Amzn-SageMaker-Target-Container-Hostname"]
+    for name in spec.NOT_FOR_ONE_MODEL:
+        del supported[name]
     supported["X-Amzn-SageMaker-Target-Variant"] = "AllTraffic"
     stripped = {
         "Authorization": "AWS4-HMAC-SHA256 secret",
@@ -136,7 +137,19 @@ def test_other_paths_are_not_passed(serve, gateways, say, method, path):
         ((RUNTIME, {"X-Amzn-SageMaker-Target-Variant": "blue"}), "Variant blue of endpoint iris"),
         (
             (RUNTIME, {"X-Amzn-SageMaker-Target-Container-Hostname": "c"}),
-            "TargetContainerHostname must not be set",
+            "not a multi-container endpoint with direct invocation",
+        ),
+        (
+            (RUNTIME, {"X-Amzn-SageMaker-Target-Model": "a.tar.gz"}),
+            "Endpoint iris is not a multi-model endpoint and does not support target model header.",
+        ),
+        (
+            ("/invocations", {"x-amzn-sagemaker-target-model": "a.tar.gz"}),
+            "Endpoint iris is not a multi-model endpoint",
+        ),
+        (
+            (RUNTIME, {"X-Amzn-SageMaker-Inference-Component": "c"}),
+            "Endpoint iris does not host inference components",
         ),
         ((RUNTIME, {"Content-Type": "a" * 1025}), "at 'contentType' failed to satisfy constraint"),
         (("/invocations", {"X-Amzn-SageMaker-Inference-Id": "a" * 65}), "less than or equal to 64"),
