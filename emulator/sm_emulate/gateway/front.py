@@ -31,6 +31,8 @@ class EndpointFront:
         connect_timeout_s: seconds for the container to accept a connection.
         client_timeout_s: seconds without a byte after which a half-sent request is given up.
         max_body_bytes: largest request body.
+        long_body_is_invalid: answer a longer one with ValidationError, as the API model has it; else with 413, as
+            SageMaker was seen to.
         hold_bytes: answers up to this size are held until they are whole, so that a container that breaks off
             gives the documented error; what is longer is streamed. InvokeEndpoint does not stream: 0 does.
             Requests up to this size are sent again when a kept-alive connection turns out to be closed.
@@ -51,6 +53,7 @@ class EndpointFront:
     connect_timeout_s: float = spec.CONNECT_TIMEOUT_S
     client_timeout_s: float = 60.0
     max_body_bytes: int = spec.MAX_BODY_BYTES
+    long_body_is_invalid: bool = False
     hold_bytes: int = 1024 * 1024
     keep_alive_s: float = 1.0
     container_host: str = spec.CONTAINER_HOST

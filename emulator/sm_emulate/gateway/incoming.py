@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from sm_emulate.gateway.answers import ErrorAnswer, refusal
+from sm_emulate.gateway.answers import ErrorAnswer, body_too_long, refusal
 from sm_emulate.spec import invocation as spec
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Incoming:
 
     def outgrow(self, front: EndpointFront) -> ErrorAnswer:
         """Refuse a body that turned out longer than the limit."""
-        self.refused = refusal("ValidationError", spec.BODY_TOO_LONG.format(limit=front.max_body_bytes))
+        self.refused = body_too_long(front)
         self.body.clear()
         return self.refused
 
@@ -153,5 +153,5 @@ class Incoming:
         if self.misplaced is not None:
             return refusal("ValidationError", self.misplaced.format(**names))
         if self.length is not None and self.length > front.max_body_bytes:
-            return refusal("ValidationError", spec.BODY_TOO_LONG.format(limit=front.max_body_bytes))
+            return body_too_long(front)
         return None

@@ -265,6 +265,7 @@ class Endpoint:
             region=platform.region,
             account=platform.account,
             max_body_bytes=platform.settings.number("payload-limit"),
+            long_body_is_invalid=platform.settings.text("payload-refusal") == "validation-error",
             container_host=container_host(platform.settings),
             default_accept="*/*" if platform.settings.text("default-accept") == "any" else None,
         )

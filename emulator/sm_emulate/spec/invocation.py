@@ -202,7 +202,10 @@ NOT_FOR_ONE_MODEL: dict[str, str] = {
 """Headers that choose where an endpoint with one model and one container has nothing to choose."""
 
 BODY_TOO_LONG = "HTTP content length exceeded {limit} bytes."
-"""OBSERVED with status 413 in 2018: amazon-sagemaker-examples#245. RT documents ValidationError with 400."""
+"""OBSERVED with 413 and no error type: amazon-sagemaker-examples#245, sagemaker-python-sdk#171 (2018)."""
+
+BODY_TOO_LONG_STATUS = 413
+"""RT knows no such error; a setting gives ValidationError instead."""
 
 MEMBER_TOO_LONG = (
     "1 validation error detected: Value at '{member}' failed to satisfy constraint: "

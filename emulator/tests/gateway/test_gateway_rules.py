@@ -235,10 +235,17 @@ def test_a_body_above_the_limit_never_reaches_the_container(serve, gateways, say
         status, headers, body = post(
             gateway, body=parts, headers={"Transfer-Encoding": "chunked"}, encode_chunked=True
         )
-    assert (status, headers["x-amzn-ErrorType"]) == (400, "ValidationError")
+    assert (status, "x-amzn-ErrorType" in headers) == (413, False)
     assert json.loads(body)["Message"] == "HTTP content length exceeded 26214400 bytes."
     assert container.seen == []
     assert container.connections == 0
+
+
+def test_a_body_above_the_limit_can_be_a_validation_error(serve, gateways, say):
+    gateway = gateways(serve(lambda seen: say()), max_body_bytes=10, long_body_is_invalid=True)
+    status, headers, body = post(gateway, body=b"x" * 11)
+    assert (status, headers["x-amzn-ErrorType"]) == (400, "ValidationError")
+    assert json.loads(body)["Message"] == "HTTP content length exceeded 10 bytes."
 
 
 def test_messages_are_cut_where_the_api_cuts_them(serve, gateways, say):
