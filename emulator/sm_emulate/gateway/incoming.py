@@ -137,7 +137,6 @@ class Incoming:
                 f"{self.method.decode('latin-1')} {path.decode('latin-1')} is not served here. Served are "
                 f"GET /ping, POST /invocations and POST /endpoints/{front.endpoint_name}/invocations.",
             )
-        names = {"endpoint": front.endpoint_name, "account": front.account}
         if self.endpoint is not None and self.endpoint != front.endpoint_name:
             return refusal(
                 "ValidationError",
@@ -148,10 +147,14 @@ class Incoming:
         if self.variant is not None and self.variant.decode("latin-1") != front.variant_name:
             return refusal(
                 "ValidationError",
-                spec.VARIANT_NOT_FOUND.format(variant=self.variant.decode("latin-1"), **names),
+                spec.VARIANT_NOT_FOUND.format(
+                    variant=self.variant.decode("latin-1"),
+                    endpoint=front.endpoint_name,
+                    account=front.account,
+                ),
             )
         if self.misplaced is not None:
-            return refusal("ValidationError", self.misplaced.format(**names))
+            return refusal("ValidationError", self.misplaced.format(endpoint=front.endpoint_name))
         if self.length is not None and self.length > front.max_body_bytes:
             return body_too_long(front)
         return None

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.front import EndpointFront, Invocation
 
 
-GATHER_S = 0.02
+GATHER_S = 0.1
 """How long finished requests wait to be told together: one by one, telling costs more than serving."""
+
+HANDFUL = 64
+"""So many are told at once; more would keep those in flight waiting."""
 
 
 class Serving:
@@ -49,6 +52,8 @@ class Serving:
         if not self._untold:
             self.loop.call_later(GATHER_S, self.tell_all)
         self._untold.append(invocation)
+        if len(self._untold) >= HANDFUL:
+            self.tell_all()
 
     def tell_all(self) -> None:
         """Tell the listener now; its faults are reported, and are no reason to stop serving."""
