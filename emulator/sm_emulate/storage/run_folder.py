@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-Kind = Literal["training-jobs", "endpoints", "hyper-parameter-tuning-jobs"]
+Kind = Literal["training-jobs", "endpoints", "hyper-parameter-tuning-jobs", "transform-jobs"]
 OWNER = "owner"
 NOUNS: Mapping[str, str] = {
     "training-jobs": "training job",
     "endpoints": "endpoint",
     "hyper-parameter-tuning-jobs": "tuning job",
+    "transform-jobs": "transform job",
 }
 
 
@@ -152,6 +153,10 @@ class RunFolder:
         """
         import shutil
 
+        from sm_emulate.storage.mounts import mounts_below, unmount
+
+        for folder in mounts_below(self.path):
+            unmount(folder)
         for _ in walk(self.path, to_delete=True):
             pass
         try:
