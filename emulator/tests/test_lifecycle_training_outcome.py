@@ -397,7 +397,7 @@ def test_an_output_path_gets_the_archives_and_the_run_folder_links_to_them(jobs,
 
 def test_artifacts_go_to_s3_and_stay_in_the_run_folder(jobs, tmp_path):
     platform = api.platform(s3="embedded")
-    result = jobs.run(
+    jobs.run(
         lambda box: write(box, "/opt/ml/model/m", "m"), output_path="s3://bucket/out/", platform=platform
     )
     stored = platform.s3.folder / "bucket" / "out" / "job" / "output" / "model.tar.gz"
