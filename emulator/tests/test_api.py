@@ -13,6 +13,7 @@ import pytest
 
 from sm_emulate import api
 from sm_emulate.errors import RequestError
+from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.request.endpoint import EndpointRequest
 from sm_emulate.request.training import TrainingRequest
 from sm_emulate.storage.runs import Runs
@@ -171,7 +172,7 @@ def test_a_platform_is_checked():
 def test_a_plan_makes_nothing_and_says_what_the_job_would_do(jobs, tmp_path):
     (tmp_path / "data").mkdir()
     request = api.training_request("img:1", job_name="job", channels={"train": tmp_path / "data"})
-    (planned,) = api.plan(request)
+    (planned,) = api.plan(request, platform=Platform(credentials="none"))
     assert not jobs.home.exists()
     seen = {}
 

@@ -25,7 +25,6 @@ TRAIN = {
     "channel-s3-without-credentials": (3, ["IMAGE", "--channel", "train=s3://bucket/train"]),
     "s3": (2, ["IMAGE", "--s3", "minio"]),
     "file-system": (2, ["IMAGE", "--file-system", "fs-0123456789"]),
-    "channel-pipe": (2, ["IMAGE", "--channel", "train=./data,mode=Pipe"]),
     "hyperparameters-not-there": (2, ["IMAGE", "--hyperparameters", "nothing.json"]),
     "hyperparameters-not-json": (2, ["IMAGE", "--hyperparameters", "broken.json"]),
     "hyperparameters-list": (2, ["IMAGE", "--hyperparameters", "list.json"]),

@@ -227,24 +227,6 @@ def test_a_folder_that_cannot_be_made_is_this_machine_s_fault(tmp_path):
         tree.make()
 
 
-@pytest.mark.parametrize(
-    ("channels", "instances", "what", "value"),
-    [
-        ({"x": ("data", {"mode": "Pipe"})}, 1, "channel x: Pipe mode is not emulated", "Pipe"),
-    ],
-)
-def test_what_is_not_emulated_is_refused_by_name(data, channels, instances, what, value):
-    given = {
-        name: source if isinstance(source, str) else api.channel(data, **source[1])
-        for name, source in channels.items()
-    }
-    request = api.training_request("img", channels=given, instance_count=instances)
-    with pytest.raises(RequestError, match=what) as refused:
-        check_emulated(request)
-    assert refused.value.value == value
-    assert refused.value.expected
-
-
 def test_one_instance_may_shard_since_it_gets_everything(data):
     request = api.training_request("img", channels={"x": api.channel(data, distribution="ShardedByS3Key")})
     assert isinstance(request.input_data_config[0].data_source, S3DataSource)

@@ -6,8 +6,9 @@ import os
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from sm_emulate.errors import RequestError
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.request import endpoint as endpoints
 from sm_emulate.request import training as jobs
@@ -196,6 +197,7 @@ def platform(
     s3: str | None = None,
     file_systems: Mapping[str, str | os.PathLike[str]] | None = None,
     home: Path | None = None,
+    credentials: Literal["auto", "none"] = "auto",
 ) -> Platform:
     """Say which SageMaker is emulated.
 
@@ -208,10 +210,13 @@ def platform(
             the URL of one. SM_EMULATE_S3 or `aws` by default.
         file_systems: the local folder that stands for each EFS or FSx for Lustre file system, by FileSystemId.
         home: the folder of all runs, where the embedded S3 has its buckets; SM_EMULATE_HOME by default.
+        credentials: for AWS in containers: `auto` (temporary ones made from yours, when they ask) or `none`.
 
     Raises:
         RequestError: an unknown profile, setting or S3, or a value that it does not take.
     """
+    if credentials not in ("auto", "none"):
+        raise RequestError("this says nothing about credentials", value=credentials, expected="auto or none")
     dated = profile_named(profile)
     return Platform(
         profile=dated,
@@ -222,6 +227,7 @@ def platform(
             s3 or os.environ.get("SM_EMULATE_S3") or "aws",
             home=home.absolute() if home else default_home(os.environ),
         ),
+        credentials=credentials,
         file_systems={name: Path(folder).absolute() for name, folder in (file_systems or {}).items()},
     )
 

@@ -14,8 +14,10 @@ from sm_emulate.lifecycle.training import TrainingJob
 from sm_emulate.lifecycle.training_container import container_spec
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.training import check_local
+from sm_emulate.spec.credentials import VARIABLE, credentials_path
 from sm_emulate.spec.training_job import LAYOUT, STOP_GRACE_SECONDS
 from sm_emulate.staging.cluster import cluster_of
+from sm_emulate.staging.config_files import channels_of
 from sm_emulate.staging.places import check_places
 from sm_emulate.staging.scope import check_emulated
 from sm_emulate.staging.tree import staged_tree
@@ -108,6 +110,8 @@ class HostPlan:
     directories: tuple[str, ...]
     """Empty directories that exist before the program starts."""
     container: ContainerSpec
+    pipes: tuple[str, ...] = ()
+    """FIFOs that exist before the program starts: the first of each Pipe channel."""
     channels: tuple[ChannelPlan, ...] = ()
     """Those whose data does not just lie here: what would be downloaded, linked or mounted."""
 
@@ -127,6 +131,8 @@ def plan(
     request = _checked(request, runs, platform)
     run = runs.folder("training-jobs", request.training_job_name)
     cluster = cluster_of(request.resource_config, mixed=platform.settings.text("host-numbers") == "mixed")
+    # the token is another one in each run
+    without = request.enable_network_isolation or platform.credentials == "none"
     planned = []
     for host in cluster.hosts:
         tree = staged_tree(
@@ -148,6 +154,7 @@ def plan(
             tree=tree,
             image=request.algorithm_specification.training_image,
             platform=platform,
+            beside={} if without else {VARIABLE: credentials_path("TOKEN")},
             network=None if len(cluster.hosts) == 1 else request.training_job_name,
             gpus=None,
             labels={},
@@ -157,6 +164,11 @@ def plan(
                 host=host.name,
                 files=tree.files,
                 directories=tuple(each for each in tree.directories if each not in _PARENTS),
+                pipes=tuple(
+                    LAYOUT.pipe(channel.channel_name, 0)
+                    for channel in channels_of(request, host)
+                    if request.input_mode(channel) == "Pipe"
+                ),
                 container=container,
                 channels=tuple(
                     channel_plans(request, cluster=cluster, host=host, tree=tree.folder, platform=platform)

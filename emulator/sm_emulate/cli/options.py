@@ -63,7 +63,7 @@ def output_option(command: Command) -> Command:
 
 
 def platform_options(command: Command) -> Command:
-    """`--platform-profile`, `--setting`, `--region`, `--s3`: which SageMaker is emulated, and which S3."""
+    """`--credentials`, `--platform-profile`, `--setting`, `--region`, `--s3`: which SageMaker, and which S3."""
     for option in (
         click.option(
             "--s3",
@@ -92,6 +92,13 @@ def platform_options(command: Command) -> Command:
             type=click.Choice(["2025", "2022", "2020"]),
             help="The platform as it was in that year.",
         ),
+        click.option(
+            "--credentials",
+            default="auto",
+            show_default=True,
+            type=click.Choice(["auto", "none"]),
+            help="AWS credentials inside: temporary ones made from yours when the program asks, or none.",
+        ),
     ):
         command = option(command)
     return command
@@ -108,7 +115,13 @@ def platform_of(flags: Mapping[str, Any]) -> Platform:
     profile = profile_named(flags["platform_profile"])
     settings = Settings(profile, key_values(flags["settings"], what="setting"))
     s3 = s3_place(flags["s3"], home=runs_of(flags.get("home")).home)
-    return Platform(profile=profile, settings=settings, region=flags["region"], s3=s3)
+    return Platform(
+        profile=profile,
+        settings=settings,
+        region=flags["region"],
+        s3=s3,
+        credentials=flags["credentials"],
+    )
 
 
 def terminal(*, mark_hosts: bool = False, quiet: bool = False) -> Terminal:
@@ -152,6 +165,12 @@ def complete_jobs(ctx: click.Context, _option: click.Parameter, incomplete: str)
     """Offer the names of jobs, which are no endpoints, to the shell."""
     runs = [run for run in runs_of(ctx.params.get("home")).all() if run.kind != "endpoints"]
     return [run.name for run in runs if run.name.startswith(incomplete)]
+
+
+def complete_tuning_jobs(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
+    """Offer the names of tuning jobs that are over to the shell."""
+    runs = [run for run in runs_of(ctx.params.get("home")).all() if run.kind == "hyper-parameter-tuning-jobs"]
+    return [run.name for run in runs if run.result.exists() and run.name.startswith(incomplete)]
 
 
 def complete_settings(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:

@@ -76,10 +76,14 @@ class MemoryEngine:
 
     Args:
         gpus: how many GPUs it pretends to have.
+        enters_networks: whether something of ours can listen inside its containers.
     """
 
-    def __init__(self, *, gpus: int = 0) -> None:
+    def __init__(self, *, gpus: int = 0, enters_networks: bool = False) -> None:
         self._gpus = gpus
+        self.network_entry: Literal["thread", "container"] | None = "thread" if enters_networks else None
+        self.inside: dict[tuple[str, str, int], int] = {}
+        """By container, address and port there: at which port of 127.0.0.1 it is instead."""
         self._images: dict[str, _Kept] = {}
         self._registry: dict[str, _Kept] = {}
         self._containers: dict[str, _Container] = {}
@@ -338,6 +342,21 @@ class MemoryEngine:
         self._trouble("kill_process")
         return False
 
+    def listen_inside(
+        self, container: str, address: str, ports: tuple[int, ...]
+    ) -> dict[int, socket.socket] | None:
+        self._trouble("listen_inside")
+        if self.network_entry is None or self._container(container).box.exit is not None:
+            return None
+        opened = {port: socket.create_server(("127.0.0.1", 0)) for port in ports}
+        for port, listener in opened.items():
+            self.inside[container, address, port] = listener.getsockname()[1]
+        return opened
+
+    def confine(self, container: str) -> bool:
+        self._trouble("confine")
+        return self.network_entry is not None and self._container(container).box.exit is None
+
     def memory(self, container: str) -> int | None:
         self._trouble("memory")
         return None if self._container(container).box.exit is not None else 1 << 20
@@ -362,7 +381,14 @@ class MemoryEngine:
             found.box.end(Exit(code=137, oom_killed=False))
             shutil.rmtree(self._scratch / container[:12], ignore_errors=True)
 
-    def create_network(self, name: str, *, internal: bool, labels: Mapping[str, str]) -> str:  # noqa: ARG002 - no packets here
+    def create_network(
+        self,
+        name: str,
+        *,
+        internal: bool,  # noqa: ARG002 - no packets here
+        labels: Mapping[str, str],
+        with_host: bool = True,  # noqa: ARG002 - likewise
+    ) -> str:
         self._trouble("create_network")
         with self._lock:
             if self._network(name) is not None:

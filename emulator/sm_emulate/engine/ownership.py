@@ -97,18 +97,23 @@ def _chown() -> tuple[list[str], list[Mount]]:
     if found is None:
         raise MachineError("this machine has no chown", hint="install coreutils")
     binary = Path(found).resolve()
+    program, mounts = mounted_program(binary)
     # one binary for many programs (busybox, uutils) has to be told which one is meant
-    applet = [] if binary.name == "chown" else ["chown"]
+    return [*program, *([] if binary.name == "chown" else ["chown"])], mounts
+
+
+def mounted_program(binary: Path) -> tuple[list[str], list[Mount]]:
+    """Give the command line of a program of this machine inside any image, and the mounts that it needs."""
     mounts = [Mount(source=str(binary), target=f"{_KIT}/{binary.name}", read_only=True)]
     loader, libraries = _needs(binary)
     if loader is None:
-        return [f"{_KIT}/{binary.name}", *applet], mounts
+        return [f"{_KIT}/{binary.name}"], mounts
     mounts.append(Mount(source=str(loader.resolve()), target=f"{_KIT}/loader", read_only=True))
     mounts += [
         Mount(source=str(path.resolve()), target=f"{_KIT}/lib/{name}", read_only=True)
         for name, path in libraries.items()
     ]
-    return [f"{_KIT}/loader", "--library-path", f"{_KIT}/lib", f"{_KIT}/{binary.name}", *applet], mounts
+    return [f"{_KIT}/loader", "--library-path", f"{_KIT}/lib", f"{_KIT}/{binary.name}"], mounts
 
 
 def _needs(binary: Path) -> tuple[Path | None, dict[str, Path]]:

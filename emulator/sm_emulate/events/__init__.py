@@ -81,6 +81,20 @@ class Progress(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EpochStreamed(Event):
+    """A host has opened a FIFO of a Pipe channel, and it is closed again."""
+
+    host: str
+    channel: str
+    epoch: int
+    """From 0."""
+    sent_bytes: int
+    """What went into the pipe; a reader that left early has not seen the last of it."""
+    whole: bool
+    """False when the reader left, or the job ended, before everything was sent."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricRecorded(Event):
     """A metric regex met a log line."""
 
@@ -140,6 +154,40 @@ class Noted(Event):
     """What is going on while there is nothing to do but wait."""
 
     message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobLaunched(Event):
+    """A tuning job launched a training job."""
+
+    job: str
+    number: int
+    hyperparameters: Mapping[str, str]
+    """Those that were searched for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobEvent(Event):
+    """What happened in one training job of a tuning job."""
+
+    job: str
+    number: int
+    event: Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobEnded(Event):
+    """A training job of a tuning job is over."""
+
+    job: str
+    number: int
+    status: str
+    objective: float | None
+    """None when it never printed the objective metric."""
+    best: bool = False
+    """Whether it is the best so far."""
+    early_stopped: bool = False
+    failure_reason: str = ""
 
 
 class Listener(Protocol):

@@ -27,20 +27,24 @@ def container_spec(
     *,
     image: str,
     platform: Platform,
+    beside: Mapping[str, str] | None = None,
     model: Path | None,
     network: str | None,
     gpus: GpuRequest | None,
     labels: dict[str, str],
     name: str | None = None,
 ) -> ContainerSpec:
-    """Describe a container that serves; `requested` is the environment that was asked for."""
+    """Describe a container that serves.
+
+    `requested` is the environment that was asked for, `beside` are the variables of what works beside it.
+    """
     settings = platform.settings
     mounts = () if model is None else (Mount(source=str(model), target=MODEL_DIRECTORY, read_only=True),)
     return ContainerSpec(
         image=image,
         name=name,
         command=COMMAND,
-        environment=environment(settings, requested),
+        environment=dict(beside or {}) | environment(settings, requested, region=platform.region),
         hostname=settings.text("endpoint-hostname"),
         mounts=mounts,
         network=network,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sm_emulate.errors import MachineError, SmEmulateError, StartError
-from sm_emulate.events import ContainerStarted, LogLines, StatusChanged, Warned, now
+from sm_emulate.events import ContainerStarted, EpochStreamed, LogLines, StatusChanged, Warned, now
 from sm_emulate.lifecycle.advice import advice
 from sm_emulate.lifecycle.archives import Archives
 from sm_emulate.lifecycle.attempt import Attempt, Stop
@@ -24,7 +24,7 @@ from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.status import StatusMachine
 from sm_emulate.lifecycle.stop_request import StopRequest
 from sm_emulate.lifecycle.training_container import container_spec
-from sm_emulate.lifecycle.training_result import TrainingResult
+from sm_emulate.lifecycle.training_result import PipeUse, TrainingResult
 from sm_emulate.request.training import to_aws
 from sm_emulate.spec import wordings
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS, SecondaryStatus
@@ -106,6 +106,7 @@ class TrainingJob:
         self._last_words: dict[str, bytes] = {}
         self._outcome = Outcome.none()
         self._archives = Archives()
+        self._pipes: dict[str, dict[str, PipeUse]] = {}
         self.began = False
         """Whether a container was ever started."""
 
@@ -150,6 +151,7 @@ class TrainingJob:
             model_uri=self._archives.model_uri,
             output_uri=self._archives.output_uri,
             final_metrics=self._metrics.final() if self._metrics else (),
+            pipes=self._pipes,
         )
 
     def _run(self) -> None:
@@ -214,6 +216,7 @@ class TrainingJob:
             trees=trees,
             platform=self.platform,
             engine=self._engine,
+            image=self.image,
             run_folder=self.run_folder,
             publish=self._publish,
             fail=self._companions.fail,
@@ -254,6 +257,7 @@ class TrainingJob:
                 self._engine,
                 f"sm-emulate-{self.session[:12]}",
                 internal=isolated,
+                with_host=not isolated,
                 labels=self._labels,
                 publish=self._publish,
             )
@@ -276,6 +280,7 @@ class TrainingJob:
                     tree=trees[host.name],
                     image=self.image.id,
                     platform=self.platform,
+                    beside=self._companions.environment(host.name),
                     network=network,
                     gpus=self._gpus.get(host.instance_type),
                     limits=limits[host.instance_type],
@@ -340,7 +345,10 @@ class TrainingJob:
 
     def _keep(self, event: Event) -> None:
         """Keep run.json true for other processes, and write result.json before anybody hears of the end."""
-        if isinstance(event, StatusChanged):
+        if isinstance(event, EpochStreamed):
+            hosts = self._pipes.setdefault(event.channel, {})
+            hosts[event.host] = hosts.get(event.host, PipeUse()).and_then(event.sent_bytes)
+        elif isinstance(event, StatusChanged):
             folder = self.run_folder
             with told("the job's status cannot be written down", folder.path):
                 folder.write(

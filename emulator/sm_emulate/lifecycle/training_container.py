@@ -28,6 +28,7 @@ def container_spec(
     tree: StagedTree,
     image: str,
     platform: Platform,
+    beside: Mapping[str, str],
     network: str | None,
     gpus: GpuRequest | None,
     labels: Mapping[str, str],
@@ -35,6 +36,8 @@ def container_spec(
     limits: Limits | None = None,
 ) -> ContainerSpec:
     """Describe one host's container.
+
+    `beside` are the variables of what works beside it.
 
     A host that is alone finds itself as algo-1 in /etc/hosts; several find each other on their network.
     """
@@ -54,7 +57,7 @@ def container_spec(
         name=name,
         entrypoint=entrypoint,
         command=command,
-        environment=variables | dict(request.environment),
+        environment=variables | dict(beside) | dict(request.environment),
         hostname=hostname(address, settings=settings, region=platform.region),
         working_dir="/" if settings.text("working-directory") == "root" else None,
         mounts=tuple(

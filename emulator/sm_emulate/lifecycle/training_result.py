@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.request.training import to_aws
 from sm_emulate.spec.training_job import SecondaryStatus, TrainingJobStatus, job_arn
+from sm_emulate.spec.tuning import TUNING_JOB_TAG, tuning_job_arn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +19,19 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.status import Transition
     from sm_emulate.request.training import TrainingRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipeUse:
+    """What a host took out of a Pipe channel."""
+
+    epochs: int = 0
+    """FIFOs that were opened."""
+    sent_bytes: int = 0
+
+    def and_then(self, sent_bytes: int) -> PipeUse:
+        """Add an epoch."""
+        return PipeUse(epochs=self.epochs + 1, sent_bytes=self.sent_bytes + sent_bytes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +59,8 @@ class TrainingResult:
     output_uri: str = ""
     """Where `output.tar.gz` was put."""
     final_metrics: tuple[FinalMetricData, ...] = ()
+    pipes: Mapping[str, Mapping[str, PipeUse]] = field(default_factory=dict)
+    """What went through the Pipe channels that were opened, by channel and host."""
 
     @property
     def succeeded(self) -> bool:
@@ -72,6 +88,7 @@ class TrainingResult:
         described: dict[str, Any] = {
             "TrainingJobName": name,
             "TrainingJobArn": arn,
+            **self._tuning_job(),
             "ModelArtifacts": {"S3ModelArtifacts": self.model_uri},
             "TrainingJobStatus": self.status.value,
             "SecondaryStatus": self.secondary_status.value,
@@ -110,7 +127,22 @@ class TrainingResult:
             "OutputArchive": self.output_uri,
             "Seconds": self.seconds,
         }
+        if self.pipes:
+            described["Emulator"]["Pipes"] = {
+                channel: {
+                    host: {"Epochs": use.epochs, "Bytes": use.sent_bytes} for host, use in hosts.items()
+                }
+                for channel, hosts in self.pipes.items()
+            }
         return described
+
+    def _tuning_job(self) -> dict[str, str]:
+        """The ARN of the tuning job that launched it, if one did."""
+        region, account = self.platform.region, self.platform.account
+        for tag in self.request.tags:
+            if tag.key == TUNING_JOB_TAG:
+                return {"TuningJobArn": tuning_job_arn(region=region, account=account, name=tag.value)}
+        return {}
 
 
 def _iso(moment: datetime) -> str:

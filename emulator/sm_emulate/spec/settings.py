@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
+        name="augmented-string-attributes",
+        choices=("bare", "quoted"),
+        default=lambda _: "bare",
+        about=(
+            "How a string of an augmented manifest is sent: bare is its characters, quoted is the JSON text with its "
+            "quotes. The guide speaks of the value's string form only."
+        ),
+        facts=("training.channels.augmented-strings",),
+    ),
+    Setting(
         name="channel-access",
         choices=("read-only", "read-write"),
         default=lambda _: "read-only",
@@ -224,6 +234,37 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.outputs.other-files",),
     ),
     Setting(
+        name="pipe-after-reading",
+        choices=("kept", "removed"),
+        default=lambda _: "kept",
+        about=(
+            "What becomes of a FIFO that was read to its end: kept leaves its name, so that who opens it again waits for "
+            "ever, removed takes it away. Programs are told to go on with the next one."
+        ),
+        facts=("training.channels.pipe-reopen",),
+    ),
+    Setting(
+        name="pipe-timeout",
+        kind=Kind.SECONDS,
+        default=lambda _: "3600",
+        about=(
+            "Seconds after which a Pipe channel that nobody drains fails the job. Users saw it after about an hour; "
+            "the figure is not published."
+        ),
+        facts=("training.channels.pipe-timeout",),
+    ),
+    Setting(
+        name="pipe-timeout-next-epoch",
+        choices=("ignored", "counts"),
+        default=lambda _: "ignored",
+        about=(
+            "Whether the time-out also holds for the next epoch's FIFO after an earlier one was read: ignored lets a "
+            "program train for hours on what it has read, counts fails it. Only channels that were never read, or not to "
+            "their end, were reported."
+        ),
+        facts=("training.channels.pipe-timeout-next-epoch",),
+    ),
+    Setting(
         name="resource-topology",
         choices=("null", "absent"),
         default=lambda profile: profile.resource_topology,
@@ -319,6 +360,28 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.config.upstreamoutputdataconfig",),
     ),
     Setting(
+        name="transform-newline",
+        kind=Kind.CHOICE,
+        default=lambda _: "where-missing",
+        choices=("where-missing", "always"),
+        about=(
+            "AssembleWith Line puts a newline after each answer of a transform job: only where the answer does not end in "
+            "one, or always, as the SDK's local mode does."
+        ),
+        facts=("batch.assemble",),
+    ),
+    Setting(
+        name="transform-retried",
+        kind=Kind.CHOICE,
+        default=lambda _: "5xx",
+        choices=("5xx", "no-answer"),
+        about=(
+            "Which invocations of a transform job are tried again, up to InvocationsMaxRetries: those that were answered "
+            "with 500 or above and those that were not answered, or the latter alone. Nothing is published."
+        ),
+        facts=("batch.retried-statuses",),
+    ),
+    Setting(
         name="default-accept",
         choices=("absent", "any"),
         default=lambda _: "absent",
@@ -327,6 +390,16 @@ SETTINGS: tuple[Setting, ...] = (
             "`*/*`. AWS's own servers treat both alike."
         ),
         facts=("hosting.headers.accept-absent",),
+    ),
+    Setting(
+        name="endpoint-aws-variables",
+        choices=("set", "unset"),
+        default=lambda _: "set",
+        about=(
+            "Whether an endpoint's container has AWS_REGION, AWS_DEFAULT_REGION and, unless it is isolated, the "
+            "address of its role's credentials. Programs rely on them widely; no text of AWS promises them."
+        ),
+        facts=("hosting.environment.credentials",),
     ),
     Setting(
         name="endpoint-hostname",
@@ -364,6 +437,67 @@ SETTINGS: tuple[Setting, ...] = (
             "programs read it without a check."
         ),
         facts=("hosting.environment.safe-port-range-single",),
+    ),
+    Setting(
+        name="tuning-auto-scaling",
+        choices=("by-range", "linear"),
+        default=lambda _: "by-range",
+        about=(
+            "How a tuning job searches a range with ScalingType Auto: by-range takes a logarithmic scale where the ends "
+            "are above 0 and differ by a factor of 100 or more, linear never does. How AWS chooses is not published."
+        ),
+        facts=("tuning.auto-scaling",),
+    ),
+    Setting(
+        name="tuning-checkpoints",
+        choices=("per-job", "shared"),
+        default=lambda _: "per-job",
+        about=(
+            "Where the training jobs of a tuning job keep checkpoints: per-job puts the job's name behind "
+            "CheckpointConfig's S3Uri, shared gives all of them the same place, where those that run side by side "
+            "overwrite each other."
+        ),
+        facts=("tuning.checkpoints",),
+    ),
+    Setting(
+        name="tuning-early-stopping-after",
+        kind=Kind.COUNT,
+        default=lambda _: "1",
+        about=(
+            "How many training jobs must have completed before TrainingJobEarlyStoppingType Auto stops one. AWS's page "
+            "names no number: with 1, the median is that of whatever has completed."
+        ),
+        facts=("tuning.early-stopping",),
+    ),
+    Setting(
+        name="tuning-completion",
+        choices=("stop", "finish"),
+        default=lambda _: "stop",
+        about=(
+            "What happens to the training jobs that still run when a completion criterion is met: stop stops them, "
+            "finish lets them come to their end. MaxRuntimeInSeconds always stops them."
+        ),
+        facts=("tuning.completion",),
+    ),
+    Setting(
+        name="tuning-convergence-after",
+        kind=Kind.COUNT,
+        default=lambda _: "10",
+        about=(
+            "After how many training jobs in a row without an improvement of 1% CompleteOnConvergence takes a tuning "
+            "job as converged. AWS's own algorithm is not published."
+        ),
+        facts=("tuning.convergence",),
+    ),
+    Setting(
+        name="autotune-jobs",
+        kind=Kind.COUNT,
+        default=lambda _: "20",
+        about=(
+            "MaxNumberOfTrainingJobs of a tuning job with Autotune that names no limit. What AWS chooses is not "
+            "published."
+        ),
+        facts=("tuning.autotune",),
     ),
 )
 
@@ -443,7 +577,7 @@ class Settings(Mapping[str, SettingValue]):
         return value
 
     def number(self, name: str) -> int:
-        """Give the value of a setting that holds bytes, seconds or a mode."""
+        """Give the value of a setting that holds bytes, seconds, a count or a mode."""
         value = self._values[name]
         if not isinstance(value, int):
             raise TypeError(f"setting {name} holds words")

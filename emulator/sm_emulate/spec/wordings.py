@@ -34,6 +34,9 @@ UPLOAD_OUT_OF_DISK = "ClientError: Artifact upload failed:Insufficient disk spac
 INTERNAL_SERVER_ERROR = "InternalServerError: We encountered an internal error.  Please try again."
 """https://github.com/aws/sagemaker-python-sdk/issues/70 and 2496; the two spaces are SageMaker's."""
 
+PIPE_TIMED_OUT = "Platform Error: SageMaker pipe channel timed out."
+"""A line in the job's log, beside INTERNAL_SERVER_ERROR: https://github.com/aws/amazon-sagemaker-examples/issues/1097, 1316"""
+
 
 def algorithm_error(failure_text: str, exit_code: int) -> str:
     """Give the FailureReason of a program that exited non-zero.
@@ -181,3 +184,37 @@ def content_too_long(limit: int) -> str:
     https://github.com/aws/amazon-sagemaker-examples/issues/245
     """
     return f"HTTP content length exceeded {limit} bytes"
+
+
+# Tuning: FailureReason
+
+
+def no_training_job_succeeded(attempts: int) -> str:
+    """Give the FailureReason of a tuning job whose training jobs all failed.
+
+    Seen in May 2025 in a public report of a tuning job that failed; in 2021, in
+    https://github.com/aws/amazon-sagemaker-examples/issues/2437, the second sentence was another one.
+    """
+    return (
+        f"No training job succeeded after {attempts} attempts. For additional details, please take a look at the "
+        "training job failures by listing training jobs for the hyperparameter tuning job."
+    )
+
+
+def no_objective_metric(attempts: int) -> str:
+    """Give the FailureReason of a tuning job whose training jobs ended well and never printed the objective.
+
+    No source gives these words.
+    """
+    return (
+        f"No objective metrics found after running {attempts} training jobs. Please ensure that the algorithm emits "
+        "the objective metric as defined by the regular expression provided."
+    )
+
+
+WARM_START_NAMES = (
+    "The set of tunable plus static HyperParameter names is not the same across current and parent tuning jobs. "
+    "Please ensure this set is constant when warm starting. "
+    "Note that previously static HyperParameters can be tuned in warm start jobs and vice versa."
+)
+"""https://github.com/aws/amazon-sagemaker-examples/issues/861"""

@@ -1,7 +1,8 @@
 """From a request to the /opt/ml of one host: a folder of ours, and what is mounted where.
 
 `/opt/ml/input`, `/opt/ml/model` and `/opt/ml/output` are mounted one by one, so that what an image keeps elsewhere
-under /opt/ml survives. Channels are mounted where they lie, never copied.
+under /opt/ml survives. Channels are mounted where they lie, never copied; those in Pipe mode have no directory, their
+FIFOs are made when the job begins.
 """
 
 from __future__ import annotations
@@ -140,6 +141,7 @@ def staged_tree(
             file_systems=file_systems or {},
         )
         for channel in channels_of(request, host)
+        if request.input_mode(channel) != "Pipe"
     }
     return StagedTree(
         folder=folder,

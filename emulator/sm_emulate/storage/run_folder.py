@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-Kind = Literal["training-jobs", "endpoints", "hyper-parameter-tuning-jobs"]
+Kind = Literal["training-jobs", "endpoints", "hyper-parameter-tuning-jobs", "transform-jobs"]
 OWNER = "owner"
 NOUNS: Mapping[str, str] = {
     "training-jobs": "training job",
     "endpoints": "endpoint",
     "hyper-parameter-tuning-jobs": "tuning job",
+    "transform-jobs": "transform job",
 }
 
 

@@ -14,11 +14,18 @@ JOB_REQUEST = "emulator/tests/test_request_training.py"
 ENDPOINT_REQUEST = "emulator/tests/test_request_endpoint.py"
 SETTINGS = "emulator/tests/test_spec_settings.py"
 CONTAINER = "emulator/tests/test_product_train_container.py"
+CREDENTIALS = "emulator/tests/test_product_credentials.py"
 HOSTS = "emulator/tests/test_product_train_hosts.py"
 RESULT = "emulator/tests/test_product_train_result.py"
 STOP = "emulator/tests/test_product_train_stop.py"
+PIPE = "emulator/tests/test_product_train_pipe.py"
+CONTENT = "emulator/tests/test_staging_pipe_content.py"
 ARTIFACTS = "emulator/tests/test_product_train_artifacts.py"
 SERVE = "emulator/tests/test_product_serve.py"
+TRANSFORM = "emulator/tests/test_product_transform.py"
+TRANSFORM_REQUEST = "emulator/tests/test_request_transform.py"
+PAYLOADS = "emulator/tests/test_staging_payloads.py"
+TRANSFORM_OUTPUT = "emulator/tests/test_artifacts_transform_output.py"
 WRONG = "emulator/tests/test_product_wrong_input.py"
 UNPACK = "emulator/tests/test_artifacts_unpack.py"
 PACK = "emulator/tests/test_artifacts_pack.py"
@@ -32,10 +39,65 @@ HOSTILE = "emulator/tests/gateway/test_gateway_hostile_containers.py"
 CONNECTIONS = "emulator/tests/gateway/test_gateway_connections.py"
 BOTO3 = "emulator/tests/gateway/test_gateway_boto3.py"
 
+TUNING = "emulator/tests/test_lifecycle_tuning.py"
+TUNE = "emulator/tests/test_product_tune.py"
+TUNING_REQUEST = "emulator/tests/test_request_tuning.py"
+
 COMPLETE = True
 """Whether every emulated fact has to name a test; a test of this package holds us to it once it is True."""
 
 SHOWN_BY: dict[str, tuple[str, ...]] = {
+    "batch.same-container": (
+        f"{TRANSFORM}::test_the_container_sees_a_batch_job",
+        f"{TRANSFORM}::test_a_container_that_is_never_healthy",
+    ),
+    "batch.execution-parameters": (
+        f"{TRANSFORM}::test_the_container_s_wishes_come_before_the_defaults_and_after_the_request",
+    ),
+    "batch.precedence": (
+        f"{TRANSFORM}::test_the_container_s_wishes_come_before_the_defaults_and_after_the_request",
+    ),
+    "batch.spelling": (f"{TRANSFORM}::test_the_container_sees_a_batch_job",),
+    "batch.payload": (
+        f"{TRANSFORM_REQUEST}::test_what_sagemaker_refuses_is_refused",
+        f"{TRANSFORM}::test_a_payload_of_any_size_is_streamed_in_chunks",
+        f"{TRANSFORM}::test_a_record_that_is_too_large_is_an_error_of_the_client",
+    ),
+    "batch.split": (
+        f"{PAYLOADS}::test_bodies_together_are_the_object_whatever_the_limit",
+        f"{PAYLOADS}::test_recordio_keeps_its_framing_in_batches_and_loses_it_alone",
+        f"{PAYLOADS}::test_tfrecord_likewise",
+    ),
+    "batch.client-config": (
+        f"{TRANSFORM_REQUEST}::test_what_is_left_out_has_the_platform_s_defaults",
+        f"{TRANSFORM}::test_what_fails_is_tried_again",
+    ),
+    "batch.retried-statuses": (f"{TRANSFORM}::test_what_fails_is_tried_again",),
+    "batch.output": (
+        f"{TRANSFORM}::test_a_failed_record_fails_its_file_and_the_job_and_no_other_file",
+        f"{TRANSFORM}::test_each_file_becomes_an_out_file_in_its_sub_folder",
+    ),
+    "batch.assemble": (f"{TRANSFORM_OUTPUT}::test_answers_are_put_one_after_the_other_or_on_lines",),
+    "batch.filters": (
+        "emulator/tests/test_request_record_filter.py::test_a_row_is_an_array",
+        "emulator/tests/test_request_record_filter.py::test_a_document_is_walked_by_names",
+        f"{TRANSFORM}::test_records_are_filtered_joined_and_filtered_again",
+    ),
+    "batch.join": (
+        f"{TRANSFORM_OUTPUT}::test_a_row_is_followed_by_its_answer",
+        f"{TRANSFORM_OUTPUT}::test_a_document_is_given_its_answer_as_an_attribute",
+    ),
+    "batch.environment": (f"{TRANSFORM_REQUEST}::test_the_environment_has_the_api_s_limits",),
+    "batch.log-lines": (
+        f"{TRANSFORM}::test_a_failed_record_fails_its_file_and_the_job_and_no_other_file",
+        f"{TRANSFORM}::test_a_container_that_dies_gives_no_answer",
+    ),
+    "batch.instances": (
+        f"{TRANSFORM}::test_several_instances_share_the_objects",
+        f"{TRANSFORM_REQUEST}::test_what_sagemaker_refuses_is_refused",
+    ),
+    "batch.record-counts": (f"{TRANSFORM_OUTPUT}::test_what_cannot_be_joined_or_filtered_is_told",),
+    "batch.slow-bodies": (f"{TRANSFORM}::test_a_container_that_dies_gives_no_answer",),
     "training.invocation.train-replaces-cmd": (
         f"{CONTAINER}::test_train_is_appended_as_the_four_cases_say",
         f"{JOB_SPEC}::test_the_four_ways_to_start_a_program",
@@ -124,7 +186,12 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{CONTAINER}::test_the_environment_is_the_platforms_and_nothing_else",
     ),
     "training.environment.region": (f"{CONTAINER}::test_the_environment_is_the_platforms_and_nothing_else",),
+    "training.environment.credentials": (
+        f"{CREDENTIALS}::test_boto3_in_a_container_lists_reads_and_writes",
+        f"{CREDENTIALS}::test_temporary_keys_are_made_from_long_lived_ones",
+    ),
     "training.environment.no-credentials-when-isolated": (
+        f"{CREDENTIALS}::test_isolated_hosts_reach_each_other_and_nothing_else",
         f"{HOSTS}::test_an_isolated_host_has_no_network_at_all",
     ),
     "training.environment.ecs-metadata": (
@@ -309,6 +376,45 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{TREE}::test_a_channel_may_be_written_to_where_the_setting_says_so_but_never_a_fast_file_one",
         f"{S3}::test_the_first_read_of_a_fast_file_comes_before_the_channel_could_have",
     ),
+    "training.channels.attribute-names": (
+        f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
+        f"{PIPE}::test_an_augmented_manifest_is_sent_in_the_order_of_its_attribute_names",
+    ),
+    "training.channels.augmented-manifest-mode": (
+        f"{JOB_REQUEST}::test_a_wrong_document_is_refused_in_exact_words",
+    ),
+    "training.channels.pipe-fifos": (f"{PIPE}::test_every_byte_of_three_epochs_comes_in_order",),
+    "training.channels.pipe-wait": (
+        "emulator/tests/test_lifecycle_pipe_feeder.py::test_the_next_fifo_is_there_when_the_last_is_taken",
+    ),
+    "training.channels.pipe-one-reader": (f"{PIPE}::test_channels_do_not_wait_for_each_other",),
+    "training.channels.pipe-early-close": (f"{PIPE}::test_a_reader_may_leave_early",),
+    "training.channels.pipe-epoch-restarts": (f"{PIPE}::test_every_byte_of_three_epochs_comes_in_order",),
+    "training.channels.pipe-reopen": (f"{PIPE}::test_a_fifo_that_was_read_is_gone_if_so_set",),
+    "training.channels.pipe-timeout": (
+        f"{PIPE}::test_a_channel_that_is_not_drained_is_the_platform_s_failure",
+    ),
+    "training.channels.pipe-timeout-next-epoch": (
+        f"{PIPE}::test_who_has_read_an_epoch_may_train_on_it_for_long_unless_set",
+    ),
+    "training.channels.gzip": (f"{PIPE}::test_gzip_is_unpacked_on_the_way",),
+    "training.channels.shuffle": (
+        f"{CONTENT}::test_what_is_shuffled_is_in_another_order_in_each_epoch",
+        f"{PIPE}::test_a_shuffled_channel_has_another_order_in_each_epoch_and_the_same_in_each_job",
+    ),
+    "training.channels.shuffle-algorithm": (
+        f"{PIPE}::test_a_shuffled_channel_has_another_order_in_each_epoch_and_the_same_in_each_job",
+    ),
+    "training.channels.recordio-wrapping": (f"{PIPE}::test_recordio_makes_a_record_of_each_object",),
+    "training.channels.recordio-framing": (
+        f"{CONTENT}::test_a_record_is_magic_flag_and_length_payload_and_padding",
+    ),
+    "training.channels.augmented-manifest": (
+        f"{PIPE}::test_an_augmented_manifest_is_sent_in_the_order_of_its_attribute_names",
+    ),
+    "training.channels.augmented-strings": (
+        f"{CONTENT}::test_strings_of_an_augmented_manifest_are_bare_or_quoted_as_set",
+    ),
     "training.channels.incremental": (
         f"{TREE}::test_a_channel_with_a_model_to_start_from_is_a_channel_like_any_other",
     ),
@@ -321,9 +427,6 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "training.channels.s3-data-types": (
         f"{CHANNELS}::test_a_manifest_file_s_objects_and_no_others",
         f"{CHANNELS}::test_a_file_s_path_is_its_key_without_the_prefix_s_directory_part",
-    ),
-    "training.channels.attribute-names": (
-        f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
     ),
     "training.channels.manifest-sharded": (
         f"{CHANNELS}::test_hosts_share_the_objects_and_every_manifest_names_all",
@@ -521,6 +624,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{HOSTS}::test_one_host_finds_itself_by_name",
     ),
     "training.resources.isolation": (
+        f"{CREDENTIALS}::test_isolated_hosts_reach_each_other_and_nothing_else",
         f"{HOSTS}::test_an_isolated_host_has_no_network_at_all",
         f"{HOSTS}::test_isolated_hosts_meet_on_a_network_without_a_way_out",
     ),
@@ -531,7 +635,10 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{OUTCOME}::test_every_group_of_a_cluster_runs_the_same_image_and_command",
         f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
     ),
-    "training.resources.isolation-credentials": (f"{HOSTS}::test_an_isolated_host_has_no_network_at_all",),
+    "training.resources.isolation-credentials": (
+        f"{HOSTS}::test_an_isolated_host_has_no_network_at_all",
+        f"{CREDENTIALS}::test_isolated_hosts_reach_each_other_and_nothing_else",
+    ),
     "training.resources.no-driver": (f"{WRONG}::test_a_gpu_that_is_not_there_is_said",),
     "hosting.start.serve-replaces-cmd": (
         f"{SERVE}::test_the_entrypoint_of_the_image_gets_serve_as_its_argument",
@@ -586,7 +693,11 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{START}::test_the_host_name_is_a_setting_that_ping_and_gateway_follow",
         f"{START}::test_the_first_healthy_ping_is_enough_and_is_told",
     ),
+    "hosting.environment.credentials": (
+        f"{CREDENTIALS}::test_a_served_model_has_credentials_too_and_none_in_isolation",
+    ),
     "hosting.environment.no-credentials-when-isolated": (
+        f"{CREDENTIALS}::test_a_served_model_has_credentials_too_and_none_in_isolation",
         f"{SERVE}::test_the_container_gets_serve_and_the_requests_environment_only",
     ),
     "hosting.model.directory": (
@@ -786,5 +897,73 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{START}::test_a_healthy_container_comes_into_service_and_answers",
         f"{SERVICE}::test_a_container_that_dies_in_service_fails_the_endpoint",
     ),
+    "training.toolkit.tuning-metric": (
+        f"{TUNING}::test_a_container_gets_static_and_searched_hyperparameters_as_strings_and_the_objective",
+        f"{TUNING_REQUEST}::test_the_objectives_name_is_one_of_the_hundred_hyperparameters",
+    ),
+    "training.toolkit.tuning-job": (
+        f"{TUNING}::test_training_jobs_are_ordinary_ones_with_the_tuning_jobs_name",
+        f"{TUNE}::test_training_jobs_are_runs_like_any_other",
+    ),
+    "training.environment.tuning-limit": (f"{TUNING_REQUEST}::test_the_limits_of_the_api_hold",),
+    "tuning.ranges": (
+        f"{TUNING}::test_a_container_gets_static_and_searched_hyperparameters_as_strings_and_the_objective",
+        f"{TUNING_REQUEST}::test_what_is_wrong_with_ranges_is_told",
+    ),
+    "tuning.scaling": (
+        f"{TUNING}::test_half_of_what_is_tried_lies_on_each_side_of_the_scales_middle",
+        f"{TUNING_REQUEST}::test_what_is_wrong_with_ranges_is_told",
+    ),
+    "tuning.auto-scaling": (f"{TUNING}::test_the_setting_decides_about_scale_auto",),
+    "tuning.combinations": (
+        f"{TUNING_REQUEST}::test_more_jobs_than_combinations_are_refused_in_sagemakers_words",
+        f"{TUNING}::test_no_combination_is_tried_twice",
+    ),
+    "tuning.strategies": (
+        f"{TUNING}::test_a_grid_is_every_combination_once",
+        f"{TUNING}::test_bayesian_search_comes_nearer_than_its_random_beginning",
+    ),
+    "tuning.seed": (f"{TUNING}::test_the_same_seed_chooses_the_same_again",),
+    "tuning.objective-definition": (
+        f"{TUNE}::test_an_objective_without_a_metric_definition_is_refused_in_sagemakers_words",
+    ),
+    "tuning.hyperband": (
+        f"{TUNING}::test_hyperband_stops_what_is_bad_early_and_everything_at_its_most",
+        f"{TUNING}::test_hyperband_reads_its_most_from_a_static_hyperparameter",
+    ),
+    "tuning.early-stopping-rule": (
+        f"{TUNING}::test_the_median_rule_compares_with_running_averages_up_to_the_same_step",
+        f"{TUNING}::test_a_job_worse_than_the_median_is_stopped_early",
+    ),
+    "tuning.early-stopping": (f"{TUNING}::test_the_setting_decides_how_many_completed_jobs_it_takes",),
+    "tuning.criteria": (
+        f"{TUNING}::test_it_ends_at_the_number_of_training_jobs",
+        f"{TUNING}::test_time_that_is_over_ends_it",
+        f"{TUNING}::test_a_target_that_is_reached_ends_it",
+        f"{TUNING}::test_less_than_one_percent_is_no_improvement",
+    ),
+    "tuning.completion": (f"{TUNING}::test_the_setting_decides_about_what_runs_when_it_is_over",),
+    "tuning.convergence": (f"{TUNING}::test_convergence_ends_it_after_as_many_jobs_as_the_setting_says",),
+    "tuning.failure": (f"{TUNING}::test_five_failures_at_the_beginning_fail_it_in_sagemakers_words",),
+    "tuning.objective-status": (
+        f"{TUNING}::test_training_jobs_that_never_print_the_objective_fail_it",
+        f"{TUNING}::test_the_run_folder_says_how_it_stands_while_it_runs",
+    ),
+    "tuning.stop": (
+        f"{TUNE}::test_another_process_stops_it_and_sees_how_it_stands",
+        f"{TUNE}::test_ctrl_c_stops_every_training_job_and_exits_130",
+    ),
+    "tuning.warm-start": (
+        f"{TUNING}::test_a_warm_start_learns_from_its_parents_and_names_the_best_of_all",
+        f"{TUNING}::test_a_warm_start_that_does_not_fit_is_refused_before_anything_starts",
+        f"{TUNING}::test_six_changed_static_values_are_too_many_for_a_warm_start",
+    ),
+    "tuning.overall-best": (
+        f"{TUNING}::test_a_warm_start_learns_from_its_parents_and_names_the_best_of_all",
+        f"{TUNING}::test_with_transfer_learning_results_do_not_compare",
+    ),
+    "tuning.definitions": (f"{TUNING}::test_several_definitions_take_turns",),
+    "tuning.checkpoints": (f"{TUNING}::test_the_setting_decides_where_checkpoints_are_kept",),
+    "tuning.autotune": (f"{TUNING}::test_autotune_chooses_ranges_around_the_examples_and_a_number_of_jobs",),
 }
 """Fact id to pytest node ids, such as `emulator/tests/test_train.py::test_train_replaces_cmd`."""

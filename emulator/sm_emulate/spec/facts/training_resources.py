@@ -156,7 +156,6 @@ AREA = Area(
             "Isolated containers have no AWS credentials.",
             guide_2023("mkt-algo-model-internet-free"),
             level=EMULATED,
-            note="no container has any yet",
         ),
         confirmed(
             "training.resources.no-driver",
