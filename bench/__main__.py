@@ -10,7 +10,7 @@ import json
 import traceback
 from datetime import datetime, timezone
 
-from bench import gateway, hosting, packing, pipes, start_up, training, validation
+from bench import cluster, gateway, hosting, packing, pipes, start_up, training, validation
 from bench.ground import Ground, NotHereError, machine
 from bench.row import Row
 
@@ -23,6 +23,7 @@ PARTS = {
     "f": ("start-up", start_up.start_up),
     "g": ("validation", validation.validation),
     "h": ("Pipe channels", pipes.pipes),
+    "i": ("twenty hosts", cluster.hosts),
 }
 
 

@@ -97,6 +97,8 @@ def test_data_that_cannot_be_read_any_more_fails_the_job(jobs, data):
 
 def test_an_engine_that_does_not_share_our_files_is_refused(jobs, engine, data, monkeypatch):
     monkeypatch.setattr(engine, "shares", lambda folder: False)
-    with pytest.raises(MachineError, match="Pipe mode needs a container engine that runs on this Linux machine"):
+    with pytest.raises(
+        MachineError, match="Pipe mode needs a container engine that runs on this Linux machine"
+    ):
         jobs.run(lambda box: 0, channels={"x": api.channel(data, mode="Pipe")})
     assert not jobs.folder().path.exists()

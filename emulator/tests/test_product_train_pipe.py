@@ -104,7 +104,9 @@ def test_every_byte_of_three_epochs_comes_in_order(product, reader, contents):
 
 
 def test_gzip_is_unpacked_on_the_way(product, reader, contents):
-    packed = {name: gzip.compress(data[:1000]) + gzip.compress(data[1000:]) for name, data in contents.items()}
+    packed = {
+        name: gzip.compress(data[:1000]) + gzip.compress(data[1000:]) for name, data in contents.items()
+    }
     data = product.folder("data", files=packed)
     job = read(product, reader, f"train={data},mode=Pipe,compression=Gzip")
     assert job.made("seen.json")["seen"] == [told(b"".join(contents[name] for name in sorted(contents)))] * 3
@@ -121,7 +123,9 @@ def test_recordio_makes_a_record_of_each_object(product, reader, contents, optio
 
 
 @pytest.mark.parametrize("wrapper", ["None", "RecordIO"])
-def test_an_augmented_manifest_is_sent_in_the_order_of_its_attribute_names(product, reader, contents, wrapper):
+def test_an_augmented_manifest_is_sent_in_the_order_of_its_attribute_names(
+    product, reader, contents, wrapper
+):
     data = product.folder("data", files=contents)
     lines = [
         {"label": 1, "source-ref": f"file://{data}/a.bin", "other": "x"},
@@ -206,7 +210,12 @@ def test_nothing_is_left_of_a_job_that_ends_in_mid_epoch(product, reader, conten
 def test_hosts_share_a_channel_out_by_objects(product, reader):
     data = product.folder("data", files={f"{number}": f"{number}" for number in range(5)})
     job = read(
-        product, reader, f"train={data},mode=Pipe,distribution=ShardedByS3Key", "--instance-count", "2", epochs=1
+        product,
+        reader,
+        f"train={data},mode=Pipe,distribution=ShardedByS3Key",
+        "--instance-count",
+        "2",
+        epochs=1,
     )
     sent = job.json["Emulator"]["Pipes"]["train"]
     assert {host: use["Bytes"] for host, use in sent.items()} == {"algo-1": 3, "algo-2": 2}
@@ -230,7 +239,12 @@ def test_channels_do_not_wait_for_each_other(product, images, contents):
 def test_data_that_is_no_gzip_fails_the_job_in_words(product, reader, contents):
     data = product.folder("data", files={"a.txt": "plain"})
     job = product.train(
-        reader, "--channel", f"train={data},mode=Pipe,compression=Gzip", "--hyperparameter", "channel=train", code=1
+        reader,
+        "--channel",
+        f"train={data},mode=Pipe,compression=Gzip",
+        "--hyperparameter",
+        "channel=train",
+        code=1,
     )
     assert job.reason.startswith(f"ClientError: Data download failed:file://{data}/a.txt is no gzip")
     assert "Traceback" not in job.err

@@ -155,7 +155,7 @@ def endpoint_request(
     model: str | os.PathLike[str] | None = None,
     endpoint_name: str | None = None,
     environment: Mapping[str, str] | None = None,
-    instance_type: str = DEFAULT_INSTANCE_TYPE,
+    instance_type: str | None = None,
     variant_name: str = endpoints.DEFAULT_VARIANT_NAME,
     startup_timeout_in_seconds: int | None = None,
     enable_network_isolation: bool = False,
@@ -167,7 +167,8 @@ def endpoint_request(
         model: a folder, or an archive whose name ends in `.tar.gz`; none by default.
         endpoint_name: the image's name and the time by default.
         environment: the container's own variables.
-        instance_type: with `gpus="auto"` decides whether the container gets GPUs.
+        instance_type: decides the vCPUs and the memory that the container gets, and with `gpus="auto"` its GPUs;
+            by default it gets all of this machine.
         variant_name: of the production variant.
         startup_timeout_in_seconds: the container's time for its first healthy ping, 60 to 3600; 480 by default.
         enable_network_isolation: no way out of the container.

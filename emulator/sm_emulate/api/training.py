@@ -10,6 +10,7 @@ from sm_emulate.api.engines import engine_for
 from sm_emulate.api.images import find_image
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError
+from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.training import TrainingJob
 from sm_emulate.lifecycle.training_container import container_spec
 from sm_emulate.report.run_files import RunFiles
@@ -133,6 +134,13 @@ def plan(
     cluster = cluster_of(request.resource_config, mixed=platform.settings.text("host-numbers") == "mixed")
     # the token is another one in each run
     without = request.enable_network_isolation or platform.credentials == "none"
+    limits = limits_of(
+        request.resource_config.instance_types,
+        chosen=request.resource_config.chosen,
+        engine=None,
+        settings=platform.settings,
+        publish=lambda _: None,
+    )
     planned = []
     for host in cluster.hosts:
         tree = staged_tree(
@@ -158,6 +166,7 @@ def plan(
             network=None if len(cluster.hosts) == 1 else request.training_job_name,
             gpus=None,
             labels={},
+            limits=limits[host.instance_type],
         )
         planned.append(
             HostPlan(

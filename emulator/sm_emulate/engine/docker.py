@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 _NO_GPU = re.compile(
     r"could not select device driver|nvidia-container|nvidia|unresolvable CDI devices", re.IGNORECASE
 )
+_NO_RLIMIT = re.compile(r"setting rlimit.*not permitted")
 _SELINUX = Path("/sys/fs/selinux/enforce")
 
 
@@ -164,6 +165,12 @@ class DockerEngine:
                 raise
             if _NO_GPU.search(words):
                 raise _no_gpu(None, words) from error
+            if _NO_RLIMIT.search(words):
+                raise EngineError(
+                    "the container engine may not set these ulimits",
+                    hint="choose lower ones, or let the engine itself have higher ones",
+                    evidence=(words,),
+                ) from error
             raise StartError(words, value=container, evidence=(words,)) from error
 
     def wait(self, container: str) -> Exit:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sm_emulate.engine import listener
-from sm_emulate.engine.ownership import mounted_program
+from sm_emulate.engine.borrowed import mounted
 from sm_emulate.engine.protocol import LABEL_HOST, ContainerSpec, Mount
 from sm_emulate.errors import SmEmulateError
 
@@ -81,7 +81,7 @@ def _helper(
     labels: Mapping[str, str],
 ) -> ContainerSpec:
     python = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
-    program, tools = mounted_program(python)
+    program, tools = mounted(python)
     library = f"python{sys.version_info.major}.{sys.version_info.minor}"
     script = Path(listener.__file__).resolve()
     return ContainerSpec(

@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from sm_emulate.engine.borrowed import KIT
 from sm_emulate.engine.box import Box, OutputStream
 from sm_emulate.engine.files import Files
 from sm_emulate.engine.protocol import (
@@ -261,8 +262,14 @@ class MemoryEngine:
                 raise StartError(
                     f"network {spec.network} not found", evidence=(f"network {spec.network} not found",)
                 )
-            program = box.argv[0] if box.argv else ""
-            if not program or (found.kept.executables is not None and program not in found.kept.executables):
+            program, runs = box.argv[0] if box.argv else "", found.kept.program
+            if program.startswith(
+                f"{KIT}/"
+            ):  # a program of this machine: what is borrowed and lasts is `sleep`
+                runs = _sleep
+            elif not program or (
+                found.kept.executables is not None and program not in found.kept.executables
+            ):
                 words = (
                     "OCI runtime create failed: runc create failed: unable to start container process: exec: "
                     f'"{program}": executable file not found in $PATH: unknown'
@@ -277,9 +284,7 @@ class MemoryEngine:
             box.published[port] = reserved
         found.status = "running"
         found.started_at = datetime.now(timezone.utc)
-        threading.Thread(
-            target=box.run, args=(found.kept.program,), name=f"box-{container[:6]}", daemon=True
-        ).start()
+        threading.Thread(target=box.run, args=(runs,), name=f"box-{container[:6]}", daemon=True).start()
 
     def wait(self, container: str) -> Exit:
         self._trouble("wait")
@@ -501,14 +506,20 @@ class MemoryEngine:
                 return address
         with self._lock:
             others = list(self._containers.values())
+        near = {asking.spec.network, *self._containers[asking.id].joined}
         for other in others:
-            if other.box is asking and any(name in aliases for aliases in other.joined.values()):
-                return other.box.address
-            names = (*other.box.spec.aliases, other.box.spec.name, other.box.id[:12])
-            near = asking.spec.network is not None and asking.spec.network == other.box.spec.network
-            if near and name in names and other.status == "running" and other.box.exit is None:
-                return other.box.address
+            spec = other.box.spec
+            own = (*spec.aliases, spec.name, other.box.id[:12])
+            if other.status != "running" or other.box.exit is not None:
+                continue
+            for network, names in ((spec.network, own), *other.joined.items()):
+                if network is not None and network in near and name in names:
+                    return other.box.address
         raise socket.gaierror(socket.EAI_NONAME, f"{name}: Name or service not known")
+
+
+def _sleep(box: Box) -> None:
+    box.sleep(1 << 20)
 
 
 def _bytes_in(folder: Path) -> int:

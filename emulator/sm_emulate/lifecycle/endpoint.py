@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ from sm_emulate.gateway import EndpointFront, Gateway, warm_up
 from sm_emulate.lifecycle.credentials import credentials_for
 from sm_emulate.lifecycle.endpoint_container import container_host, container_spec
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
+from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.model_folder import model_folder
 from sm_emulate.lifecycle.network import private_network
@@ -260,6 +262,14 @@ class Endpoint:
             self._credentials = credentials
             self._resources.callback(credentials.close)
         self._resources.callback(self._container.close)
+        kind = self.request.instance_type
+        limits = limits_of(
+            [kind],
+            chosen=self.request.instance_chosen,
+            engine=self._engine,
+            settings=self.platform.settings,
+            publish=self._publish,
+        )[kind]
         spec = container_spec(
             self.request.model.environment,
             image=self.image.id,
@@ -268,6 +278,7 @@ class Endpoint:
             model=model,
             network=network,
             gpus=self._gpus,
+            limits=limits,
             labels=labels,
             name=name,
         )
@@ -282,6 +293,7 @@ class Endpoint:
             region=platform.region,
             account=platform.account,
             max_body_bytes=platform.settings.number("payload-limit"),
+            long_body_is_invalid=platform.settings.text("payload-refusal") == "validation-error",
             container_host=container_host(platform.settings),
             default_accept="*/*" if platform.settings.text("default-accept") == "any" else None,
         )
@@ -314,6 +326,7 @@ class Endpoint:
     def _invoked(self, seen: Invocation) -> None:
         self._publish(
             Invoked(
+                at=datetime.fromtimestamp(seen.at, timezone.utc),
                 path=seen.path,
                 status=seen.status or 0,
                 original_status=seen.original_status,

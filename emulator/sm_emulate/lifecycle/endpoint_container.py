@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from sm_emulate.engine.protocol import ContainerSpec, Mount
 from sm_emulate.gateway import Upstream
 from sm_emulate.gateway.ping import ping
+from sm_emulate.lifecycle.instance_limits import Limits
 from sm_emulate.spec.endpoint import COMMAND, CONTAINER_PORT, MODEL_DIRECTORY, environment
+from sm_emulate.spec.setting import ulimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +35,7 @@ def container_spec(
     gpus: GpuRequest | None,
     labels: dict[str, str],
     name: str | None = None,
+    limits: Limits = Limits(),  # noqa: B008  # frozen
 ) -> ContainerSpec:
     """Describe a container that serves.
 
@@ -50,7 +53,10 @@ def container_spec(
         network=network,
         publish=(CONTAINER_PORT,),
         gpus=gpus,
+        cpus=limits.cpus,
+        memory_bytes=limits.memory_bytes,
         shm_bytes=settings.number("shm-size"),
+        ulimits=ulimits(settings.text("ulimits")) or {},
         labels=labels,
     )
 

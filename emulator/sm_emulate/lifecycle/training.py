@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sm_emulate.errors import MachineError, SmEmulateError, StartError
-from sm_emulate.events import ContainerStarted, EpochStreamed, LogLines, StatusChanged, Warned, now
+from sm_emulate.events import (
+    ContainerExited,
+    ContainerStarted,
+    EpochStreamed,
+    LogLines,
+    StatusChanged,
+    Warned,
+    now,
+)
 from sm_emulate.lifecycle.advice import advice
 from sm_emulate.lifecycle.archives import Archives
 from sm_emulate.lifecycle.attempt import Attempt, Stop
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
     from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
     from sm_emulate.lifecycle.containers import Containers
+    from sm_emulate.lifecycle.host_names import HostNames
     from sm_emulate.lifecycle.log_metrics import LogMetrics
     from sm_emulate.request.training import TrainingRequest
     from sm_emulate.staging.tree import StagedTree
@@ -103,6 +112,7 @@ class TrainingJob:
             on_stop=self._stopping,
         )
         self._metrics = _metrics(request, self._publish)
+        self._names: HostNames | None = None
         self._last_words: dict[str, bytes] = {}
         self._outcome = Outcome.none()
         self._archives = Archives()
@@ -167,12 +177,17 @@ class TrainingJob:
             except PlatformFailure as failure:
                 self._over(failed_by(failure.reason))
                 return
+            self._warn_of_volume()
             self._status.enter(SecondaryStatus.TRAINING, wordings.DOWNLOADING_IMAGE)
             network = self._network(resources)
+            if network is not None and len(self.cluster.hosts) > 1:
+                self._names = self._host_names(network)
+                resources.callback(self._names.close)
             resources.callback(self._attempt.containers.close)
             self._follow(trees, network)
             self._take_back(trees)
             outcome = self._judge(trees)
+            self._warn_of_volume(trees)
             self._status.enter(SecondaryStatus.UPLOADING, wordings.UPLOADING)
             from sm_emulate.lifecycle.upload import upload
 
@@ -263,6 +278,33 @@ class TrainingJob:
             )
         )
 
+    def _warn_of_volume(self, trees: dict[str, StagedTree] | None = None) -> None:
+        """Compare the volume that was asked for with the disk here, or with what lies in the trees at the end."""
+        if self.request.resource_config.volume_size_in_gb is None:
+            return
+        from sm_emulate.lifecycle.volume import overfull, room_wanting
+
+        told = (
+            room_wanting(self.request, self.run_folder.path)
+            if trees is None
+            else overfull(self.request, self.cluster, trees)
+        )
+        for words in told:
+            self._publish(Warned(message=words))
+
+    def _host_names(self, network: str) -> HostNames:
+        from sm_emulate.lifecycle.host_names import HostNames
+
+        return HostNames(
+            self._engine,
+            network,
+            image=self.image.id,
+            hosts=[host.name for host in self.cluster.hosts],
+            delay_s=self.platform.settings.number("host-name-delay"),
+            labels=self._labels,
+            publish=self._publish,
+        )
+
     def _follow(self, trees: dict[str, StagedTree], network: str | None) -> None:
         def begin(containers: Containers) -> None:
             limits = limits_of(
@@ -305,6 +347,11 @@ class TrainingJob:
             self.began = True
             self._status.say(SecondaryStatus.TRAINING, wordings.TRAINING)
             self._companions.started(event.host, event.container)
+            if self._names is not None:
+                self._names.started(event.host, event.container)
+        elif isinstance(event, ContainerExited):
+            if self._names is not None:
+                self._names.ended(event.host)
         elif isinstance(event, LogLines):
             self._last_words[event.host] = event.data[-LAST_WORDS:]
             if self._metrics is not None:

@@ -313,43 +313,14 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.config.trainingjobconfig-optional",),
     ),
     Setting(
-        name="ulimit-nofile",
-        kind=Kind.ULIMIT,
+        name="ulimits",
+        kind=Kind.ULIMITS,
         choices=("engine",),
         default=lambda _: "engine",
-        about="Open files of a process in a container. None is documented for the platform: `engine` keeps what the container engine gives.",
-        facts=("training.resources.ulimits",),
-    ),
-    Setting(
-        name="ulimit-nproc",
-        kind=Kind.ULIMIT,
-        choices=("engine",),
-        default=lambda _: "engine",
-        about="Processes of the user in a container. None is documented for the platform: `engine` keeps what the container engine gives.",
-        facts=("training.resources.ulimits",),
-    ),
-    Setting(
-        name="ulimit-memlock",
-        kind=Kind.ULIMIT,
-        choices=("engine",),
-        default=lambda _: "engine",
-        about="Bytes that a process may lock into memory, which RDMA and pinned GPU memory need. None is documented for the platform: `engine` keeps what the container engine gives.",
-        facts=("training.resources.ulimits",),
-    ),
-    Setting(
-        name="ulimit-stack",
-        kind=Kind.ULIMIT,
-        choices=("engine",),
-        default=lambda _: "engine",
-        about="Bytes of stack of a process. None is documented for the platform: `engine` keeps what the container engine gives.",
-        facts=("training.resources.ulimits",),
-    ),
-    Setting(
-        name="ulimit-core",
-        kind=Kind.ULIMIT,
-        choices=("engine",),
-        default=lambda _: "engine",
-        about="Bytes of a core file. None is documented for the platform: `engine` keeps what the container engine gives.",
+        about=(
+            "Limits of the processes in a container, as nofile=1024:4096,memlock=unlimited. None is documented for the "
+            "platform: engine keeps what the container engine gives."
+        ),
         facts=("training.resources.ulimits",),
     ),
     Setting(
@@ -420,6 +391,16 @@ SETTINGS: tuple[Setting, ...] = (
             "still says 6291456 bytes."
         ),
         facts=("hosting.limits.payload-real-time",),
+    ),
+    Setting(
+        name="payload-refusal",
+        choices=("413", "validation-error"),
+        default=lambda _: "413",
+        about=(
+            "How a request body over the limit is answered: 413 was seen by callers and names no error of the API; "
+            "validation-error is the ValidationError with 400 that the API model documents for wrong requests."
+        ),
+        facts=("hosting.limits.too-long",),
     ),
     Setting(
         name="ping-interval",

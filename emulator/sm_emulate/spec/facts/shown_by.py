@@ -15,7 +15,9 @@ ENDPOINT_REQUEST = "emulator/tests/test_request_endpoint.py"
 SETTINGS = "emulator/tests/test_spec_settings.py"
 CONTAINER = "emulator/tests/test_product_train_container.py"
 CREDENTIALS = "emulator/tests/test_product_credentials.py"
+CLUSTER = "emulator/tests/test_product_cluster.py"
 HOSTS = "emulator/tests/test_product_train_hosts.py"
+SIZES = "emulator/tests/test_instance_types.py"
 RESULT = "emulator/tests/test_product_train_result.py"
 STOP = "emulator/tests/test_product_train_stop.py"
 PIPE = "emulator/tests/test_product_train_pipe.py"
@@ -601,10 +603,24 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "training.lifecycle.any-host-fails": (
         f"{HOSTS}::test_one_host_that_fails_fails_the_job_and_ends_the_others",
     ),
-    "training.resources.volume": (f"{JOB_REQUEST}::test_a_volume_has_a_size",),
+    "training.resources.volume": (
+        f"{JOB_REQUEST}::test_a_volume_has_a_size",
+        f"{CLUSTER}::test_a_volume_that_is_too_small_is_told",
+    ),
+    "training.resources.gpu-count": (
+        f"{SIZES}::test_sizes_are_those_of_ec2",
+        f"{SIZES}::test_a_type_has_its_own_number_of_gpus_as_far_as_they_are_there",
+    ),
+    "training.resources.cpu-memory": (
+        f"{SIZES}::test_every_type_that_a_job_may_ask_for_has_a_size_or_is_known_to_have_none",
+        f"{SIZES}::test_vcpus_are_limited_where_there_are_more",
+        f"{CLUSTER}::test_an_instance_type_that_is_named_limits_memory_and_one_that_is_not_does_not",
+        f"{CLUSTER}::test_a_larger_instance_than_this_machine_is_told_and_runs",
+    ),
     "training.resources.shared-memory": (f"{CONTAINER}::test_shared_memory_is_64_megabytes_or_as_set",),
     "training.resources.ulimits": (
         f"{CONTAINER}::test_a_container_has_no_more_rights_and_limits_than_docker_run_gives_and_no_other_program",
+        f"{CLUSTER}::test_ulimits_are_as_set",
     ),
     "training.resources.gpu": (
         f"{OUTCOME}::test_a_gpu_that_is_there_is_given_and_not_hidden",
@@ -617,11 +633,15 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "training.resources.out-of-memory": (
         f"{OUTCOME}::test_a_training_container_opens_no_port_and_may_write_beside_its_input",
         f"{RESULT}::test_a_program_that_outgrows_the_memory_is_told_to_take_a_larger_instance",
+        f"{CLUSTER}::test_more_memory_than_the_limit_ends_in_the_platforms_words",
     ),
     "training.resources.network-interface": (f"{HOSTS}::test_an_isolated_host_has_no_network_at_all",),
     "training.resources.host-names": (
         f"{HOSTS}::test_two_hosts_find_each_other_and_every_line_says_whose_it_is",
         f"{HOSTS}::test_one_host_finds_itself_by_name",
+        f"{CLUSTER}::test_a_host_finds_one_that_has_ended_until_the_whole_job_is_over",
+        f"{CLUSTER}::test_names_resolve_as_late_as_the_setting_says",
+        f"{CLUSTER}::test_twenty_hosts_start_resolve_each_other_and_finish",
     ),
     "training.resources.isolation": (
         f"{CREDENTIALS}::test_isolated_hosts_reach_each_other_and_nothing_else",
@@ -630,9 +650,11 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "training.resources.no-ssh": (
         f"{CONTAINER}::test_a_container_has_no_more_rights_and_limits_than_docker_run_gives_and_no_other_program",
+        f"{CLUSTER}::test_a_real_mpi_program_runs_on_two_hosts",
     ),
     "training.resources.heterogeneous": (
         f"{OUTCOME}::test_every_group_of_a_cluster_runs_the_same_image_and_command",
+        f"{CLUSTER}::test_three_groups_are_told_to_every_host_and_channels_go_where_they_are_meant",
         f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
     ),
     "training.resources.isolation-credentials": (
@@ -873,8 +895,9 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{START}::test_the_gateway_holds_the_documented_limits",
     ),
     "hosting.limits.too-long": (
-        f"{BOTO3}::test_validation_error",
+        f"{BOTO3}::test_a_body_over_the_limit",
         f"{RULES}::test_a_body_above_the_limit_never_reaches_the_container",
+        f"{RULES}::test_a_body_above_the_limit_can_be_a_validation_error",
     ),
     "hosting.stop.term-kill": (
         f"{SERVICE}::test_a_container_that_does_not_hear_sigterm_is_killed_and_the_user_is_told",
