@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sm_emulate.storage.s3_place import S3Place
 
 CONNECTIONS = 32
+PAGE = 1000
+"""Keys that are listed at a time: as many as S3 gives."""
 CHUNK = 1 << 20
 READS_AGAIN = 4
 """Times that a broken connection is replaced by one that goes on where it broke."""
@@ -34,12 +36,16 @@ class S3Store:
         self._s3 = s3
         self._making = threading.Lock()
         self._session: Any = None
+        self.given_up = False
+        """Set by who wants nothing more: broken connections are not replaced from then on."""
 
     def objects(self, prefix: str, *, folders: bool = False) -> Iterator[StoredObject]:
         """Find every object whose key begins with a prefix, a page of 1000 at a time."""
         bucket, start = bucket_and_key(prefix)
         with asked(prefix, self._s3):
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=start)
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=bucket, Prefix=start, PaginationConfig={"PageSize": PAGE}
+            )
             for page in pages:
                 for found in page.get("Contents", ()):
                     if folders or not found["Key"].endswith("/"):
@@ -117,17 +123,19 @@ class S3Store:
             whole = {} if start == 0 and end >= found.size else {"Range": f"bytes={start}-{end - 1}"}
             return self._client.get_object(Bucket=bucket, Key=key, IfMatch=f'"{found.etag}"', **whole)["Body"]
 
-    def connection(self) -> tuple[str, str | None, tuple[str, str] | None]:
-        """Give the address, the region and the keys that are used, None for keys that end before long."""
-        with asked("s3://", self._s3):
+    def connection(self, bucket: str) -> tuple[str, str | None, tuple[str, str] | None]:
+        """Give the address, a bucket's region and the keys that are used, None for keys that end before long."""
+        from botocore.exceptions import ClientError
+
+        with asked(s3_uri(bucket, ""), self._s3):
             found = self._client.meta
-            keys = self._session.get_credentials() if self._s3.access_key is None else None
-            frozen = None if keys is None else keys.get_frozen_credentials()
-        if frozen is not None:
-            lasting = None if frozen.token else (frozen.access_key, frozen.secret_key)
-        else:
-            lasting = (self._s3.access_key or "", self._s3.secret_key or "")
-        return found.endpoint_url, found.region_name, lasting
+            region = found.region_name
+            with suppress(ClientError):  # one may be allowed to read objects and nothing else
+                region = self._client.head_bucket(Bucket=bucket).get("BucketRegion") or region
+            if self._s3.access_key is not None:
+                return found.endpoint_url, region, (self._s3.access_key, self._s3.secret_key or "")
+            keys = self._session.get_credentials().get_frozen_credentials()
+        return found.endpoint_url, region, None if keys.token else (keys.access_key, keys.secret_key)
 
     @property
     def place(self) -> S3Place:
@@ -145,6 +153,7 @@ class S3Store:
 
         config = Config(
             connect_timeout=10,
+            read_timeout=30,
             max_pool_connections=CONNECTIONS,
             retries={"mode": "standard"},
             # what is not AWS seldom knows the newer checksums, nor buckets as names of hosts
@@ -201,7 +210,7 @@ class _Body(io.RawIOBase):
                 view[: len(data)] = data
                 self._at += len(data)
                 return len(data)
-            if self._again == 0:
+            if self._again == 0 or self._store.given_up:
                 raise broken or StorageError("S3 sends less than it has said", value=self._found.uri)
             self._again -= 1
             self._stream.close()
