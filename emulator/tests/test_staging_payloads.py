@@ -10,6 +10,8 @@ import pytest
 from sm_emulate.request.record_filter import record_filter
 from sm_emulate.staging.payloads import BadInputError, Packing
 
+ALL = record_filter("$", what="InputFilter")
+
 
 def bodies(data, *, split="Line", single=False, limit=None, kept="$", content_type="text/csv", joins=False):
     packing = Packing(
@@ -110,3 +112,55 @@ def test_records_stay_as_they_were_for_the_join():
     (payload,) = bodies(b"1,a\n2,b\n", kept="$[1]", joins=True)
     assert payload.body == b"a\nb\n"
     assert payload.records == (b"1,a\n", b"2,b\n")
+
+
+class Endless(io.RawIOBase):
+    """Gives bytes for ever, and counts them."""
+
+    def __init__(self, start=b"", more=b"x"):
+        self.start, self.more, self.given = start, more, 0
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        data = self.start[: len(buffer)] or self.more * len(buffer)
+        self.start = self.start[len(data) :]
+        buffer[: len(data)] = data
+        self.given += len(data)
+        return len(data)
+
+
+@pytest.mark.parametrize(
+    ("split", "start"),
+    [
+        ("None", b""),
+        ("Line", b""),
+        ("RecordIO", struct.pack("<II", 0xCED7230A, (1 << 29) - 1)),
+        ("TFRecord", struct.pack("<QI", (1 << 64) - 1, 1)),
+    ],
+)
+@pytest.mark.parametrize("single", [True, False])
+def test_a_record_over_the_limit_is_not_read_to_its_end(split, start, single):
+    stream = Endless(start)
+    packing = Packing(
+        split_type=split, single=single, limit_bytes=1 << 20, content_type="text/csv", kept=ALL, joins=not single
+    )  # fmt: skip
+    with pytest.raises(BadInputError, match="larger than MaxPayloadInMB allows"):
+        list(packing.payloads(io.BufferedReader(stream)))
+    assert stream.given < 4 << 20
+
+
+def test_a_length_that_is_damaged_is_told_without_a_limit_as_well():
+    with pytest.raises(BadInputError, match="breaks off within a record"):
+        sent(struct.pack("<QI", 1 << 63, 1) + b"x" * 100, split="TFRecord")
+
+
+def test_a_field_of_csv_may_be_long():
+    picture = b"A" * 300_000
+    assert sent(b"7," + picture + b"\n", kept="$[1:]", single=True) == [picture + b"\n"]
+
+
+def test_json_that_is_nested_too_deep_is_told():
+    with pytest.raises(BadInputError, match="cannot be filtered"):
+        sent(b"[" * 100_000 + b"\n", kept="$.a", content_type="application/jsonlines")

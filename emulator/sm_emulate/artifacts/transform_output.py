@@ -65,7 +65,7 @@ class Assembly:
                 )
             records = payload.records if processing.joins else (None,) * len(answers)
             joined = [self._record(one, own) for one, own in zip(records, answers, strict=True)]
-        except (NotInRecordError, ValueError, csv.Error) as error:
+        except (NotInRecordError, ValueError, RecursionError, csv.Error) as error:
             raise BadAnswerError(f"the answer cannot be joined or filtered: {error}") from error
         if bare(self.content_type) == "text/csv" or self.lines:
             return b"".join(one if one.endswith(b"\n") else one + b"\n" for one in joined)

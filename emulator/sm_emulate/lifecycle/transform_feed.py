@@ -15,7 +15,7 @@ from sm_emulate.gateway.caller import CallAnswer, Caller, NoAnswerError
 from sm_emulate.staging.payloads import BadInputError, Payload
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 
     from sm_emulate.artifacts.transform_output import Assembly
     from sm_emulate.gateway.front import Upstream
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 BLOCK_PAYLOADS, BLOCK_BYTES = 256, 1 << 20
 """So much is read ahead in one go: a hop to another thread costs as much as a small request."""
-AHEAD = 64
-"""How many answers each connection may be ahead of one that is still waited for."""
+AHEAD, AHEAD_BYTES = 64, 64 << 20
+"""How many answers each connection, and how many bytes all, may be ahead of an answer that is still waited for."""
 PIECE_BYTES = 256 << 10
 RETRY_PAUSE_S = 0.2
 NO_ANSWER = "Unable to get response from algorithm"
@@ -109,6 +109,7 @@ class Feed:
     stopping: Callable[[], bool]
     counts: Counts = field(default_factory=Counts)
     _ready: deque[_Task | _End] = field(default_factory=deque)
+    _reading: asyncio.Future[list[_Task | _End] | None] | None = None
 
     async def run(self) -> None:
         """Send everything, and return when the last answer is home or nothing more can be sent."""
@@ -121,9 +122,13 @@ class Feed:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-            blocks.close()  # type: ignore[attr-defined]  # it is a generator
+            if (
+                self._reading is not None
+            ):  # a thread cannot be left off: what it reads must not be closed under it
+                await asyncio.gather(self._reading, return_exceptions=True)
+            blocks.close()
 
-    async def _work(self, blocks: Iterator[list[_Task | _End]]) -> None:
+    async def _work(self, blocks: Generator[list[_Task | _End], None, None]) -> None:
         caller = Caller(self.upstream, self.sending.headers, connect_timeout_s=self.sending.connect_timeout_s)
         with closing(caller):
             while not self.stopping() and (task := await self._next(blocks)) is not None:
@@ -132,7 +137,7 @@ class Feed:
                     await self._one(caller, task)
                 self._settle(task.file)
 
-    async def _next(self, blocks: Iterator[list[_Task | _End]]) -> _Task | None:
+    async def _next(self, blocks: Generator[list[_Task | _End], None, None]) -> _Task | None:
         while True:
             while self._ready:
                 first = self._ready.popleft()
@@ -141,7 +146,8 @@ class Feed:
                 self._end(first)
             async with self._more:
                 if not self._ready:
-                    block = await asyncio.to_thread(next, blocks, None)
+                    self._reading = asyncio.ensure_future(asyncio.to_thread(next, blocks, None))
+                    block = await asyncio.shield(self._reading)
                     if block is None:
                         return None
                     self._ready.extend(block)
@@ -155,7 +161,15 @@ class Feed:
     async def _in_reach(self, task: _Task) -> None:
         """Wait for the answer that all later ones of the object have to wait for."""
         reach = AHEAD * self.sending.connections
-        while task.number - task.file.next > reach and task.file.failure is None and not self.stopping():  # noqa: ASYNC110  # an event for each file would cost more
+        file = task.file
+        while (  # noqa: ASYNC110  # an event for each file would cost more
+            (
+                task.number - file.next > reach
+                or (file.waiting_bytes > AHEAD_BYTES and task.number != file.next)
+            )
+            and file.failure is None
+            and not self.stopping()
+        ):
             await asyncio.sleep(0.005)  # rare: hundreds of answers are home and one is not
 
     async def _one(self, caller: Caller, task: _Task) -> None:
@@ -210,7 +224,7 @@ class Feed:
 
     # --- reading ahead, in threads of the loop's pool -------------------------------------------------
 
-    def _blocks(self) -> Iterator[list[_Task | _End]]:
+    def _blocks(self) -> Generator[list[_Task | _End], None, None]:
         block: list[_Task | _End] = []
         size = 0
         for task in self._tasks():

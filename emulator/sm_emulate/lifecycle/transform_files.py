@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from sm_emulate.spec.transform_job import SUFFIX
+from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,18 +17,21 @@ class TransformFile:
     """One input object on its way: its answers are put in order as they come.
 
     Args:
+        number: its place among the objects.
         found: the object.
         name: its path below the input prefix, which its output takes over.
         draft: where the output grows; moved to its place when it is whole.
     """
 
-    def __init__(self, found: StoredObject, name: str, draft: Path) -> None:
-        self.found, self.name, self.draft = found, name, draft
+    def __init__(self, number: int, found: StoredObject, name: str, draft: Path) -> None:
+        self.number, self.found, self.name, self.draft = number, found, name, draft
         self.failure: str | None = None
         """Why it has no output."""
         self.sent_bytes = 0
         self.settled = False
         """Whether its end was told."""
+        self.waiting_bytes = 0
+        """How much is kept of answers that came before their turn."""
         self._waiting: dict[int, bytes] = {}
         self._next = 0
         self._expected: int | None = None
@@ -52,6 +56,7 @@ class TransformFile:
         """Give it up; what was written is removed."""
         self.failure = self.failure or words
         self._waiting.clear()
+        self.waiting_bytes = 0
         self.close()
         self.draft.unlink(missing_ok=True)
 
@@ -60,29 +65,50 @@ class TransformFile:
         self._expected = answers
 
     def add(self, number: int, piece: bytes) -> None:
-        """Take the answer with this number; it is written when those before it are."""
+        """Take the answer with this number; it is written when those before it are.
+
+        Raises:
+            MachineError: it cannot be written.
+        """
         if self.failure is not None:
             return
-        self._waiting[number] = piece
-        while (ready := self._waiting.pop(self._next, None)) is not None:
-            if self._out is None:
-                self.draft.parent.mkdir(parents=True, exist_ok=True)
-                self._out = self.draft.open("wb", buffering=1 << 20)
-            self._out.write(ready)
-            self._next += 1
+        if number != self._next:
+            self._waiting[number] = piece
+            self.waiting_bytes += len(piece)
+            return
+        try:
+            self._write(piece)
+            while (ready := self._waiting.pop(self._next, None)) is not None:
+                self.waiting_bytes -= len(ready)
+                self._write(ready)
+        except OSError:
+            with told("the output cannot be written", self.draft):
+                raise
+
+    def _write(self, piece: bytes) -> None:
+        if self._out is None:
+            self.draft.parent.mkdir(parents=True, exist_ok=True)
+            self._out = self.draft.open("wb", buffering=1 << 20)
+        self._out.write(piece)
+        self._next += 1
 
     def close(self) -> None:
-        """Close the draft."""
-        if self._out is not None:
-            self._out.close()
-            self._out = None
+        """Close the draft.
+
+        Raises:
+            MachineError: what was left to write cannot be written.
+        """
+        out, self._out = self._out, None
+        if out is not None:
+            with told("the output cannot be written", self.draft):
+                out.close()
 
     def put(self, store: ObjectStore, prefix: str) -> str:
         """Store the output below a prefix and give its URI."""
-        self.close()
-        if not self.draft.exists():  # an empty object has an empty output
-            self.draft.parent.mkdir(parents=True, exist_ok=True)
-            self.draft.touch()
+        with told("the output cannot be written", self.draft):
+            if not self.draft.exists():  # an empty object has an empty output
+                self.draft.parent.mkdir(parents=True, exist_ok=True)
+                self.draft.touch()
         uri = f"{prefix.rstrip('/')}/{self.name}{SUFFIX}"
         store.put(self.draft, uri)
         self.draft.unlink()

@@ -27,6 +27,7 @@ class Sending:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="transform", daemon=True)
+        self._stopped = False
         self.error: BaseException | None = None
         """What broke it; None if nothing did."""
 
@@ -41,6 +42,7 @@ class Sending:
 
     def stop(self) -> None:
         """Leave off: requests that are on their way are given up."""
+        self._stopped = True  # also heard if the thread has only just begun
         loop, task = self._loop, self._task
         if loop is not None and task is not None and self._thread.is_alive():
             try:
@@ -69,4 +71,12 @@ class Sending:
             self._wake()
 
     async def _all(self) -> None:
-        await asyncio.gather(*(feed.run() for feed in self._feeds))
+        if self._stopped:
+            return
+        running = [asyncio.create_task(feed.run()) for feed in self._feeds]
+        try:
+            await asyncio.gather(*running)
+        finally:  # when one breaks, the others end with it
+            for each in running:
+                each.cancel()
+            await asyncio.gather(*running, return_exceptions=True)

@@ -16,7 +16,6 @@ from sm_emulate.lifecycle.transform_parameters import Parameters, parameters_of
 from sm_emulate.lifecycle.transform_sending import Sending
 from sm_emulate.request.channel import S3DataSource
 from sm_emulate.spec import transform_job as spec
-from sm_emulate.spec.invocation import CONNECT_TIMEOUT_S
 from sm_emulate.staging.channel_data import channel_data
 from sm_emulate.staging.payloads import Packing
 from sm_emulate.storage.stores import store_of
@@ -81,7 +80,7 @@ class Work:
         )
         self._store = data.store
         for number, found in enumerate(data.objects):
-            self._files.append(TransformFile(found, data.path(found), self._drafts / f"{number}.out"))
+            self._files.append(TransformFile(number, found, data.path(found), self._drafts / f"{number}.out"))
         return len(self._files)
 
     def ask(self, upstream: Upstream) -> None:
@@ -183,14 +182,14 @@ class Work:
         return sum(file.found.size for file in self._files)
 
     def _finished(self, file: TransformFile) -> None:
-        """Store an output when its last answer has come."""
+        """Store an output when its last answer has come; it is closed now, for many may wait for their turn."""
+        file.close()
         if file.failure is None:
-            number = self._files.index(file)
             prefix = self._request.transform_output.s3_output_path
-            self._uploads[number] = self._pool.submit(file.put, self._out, prefix)
+            self._uploads[file.number] = self._pool.submit(file.put, self._out, prefix)
 
     async def _execution_parameters(self, upstream: Upstream) -> CallAnswer | None:
-        caller = Caller(upstream, _HEADERS, connect_timeout_s=CONNECT_TIMEOUT_S)
+        caller = Caller(upstream, _HEADERS, connect_timeout_s=spec.CONNECT_SECONDS)
         try:
             return await caller.call("GET", spec.EXECUTION_PARAMETERS, None, timeout_s=PARAMETERS_SECONDS)
         except NoAnswerError as error:
@@ -221,7 +220,7 @@ class Work:
             connections=in_force.max_concurrent_transforms,
             headers=headers,
             timeout_s=request.model_client_config.invocations_timeout_in_seconds,
-            connect_timeout_s=CONNECT_TIMEOUT_S,
+            connect_timeout_s=spec.CONNECT_SECONDS,
             retries=request.model_client_config.invocations_max_retries,
             retries_5xx=settings.text("transform-retried") == "5xx",
             streams=limit is None and not single and processing.does_nothing and not ids,

@@ -20,6 +20,8 @@ MAX_PAYLOAD_MB = 100
 """Also the most that MaxConcurrentTransforms times MaxPayloadInMB may be."""
 DEFAULT_TIMEOUT_SECONDS = 600
 DEFAULT_MAX_RETRIES = 3
+CONNECT_SECONDS = 10.0
+"""For a connection to be accepted. The 250 ms of endpoints are InvokeEndpoint's; nothing is said of transform jobs."""
 EXECUTION_PARAMETERS = "/execution-parameters"
 HOST_HEADER = "169.254.255.131:8080"
 """What containers were seen to be asked for: aws/amazon-sagemaker-examples#2028."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 20
 _RECORDIO_MAGIC = 0xCED7230A
 _RECORDIO_LENGTH = (1 << 29) - 1
+_FRAME = 16
+"""Bytes of padding and checksums that a record's length leaves out, and some more."""
 
 
 class BadInputError(Exception):
@@ -91,14 +93,29 @@ class Packing:
 
     def _records(self, stream: BinaryIO) -> Iterator[bytes]:
         if self.split_type == "Line":
-            for block in _whole_lines(stream):
+            for block in _whole_lines(stream, self._longest):
                 yield from block.splitlines(keepends=True) if b"\r" not in block else _lines(block)
         elif self.split_type == "RecordIO":
-            yield from _recordio(stream)
+            yield from _recordio(stream, self._longest)
         elif self.split_type == "TFRecord":
-            yield from _tfrecord(stream)
-        elif whole := stream.read():
+            yield from _tfrecord(stream, self._longest)
+        elif whole := self._whole(stream):
             yield whole
+
+    @property
+    def _longest(self) -> int | None:
+        """How long a record may be as it stands: a filter may make a long one short enough."""
+        return self.limit_bytes if self.kept.keeps_all else None
+
+    def _whole(self, stream: BinaryIO) -> bytes:
+        """Read an object, or as much of it as tells that it is too large."""
+        limit = self._longest
+        if limit is None:
+            return stream.read()
+        whole = stream.read(limit + 1)
+        if len(whole) > limit:
+            raise _too_large(limit)
+        return whole
 
     def _line_blocks(self, stream: BinaryIO) -> Iterator[bytes]:
         """Cut at the last line end that fits, without looking at single lines."""
@@ -128,7 +145,7 @@ class Packing:
             if bare(self.content_type) == "text/csv":
                 return csv_line(_as_list(self.kept.select(csv_row(record))))
             return json_text(self.kept.select(json.loads(record))) + _line_end(record)
-        except (NotInRecordError, ValueError, csv.Error) as error:
+        except (NotInRecordError, ValueError, RecursionError, csv.Error) as error:
             raise BadInputError(f"the record cannot be filtered: {error}") from error
 
     def _fitting(self, body: bytes) -> bytes:
@@ -139,6 +156,8 @@ class Packing:
 
 def csv_row(line: bytes) -> list[str]:
     """Read one line of CSV."""
+    if len(line) > csv.field_size_limit():  # a picture may well be one field
+        csv.field_size_limit(len(line))
     return next(csv.reader([line.decode()]), [])
 
 
@@ -167,14 +186,19 @@ def _too_large(limit: int, size: int | None = None) -> BadInputError:
     return BadInputError(f"a record {seen}is larger than MaxPayloadInMB allows ({limit} bytes)")
 
 
-def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
+def _whole_lines(stream: BinaryIO, longest: int | None) -> Iterator[bytes]:
     """Give blocks of whole lines; the last one may lack its end."""
     parts: list[bytes] = []
+    size = 0
     while block := stream.read(BLOCK_BYTES):
         cut = block.rfind(b"\n") + 1
         if not cut:
             parts.append(block)
+            size += len(block)
+            if longest is not None and size > longest:
+                raise _too_large(longest)
             continue
+        size = len(block) - cut
         yield b"".join((*parts, block[:cut]))
         parts = [block[cut:]] if cut < len(block) else []
     if parts:
@@ -186,7 +210,7 @@ def _lines(block: bytes) -> Iterator[bytes]:
     return iter(io.BytesIO(block))
 
 
-def _recordio(stream: BinaryIO) -> Iterator[bytes]:
+def _recordio(stream: BinaryIO, longest: int | None) -> Iterator[bytes]:
     """Give whole records of MXNet's RecordIO, framing and padding included."""
     parts: list[bytes] = []
     while head := stream.read(8):
@@ -194,7 +218,9 @@ def _recordio(stream: BinaryIO) -> Iterator[bytes]:
         if magic != _RECORDIO_MAGIC:
             raise BadInputError("this is no RecordIO: a record does not begin with its magic number")
         length, flag = word & _RECORDIO_LENGTH, word >> 29
-        parts.append(head + _exactly(stream, length + -length % 4))
+        parts.append(head + _exactly(stream, length + -length % 4, longest))
+        if longest is not None and (size := sum(map(len, parts))) > longest + _FRAME * len(parts):
+            raise _too_large(longest, size)
         if flag in {0, 3}:
             yield b"".join(parts)
             parts = []
@@ -202,20 +228,27 @@ def _recordio(stream: BinaryIO) -> Iterator[bytes]:
         raise BadInputError("this RecordIO breaks off within a record")
 
 
-def _tfrecord(stream: BinaryIO) -> Iterator[bytes]:
+def _tfrecord(stream: BinaryIO, longest: int | None) -> Iterator[bytes]:
     """Give whole TFRecords: length, its checksum, data, its checksum."""
     while head := stream.read(12):
         if len(head) < 12:
             raise BadInputError("this TFRecord breaks off within a record")
         (length,) = struct.unpack_from("<Q", head)
-        yield head + _exactly(stream, length + 4)
+        yield head + _exactly(stream, length + 4, longest)
 
 
-def _exactly(stream: BinaryIO, size: int) -> bytes:
-    found = stream.read(size)
-    if len(found) < size:
-        raise BadInputError("the object breaks off within a record")
-    return found
+def _exactly(stream: BinaryIO, size: int, longest: int | None) -> bytes:
+    """Read so many bytes, piece by piece: a damaged length may claim more than there is memory."""
+    if longest is not None and size > longest + _FRAME:
+        raise _too_large(longest, size)
+    parts = []
+    while size:
+        part = stream.read(min(size, BLOCK_BYTES * 8))
+        if not part:
+            raise BadInputError("the object breaks off within a record")
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
 
 
 def _unwrapped(record: bytes, split_type: str) -> bytes:
