@@ -7,12 +7,13 @@ from __future__ import annotations
 
 COMMANDS = {
     "train": ("sm_emulate.cli.train", "Run a training job on an image."),
+    "process": ("sm_emulate.cli.process", "Run a processing job on an image."),
     "serve": ("sm_emulate.cli.serve", "Run an endpoint on an image."),
     "invoke": ("sm_emulate.cli.invoke", "Send a payload to an endpoint."),
     "validate": ("sm_emulate.cli.validate", "Say whether SageMaker will run an image."),
     "rules": ("sm_emulate.cli.rules", "List the rules of validate."),
     "rule": ("sm_emulate.cli.rules", "Print the page of a rule."),
-    "ps": ("sm_emulate.cli.runs", "List training jobs and endpoints."),
+    "ps": ("sm_emulate.cli.runs", "List jobs and endpoints."),
     "describe": ("sm_emulate.cli.runs", "Show a run as AWS's Describe call does."),
     "logs": ("sm_emulate.cli.runs", "Print a run's container logs."),
     "stop": ("sm_emulate.cli.runs", "Stop a running job or endpoint."),
@@ -36,6 +37,7 @@ Commands:
 
 Examples:
   sm-emulate train my-image --channel train=./data --hyperparameter epochs=3
+  sm-emulate process my-image --input data=./in --processing-output result=./out
   sm-emulate serve my-image --model model.tar.gz --detach
   sm-emulate invoke --data @payload.csv --content-type text/csv
   sm-emulate validate my-image --role train --channel train=./data

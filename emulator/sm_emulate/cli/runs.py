@@ -33,7 +33,8 @@ def status_of(run: RunFolder, description: dict[str, Any]) -> str:
     """Say in one word how a run stands."""
     if run.abandoned:
         return "Abandoned"
-    return str(description.get("TrainingJobStatus") or description.get("EndpointStatus") or "Starting")
+    known = (description.get(f"{kind}Status") for kind in ("TrainingJob", "ProcessingJob", "Endpoint"))
+    return str(next(filter(None, known), "Starting"))
 
 
 @click.command(epilog="\b\nExamples:\n  sm-emulate ps\n  sm-emulate ps --all --output json")
@@ -41,7 +42,7 @@ def status_of(run: RunFolder, description: dict[str, Any]) -> str:
 @home_option
 @output_option
 def ps(every: bool, home: Path | None, output: str) -> None:
-    """List training jobs and endpoints; those that run now, or all."""
+    """List jobs and endpoints; those that run now, or all."""
     rows = []
     for run in runs_of(home).all():
         if not every and run.result.exists():
@@ -76,7 +77,7 @@ def ps(every: bool, home: Path | None, output: str) -> None:
 @run_argument
 @home_option
 def describe(name: str, home: Path | None) -> None:
-    """Print a run as DescribeTrainingJob or DescribeEndpoint does: JSON, with an `Emulator` object."""
+    """Print a run as the Describe call of its kind does: JSON, with an `Emulator` object."""
     run = runs_of(home).find(name)
     description = run.description()
     if run.abandoned:

@@ -23,7 +23,6 @@ from sm_emulate.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from sm_emulate.api.training import HostPlan
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.training_result import TrainingResult
     from sm_emulate.request.training import TrainingRequest
@@ -88,8 +87,9 @@ def train(**flags: Any) -> int:
     request = _request(flags)
     if flags["dry_run"]:
         from sm_emulate.api.training import plan
+        from sm_emulate.cli.plan import print_plan
 
-        _print_plan(plan(request, home=flags["home"], platform=platform), as_json=flags["output"] == "json")
+        print_plan(plan(request, home=flags["home"], platform=platform), as_json=flags["output"] == "json")
         return 0
     return _run(request, platform, flags)
 
@@ -184,40 +184,3 @@ def _print_result(result: TrainingResult) -> None:
         if archive is not None:
             click.echo(f"{archive}  {size(archive.stat().st_size)}")
     click.echo(f"{result.run_folder}")
-
-
-def _print_plan(hosts: list[HostPlan], *, as_json: bool) -> None:
-    import shlex
-
-    if as_json:
-        click.echo(
-            json.dumps(
-                [
-                    {
-                        "Host": host.host,
-                        "Directories": list(host.directories),
-                        "Files": {path: content.decode() for path, content in host.files.items()},
-                        "Mounts": [
-                            {"Source": mount.source, "Target": mount.target, "ReadOnly": mount.read_only}
-                            for mount in host.container.mounts
-                        ],
-                        "Environment": dict(host.container.environment),
-                        "DockerRun": host.container.docker_run(),
-                    }
-                    for host in hosts
-                ],
-                indent=2,
-            )
-        )
-        return
-    for host in hosts:
-        click.echo(f"# {host.host}")
-        for directory in host.directories:
-            click.echo(f"{directory}/")
-        for path, content in host.files.items():
-            click.echo(f"{path}\n    {content.decode()}")
-        click.echo("\n# environment")
-        for name, value in host.container.environment.items():
-            click.echo(f"{name}={value}")
-        click.echo("\n# the same container by hand")
-        click.echo(shlex.join(host.container.docker_run()) + "\n")

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sm_emulate.errors import MachineError, SmEmulateError, StartError
+from sm_emulate.errors import SmEmulateError, StartError
 from sm_emulate.events import ContainerStarted, LogLines, StatusChanged, Warned, now
 from sm_emulate.lifecycle.advice import advice
 from sm_emulate.lifecycle.archives import Archives
 from sm_emulate.lifecycle.attempt import Attempt, Stop
 from sm_emulate.lifecycle.companion import Companions, PlatformFailure, Surroundings
 from sm_emulate.lifecycle.companions import companions_of
+from sm_emulate.lifecycle.hand_back import take_back
 from sm_emulate.lifecycle.labels import labels_of
-from sm_emulate.lifecycle.network import private_network
+from sm_emulate.lifecycle.network import network_of_hosts
 from sm_emulate.lifecycle.outcome import Outcome, failed_by, outcome_of
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
@@ -161,10 +161,24 @@ class TrainingJob:
                 self._over(failed_by(failure.reason))
                 return
             self._status.enter(SecondaryStatus.TRAINING, wordings.DOWNLOADING_IMAGE)
-            network = self._network(resources)
+            network = network_of_hosts(
+                resources,
+                self._engine,
+                session=self.session,
+                hosts=len(self.cluster.hosts),
+                isolated=self.request.enable_network_isolation,
+                labels=self._labels,
+                publish=self._publish,
+            )
             resources.callback(self._attempt.containers.close)
             self._follow(trees, network)
-            self._take_back(trees)
+            take_back(
+                self._engine,
+                self.image,
+                next(iter(trees.values())).folder.parent,
+                labels=self._labels,
+                publish=self._publish,
+            )
             outcome = self._judge(trees)
             self._status.enter(SecondaryStatus.UPLOADING, wordings.UPLOADING)
             from sm_emulate.lifecycle.upload import upload
@@ -228,25 +242,6 @@ class TrainingJob:
         )
         return tree if self._vary_files is None else tree.with_files(self._vary_files)
 
-    def _network(self, resources: ExitStack) -> str | None:
-        """Give the network of the containers: one of their own where they have to meet.
-
-        A single host needs none: it finds itself as algo-1 in /etc/hosts, and making a network costs more than
-        starting the container.
-        """
-        isolated = self.request.enable_network_isolation
-        if len(self.cluster.hosts) == 1:
-            return "none" if isolated else None
-        return resources.enter_context(
-            private_network(
-                self._engine,
-                f"sm-emulate-{self.session[:12]}",
-                internal=isolated,
-                labels=self._labels,
-                publish=self._publish,
-            )
-        )
-
     def _follow(self, trees: dict[str, StagedTree], network: str | None) -> None:
         def begin(containers: Containers) -> None:
             for host in self.cluster.hosts:
@@ -284,18 +279,6 @@ class TrainingJob:
             self._last_words[event.host] = event.data[-LAST_WORDS:]
             if self._metrics is not None:
                 self._metrics.search(event)
-
-    def _take_back(self, trees: dict[str, StagedTree]) -> None:
-        """Have what containers made as root belong to the calling user, before anything of it is read."""
-        from sm_emulate.engine.ownership import hand_back
-
-        folder = next(iter(trees.values())).folder.parent
-        try:
-            hand_back(
-                self._engine, self.image.id, folder, uid=os.getuid(), gid=os.getgid(), labels=self._labels
-            )
-        except MachineError as error:  # what cannot be read will say so when it is
-            self._publish(Warned(message=f"{error.what}; {error.hint}" if error.hint else error.what))
 
     @property
     def _refused(self) -> str | None:

@@ -1,4 +1,4 @@
-"""A CreateTrainingJob document with what the command line says put over it."""
+"""A document of the API with what the command line says put over it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 def override(document: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Give the document with the members of another over it.
 
-    Structures and maps are merged; channels and metric definitions are replaced by name, a channel that has only its
-    data source in common keeps the rest of what the document says of it; everything else is replaced.
+    Structures and maps are merged; channels, metric definitions, inputs and outputs are replaced by name, a channel
+    that has only its data source in common keeps the rest of what the document says of it; everything else is replaced.
     """
     merged = deepcopy(dict(document))
     for name, value in over.items():
@@ -31,7 +31,12 @@ def override(document: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, 
     return merged
 
 
-_NAMED = {"InputDataConfig": "ChannelName", "MetricDefinitions": "Name"}
+_NAMED = {
+    "InputDataConfig": "ChannelName",
+    "MetricDefinitions": "Name",
+    "ProcessingInputs": "InputName",
+    "Outputs": "OutputName",
+}
 _WHOLE = {"DataSource"}
 """A structure of which one member is set, never two."""
 

@@ -1,6 +1,7 @@
 """All runs of one home folder.
 
     <home>/training-jobs/<name>/
+    <home>/processing-jobs/<name>/
     <home>/endpoints/<name>/
 
 A new run folder is made under a hidden name, locked, and then renamed: nobody ever sees one without its owner.
@@ -133,10 +134,10 @@ class Runs:
                         yield RunFolder(Path(entry.path), kind)
 
     def find(self, name: str) -> RunFolder:
-        """Look a run up by its name, or by `training-jobs/NAME` and `endpoints/NAME` where both exist.
+        """Look a run up by its name, or by KIND/NAME as `endpoints/NAME` where there are several of one name.
 
         Raises:
-            RequestError: no such run, or two of them.
+            RequestError: no such run, or several.
         """
         kinds, _, last = name.rpartition("/")
         found = [run for run in self.all() if run.name == last and kinds in {"", run.kind}]
@@ -144,14 +145,14 @@ class Runs:
             return found[0]
         if found:
             raise RequestError(
-                "a training job and an endpoint have this name",
+                f"{_and(found)} have this name",
                 value=name,
                 expected=" or ".join(f"{run.kind}/{run.name}" for run in found),
             )
         raise RequestError(
             "there is no run of this name",
             value=name,
-            expected="the name of a training job or endpoint",
+            expected="the name of a job or endpoint",
             hint=_nearest(last, [run.name for run in self.all()]),
         )
 
@@ -162,6 +163,12 @@ def _cannot_make(folder: Path, failure: OSError) -> MachineError:
         value=folder,
         hint="set SM_EMULATE_HOME or --home to a folder that you can write",
     )
+
+
+def _and(found: list[RunFolder]) -> str:
+    nouns = [NOUNS[run.kind] for run in sorted(found, key=lambda run: list(NOUNS).index(run.kind))]
+    *first, last = [f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}" for noun in nouns]
+    return f"{', '.join(first)} and {last}"
 
 
 def _nearest(name: str, names: list[str]) -> str:
