@@ -158,7 +158,7 @@ def processing_request(
     arguments: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     job_name: str | None = None,
-    instance_type: str = DEFAULT_INSTANCE_TYPE,
+    instance_type: str | None = None,
     instance_count: int = 1,
     volume_size_in_gb: int = DEFAULT_VOLUME_GB,
     max_runtime_in_seconds: int | None = None,
@@ -176,7 +176,8 @@ def processing_request(
         arguments: ContainerArguments.
         environment: the job's Environment.
         job_name: its name; by default the image's, and the time.
-        instance_type: a name, and where GPUs are given, their number.
+        instance_type: also limits vCPUs and memory, and where GPUs are given, their number; without one, ml.m5.large
+            stands there and nothing is limited.
         instance_count: hosts, named algo-1 to algo-N.
         volume_size_in_gb: a number only.
         max_runtime_in_seconds: a day by default.
@@ -193,7 +194,7 @@ def processing_request(
         image=image,
         job_name=job_name or default_job_name(image, datetime.now(timezone.utc)),
         role_arn=role_arn,
-        instance_type=instance_type,
+        instance_type=instance_type or DEFAULT_INSTANCE_TYPE,
         instance_count=instance_count,
         volume_size_in_gb=volume_size_in_gb,
         inputs=[
@@ -207,7 +208,8 @@ def processing_request(
         network_isolation=enable_network_isolation,
         tags=tags,
     )
-    return processing_request_from_aws(with_output_folders(document, _runs(None)))
+    request = processing_request_from_aws(with_output_folders(document, _runs(None)))
+    return request if instance_type is not None else jobs.unsized(request)
 
 
 def processing_request_from_aws(

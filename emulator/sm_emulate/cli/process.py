@@ -55,7 +55,8 @@ Ctrl-C stops the job as StopProcessingJob does; a second one kills it at once.
 @click.option(
     "--environment", multiple=True, metavar="KEY=VALUE", help="One variable of the job's Environment."
 )
-@click.option("--instance-type", metavar="TYPE", help="Instance type.  [default: ml.m5.large]")
+@click.option("--instance-type", metavar="TYPE",
+              help="Instance type: also limits vCPUs and memory.  [default: ml.m5.large, no limits]")  # fmt: skip
 @click.option("--instance-count", type=int, metavar="N", help="Hosts, named algo-1 to algo-N.  [default: 1]")
 @click.option("--entrypoint", multiple=True, metavar="WORD", help="ContainerEntrypoint, one word each.")
 @click.option(
@@ -98,6 +99,7 @@ def _request(flags: dict[str, Any]) -> ProcessingRequest:
     from sm_emulate.request.json_file import read_object
     from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, DEFAULT_ROLE_ARN, default_job_name
     from sm_emulate.request.override import override
+    from sm_emulate.request.processing import unsized
     from sm_emulate.request.processing_flags import (
         processing_document,
         processing_input,
@@ -133,7 +135,8 @@ def _request(flags: dict[str, Any]) -> ProcessingRequest:
         **given,
     )
     merged = override(document, over)
-    return processing_request_from_aws(with_output_folders(merged, runs_of(flags["home"])))
+    request = processing_request_from_aws(with_output_folders(merged, runs_of(flags["home"])))
+    return request if document or flags["instance_type"] else unsized(request)
 
 
 def _run(request: ProcessingRequest, platform: Platform, flags: dict[str, Any]) -> int:

@@ -12,6 +12,7 @@ from sm_emulate.events import ContainerStarted, LogLines, StatusChanged, Warned
 from sm_emulate.lifecycle.attempt import Attempt, Stop
 from sm_emulate.lifecycle.companion import Companions, PlatformFailure
 from sm_emulate.lifecycle.hand_back import take_back
+from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.network import network_of_hosts
 from sm_emulate.lifecycle.platform import Platform
@@ -230,6 +231,15 @@ class ProcessingJob:
         return tree if self._vary_files is None else tree.with_files(self._vary_files)
 
     def _follow(self, trees: dict[str, StagedTree], network: str | None) -> None:
+        cluster = self.request.cluster
+        limits = limits_of(
+            [cluster.instance_type],
+            chosen=cluster.chosen,
+            engine=self._engine,
+            settings=self.platform.settings,
+            publish=self._publish,
+        )[cluster.instance_type]
+
         def begin(containers: Containers) -> None:
             for host in self.hosts:
                 spec = container_spec(
@@ -242,6 +252,7 @@ class ProcessingJob:
                     gpus=self._gpus,
                     labels=self._labels,
                     name=f"sm-emulate-{host}-{self.session[:12]}",
+                    limits=limits,
                 )
                 containers.begin(host, spec if self._vary is None else self._vary(spec))
 

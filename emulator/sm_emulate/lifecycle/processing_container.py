@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sm_emulate.engine.protocol import LABEL_HOST, ContainerSpec, Mount
+from sm_emulate.lifecycle.training_container import ulimits
 from sm_emulate.spec.processing_job import command_for, environment
 from sm_emulate.spec.training_job import hostname, private_address
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sm_emulate.engine.protocol import GpuRequest
+    from sm_emulate.lifecycle.instance_limits import Limits
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.processing import ProcessingRequest
     from sm_emulate.staging.tree import StagedTree
@@ -28,6 +30,7 @@ def container_spec(
     gpus: GpuRequest | None,
     labels: Mapping[str, str],
     name: str | None = None,
+    limits: Limits | None = None,
 ) -> ContainerSpec:
     """Describe one host's container.
 
@@ -54,6 +57,9 @@ def container_spec(
         aliases=() if alone else (host,),
         extra_hosts=(f"{host}:127.0.0.1",) if alone else (),
         gpus=gpus,
+        cpus=limits.cpus if limits else None,
+        memory_bytes=limits.memory_bytes if limits else None,
         shm_bytes=settings.number("shm-size"),
+        ulimits=ulimits(settings),
         labels={**labels, LABEL_HOST: host},
     )

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sm_emulate.errors import SmEmulateError, StartError
+from sm_emulate.errors import MachineError, SmEmulateError, StartError
 from sm_emulate.events import ContainerStarted, LogLines, StatusChanged, Warned, now
 from sm_emulate.lifecycle.advice import advice
 from sm_emulate.lifecycle.archives import Archives
 from sm_emulate.lifecycle.attempt import Attempt, Stop
 from sm_emulate.lifecycle.companion import Companions, PlatformFailure, Surroundings
 from sm_emulate.lifecycle.companions import companions_of
-from sm_emulate.lifecycle.hand_back import take_back
+from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.labels import labels_of
-from sm_emulate.lifecycle.network import network_of_hosts
+from sm_emulate.lifecycle.network import private_network
 from sm_emulate.lifecycle.outcome import Outcome, failed_by, outcome_of
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
@@ -32,7 +33,7 @@ from sm_emulate.staging.tree import staged_tree
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
@@ -56,7 +57,7 @@ class TrainingJob:
         engine: runs the containers.
         run: a new run folder that this process holds; it keeps everything that the job leaves.
         platform: which SageMaker.
-        gpus: the GPUs of each host.
+        gpus: the GPUs of a host, by its instance type.
         stop_grace_s: between SIGTERM and SIGKILL.
         listeners: hear what happens.
         vary: changes each container before it is made; the contract's probes ask this way what would happen if.
@@ -74,7 +75,7 @@ class TrainingJob:
         engine: Engine,
         run: RunFolder,
         platform: Platform | None = None,
-        gpus: GpuRequest | None = None,
+        gpus: Mapping[str, GpuRequest | None] | None = None,
         stop_grace_s: float = STOP_GRACE_SECONDS,
         listeners: Sequence[Listener] = (),
         vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
@@ -83,10 +84,12 @@ class TrainingJob:
         self._vary, self._vary_files = vary, vary_files
         self.request, self.image, self.run_folder = request, image, run
         self.platform = platform or Platform()
-        self.cluster = cluster_of(request.resource_config)
+        self.cluster = cluster_of(
+            request.resource_config, mixed=self.platform.settings.text("host-numbers") == "mixed"
+        )
         self.created = now()
         self.session = uuid4().hex
-        self._engine, self._gpus = engine, gpus
+        self._engine, self._gpus = engine, gpus or {}
         self._publish = Publisher((self._keep, *listeners))
         self._status = StatusMachine(self._publish)
         self._asked = StopRequest(run, wake=self._wake)
@@ -161,24 +164,10 @@ class TrainingJob:
                 self._over(failed_by(failure.reason))
                 return
             self._status.enter(SecondaryStatus.TRAINING, wordings.DOWNLOADING_IMAGE)
-            network = network_of_hosts(
-                resources,
-                self._engine,
-                session=self.session,
-                hosts=len(self.cluster.hosts),
-                isolated=self.request.enable_network_isolation,
-                labels=self._labels,
-                publish=self._publish,
-            )
+            network = self._network(resources)
             resources.callback(self._attempt.containers.close)
             self._follow(trees, network)
-            take_back(
-                self._engine,
-                self.image,
-                next(iter(trees.values())).folder.parent,
-                labels=self._labels,
-                publish=self._publish,
-            )
+            self._take_back(trees)
             outcome = self._judge(trees)
             self._status.enter(SecondaryStatus.UPLOADING, wordings.UPLOADING)
             from sm_emulate.lifecycle.upload import upload
@@ -242,8 +231,34 @@ class TrainingJob:
         )
         return tree if self._vary_files is None else tree.with_files(self._vary_files)
 
+    def _network(self, resources: ExitStack) -> str | None:
+        """Give the network of the containers: one of their own where they have to meet.
+
+        A single host needs none: it finds itself as algo-1 in /etc/hosts, and making a network costs more than
+        starting the container.
+        """
+        isolated = self.request.enable_network_isolation
+        if len(self.cluster.hosts) == 1:
+            return "none" if isolated else None
+        return resources.enter_context(
+            private_network(
+                self._engine,
+                f"sm-emulate-{self.session[:12]}",
+                internal=isolated,
+                labels=self._labels,
+                publish=self._publish,
+            )
+        )
+
     def _follow(self, trees: dict[str, StagedTree], network: str | None) -> None:
         def begin(containers: Containers) -> None:
+            limits = limits_of(
+                [host.instance_type for host in self.cluster.hosts],
+                chosen=self.request.resource_config.chosen,
+                engine=self._engine,
+                settings=self.platform.settings,
+                publish=self._publish,
+            )
             for host in self.cluster.hosts:
                 spec = container_spec(
                     self.request,
@@ -253,7 +268,8 @@ class TrainingJob:
                     image=self.image.id,
                     platform=self.platform,
                     network=network,
-                    gpus=self._gpus,
+                    gpus=self._gpus.get(host.instance_type),
+                    limits=limits[host.instance_type],
                     labels=self._labels,
                     name=f"sm-emulate-{host.name}-{self.session[:12]}",
                 )
@@ -279,6 +295,18 @@ class TrainingJob:
             self._last_words[event.host] = event.data[-LAST_WORDS:]
             if self._metrics is not None:
                 self._metrics.search(event)
+
+    def _take_back(self, trees: dict[str, StagedTree]) -> None:
+        """Have what containers made as root belong to the calling user, before anything of it is read."""
+        from sm_emulate.engine.ownership import hand_back
+
+        folder = next(iter(trees.values())).folder.parent
+        try:
+            hand_back(
+                self._engine, self.image.id, folder, uid=os.getuid(), gid=os.getgid(), labels=self._labels
+            )
+        except MachineError as error:  # what cannot be read will say so when it is
+            self._publish(Warned(message=f"{error.what}; {error.hint}" if error.hint else error.what))
 
     @property
     def _refused(self) -> str | None:

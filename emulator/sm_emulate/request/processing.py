@@ -3,12 +3,12 @@
 # ruff: noqa: RUF009  # `member` is a field specifier: it gives a dataclasses.field
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request import location, processing_rules
-from sm_emulate.request.document import build, member, raw, write
+from sm_emulate.request.document import aside, build, member, raw, write
 from sm_emulate.request.service_model import load
 from sm_emulate.request.validate import require
 from sm_emulate.spec.processing_job import DEFAULT_MAX_RUNTIME_SECONDS
@@ -113,6 +113,8 @@ class ClusterConfig:
     instance_type: str = member("InstanceType")
     volume_size_in_gb: int = member("VolumeSizeInGB")
     volume_kms_key_id: str | None = member("VolumeKmsKeyId", default=None)
+    chosen: bool = aside(default=True)
+    """Whether somebody has named the instance type; the size of one that stands there by default limits nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,6 +220,14 @@ def from_aws(
         ],
     )
     return build(ProcessingRequest, location.absolute(document, _LOCATIONS, base_dir=base_dir))
+
+
+def unsized(request: ProcessingRequest) -> ProcessingRequest:
+    """Give the request as one whose instance type nobody has chosen."""
+    return replace(
+        request,
+        processing_resources=ProcessingResources(cluster_config=replace(request.cluster, chosen=False)),
+    )
 
 
 def to_aws(request: ProcessingRequest) -> dict[str, Any]:

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-Kind = Literal["training-jobs", "processing-jobs", "endpoints"]
+Kind = Literal["training-jobs", "processing-jobs", "endpoints", "hyper-parameter-tuning-jobs"]
 OWNER = "owner"
 NOUNS: Mapping[str, str] = {
     "training-jobs": "training job",
     "processing-jobs": "processing job",
     "endpoints": "endpoint",
+    "hyper-parameter-tuning-jobs": "tuning job",
 }
 
 
@@ -71,6 +72,11 @@ class RunFolder:
     @property
     def events(self) -> Path:
         return self.path / "events.ndjson"
+
+    @property
+    def metrics(self) -> Path:
+        """Every value of every metric, one JSON object a line."""
+        return self.path / "metrics.ndjson"
 
     @property
     def result(self) -> Path:
