@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request import location, processing_rules
-from sm_emulate.request.document import aside, build, member, raw, write
+from sm_emulate.request.document import beside, build, member, raw, write
 from sm_emulate.request.service_model import load
 from sm_emulate.request.validate import require
 from sm_emulate.spec.processing_job import DEFAULT_MAX_RUNTIME_SECONDS
@@ -113,7 +113,7 @@ class ClusterConfig:
     instance_type: str = member("InstanceType")
     volume_size_in_gb: int = member("VolumeSizeInGB")
     volume_kms_key_id: str | None = member("VolumeKmsKeyId", default=None)
-    chosen: bool = aside(default=True)
+    chosen: bool = beside(default=True)
     """Whether somebody has named the instance type; the size of one that stands there by default limits nothing."""
 
 
