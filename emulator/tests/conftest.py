@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from product import Images, Product
-from scenes import Endpoints, Heard, Jobs, Model
+from scenes import Endpoints, Heard, Jobs, Model, ProcessingJobs
 
 from sm_emulate.engine.discover import connect
 from sm_emulate.engine.memory import MemoryEngine
@@ -206,6 +206,11 @@ def engine():
 @pytest.fixture
 def jobs(engine, home, heard):
     return Jobs(engine, home, heard)
+
+
+@pytest.fixture
+def processing(engine, home, heard):
+    return ProcessingJobs(engine, home, heard)
 
 
 @pytest.fixture
