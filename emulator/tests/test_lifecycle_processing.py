@@ -235,7 +235,7 @@ def test_a_stop_is_sigint_and_ends_as_stopped(processing, heard, tmp_path):
     assert result.status is ProcessingJobStatus.STOPPED
     assert result.succeeded
     assert result.failure_reason is None
-    assert [each for each in dict.fromkeys(statuses(heard))] == ["InProgress", "Stopping", "Stopped"]
+    assert list(dict.fromkeys(statuses(heard))) == ["InProgress", "Stopping", "Stopped"]
     assert any("sending SIGINT; SIGKILL follows in 120 s" in event.message for event in heard.of(Noted))
 
 

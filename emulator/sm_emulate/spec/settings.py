@@ -36,7 +36,7 @@ SETTINGS: tuple[Setting, ...] = (
             "Mode of /opt/ml/input/config; /opt/ml/config of a processing job has 0644 unless it is set. With 0644 a user other than root cannot enter the directory and so "
             "cannot read any configuration file, as seen in 2022; with 0755 it can, as seen in 2020."
         ),
-        facts=("training.config.directory-mode",),
+        facts=("training.config.directory-mode", "processing.config-directory-mode"),
     ),
     Setting(
         name="container-hostname",
@@ -248,7 +248,7 @@ SETTINGS: tuple[Setting, ...] = (
             "Status of a job that was stopped and whose program then exits non-zero. Programs that exit 0 end as "
             "Stopped; for others nothing is known."
         ),
-        facts=("training.lifecycle.stop-nonzero-exit", "processing.stop"),
+        facts=("training.lifecycle.stop-nonzero-exit",),
     ),
     Setting(
         name="trainingjobconfig",
