@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,8 @@ from sm_emulate.request.processing_flags import (
     output_of,
     processing_document,
 )
+from sm_emulate.request.processing_flags import processing_input as input_of_text
+from sm_emulate.request.processing_flags import processing_output as output_of_text
 from sm_emulate.request.service_model import load
 from sm_emulate.spec.processing_job import DEFAULT_VOLUME_GB, PROCESSING_LAYOUT, STOP_GRACE_SECONDS
 from sm_emulate.staging.processing_scope import check_emulated
@@ -32,7 +36,7 @@ from sm_emulate.storage.place import check_writable
 from sm_emulate.storage.runs import Runs, default_cache, default_home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine
@@ -76,7 +80,7 @@ def process(
         MachineError: this machine cannot run it.
     """
     runs = _runs(home)
-    _check(request, runs)
+    request = _checked(request, runs)
     with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.cluster.instance_type, engine=used)
         image = find_image(used, request.app_specification.image_uri, listeners)
@@ -112,7 +116,7 @@ def processing_plan(
         RequestError: something asked for is wrong or not emulated.
     """
     runs = _runs(home)
-    _check(request, runs)
+    request = _checked(request, runs)
     platform = platform or Platform()
     run = runs.folder("processing-jobs", request.processing_job_name)
     planned = []
@@ -152,7 +156,7 @@ def processing_plan(
 def processing_request(
     image: str,
     *,
-    inputs: Mapping[str, Source] | None = None,
+    inputs: Mapping[str, Source] | Sequence[str] = (),
     outputs: Mapping[str, Source] | Sequence[str] = (),
     entrypoint: Sequence[str] = (),
     arguments: Sequence[str] = (),
@@ -170,8 +174,8 @@ def processing_request(
 
     Args:
         image: as `docker run` takes it.
-        inputs: by name, a path or what `processing_input` gives.
-        outputs: by name, a path or what `processing_output` gives; names alone for outputs in the run folder.
+        inputs: by name, a path or what `processing_input` gives; or texts, as `--input` takes them.
+        outputs: by name, a path or what `processing_output` gives; or texts, as `--processing-output` takes them.
         entrypoint: ContainerEntrypoint; the image's own by default.
         arguments: ContainerArguments.
         environment: the job's Environment.
@@ -188,8 +192,6 @@ def processing_request(
     Raises:
         RequestError: the first thing that is wrong, with the others as evidence.
     """
-    if not isinstance(outputs, dict):
-        outputs = dict.fromkeys(outputs, "")
     document = processing_document(
         image=image,
         job_name=job_name or default_job_name(image, datetime.now(timezone.utc)),
@@ -197,10 +199,12 @@ def processing_request(
         instance_type=instance_type or DEFAULT_INSTANCE_TYPE,
         instance_count=instance_count,
         volume_size_in_gb=volume_size_in_gb,
-        inputs=[
-            _named(name, source, processing_input, "InputName") for name, source in (inputs or {}).items()
-        ],
-        outputs=[_named(name, target, processing_output, "OutputName") for name, target in outputs.items()],
+        inputs=[_named(name, source, processing_input, "InputName") for name, source in inputs.items()]
+        if isinstance(inputs, Mapping)
+        else [input_of_text(text) for text in inputs],
+        outputs=[_named(name, target, processing_output, "OutputName") for name, target in outputs.items()]
+        if isinstance(outputs, Mapping)
+        else [output_of_text(text) for text in outputs],
         environment=environment,
         entrypoint=entrypoint,
         arguments=arguments,
@@ -289,11 +293,24 @@ def _runs(home: Path | None) -> Runs:
     return Runs(home.absolute() if home else default_home(os.environ))
 
 
-def _check(request: ProcessingRequest, runs: Runs) -> None:
-    """Refuse what cannot be run."""
+def _checked(request: ProcessingRequest, runs: Runs) -> ProcessingRequest:
+    """Refuse what cannot be run; outputs without a place of their own go into the request's own run folder."""
     check_emulated(request)
     jobs.check_local(request)
-    own = runs.folder("processing-jobs", request.processing_job_name).path
-    for name, output in request.managed_outputs:
-        if output.here is not None and not output.here.is_relative_to(own):
-            check_writable(output.here, what=f"output {name}")
+    name = request.processing_job_name
+    here = runs.folder("processing-jobs", name).path
+    anywhere = Runs(default_home(os.environ)).folder("processing-jobs", name).path
+    config = request.processing_output_config
+    if config is None:
+        return request
+    outputs = []
+    for each in config.outputs:
+        target = each.s3_output
+        if target is not None and target.here is not None:
+            if target.here.is_relative_to(anywhere):
+                moved = here / target.here.relative_to(anywhere)
+                each = replace(each, s3_output=replace(target, s3_uri=moved.as_uri()))  # noqa: PLW2901  # the same one
+            elif not target.here.is_relative_to(here) and not each.app_managed:
+                check_writable(target.here, what=f"output {each.output_name}")
+        outputs.append(each)
+    return replace(request, processing_output_config=replace(config, outputs=tuple(outputs)))
