@@ -354,7 +354,7 @@ SETTINGS: tuple[Setting, ...] = (
         default=lambda _: "epoch",
         about=(
             "How the FIFO of a Pipe input is called: epoch is LocalPath_0, LocalPath_1 and so on as in training, plain is "
-            "LocalPath itself, read once. Nothing is published."
+            "LocalPath itself at first, then LocalPath_1. Nothing is published."
         ),
         facts=("processing.pipe-names",),
     ),
