@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sm_emulate.engine.protocol import ContainerSpec
+    from sm_emulate.lifecycle.channel_plan import ChannelPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,3 +22,5 @@ class HostPlan:
     directories: tuple[str, ...]
     """Empty directories that exist before the program starts."""
     container: ContainerSpec
+    channels: tuple[ChannelPlan, ...] = ()
+    """Those whose data does not just lie here: what would be downloaded, linked or mounted."""

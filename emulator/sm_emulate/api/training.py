@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 from sm_emulate.api.engines import engine_for
 from sm_emulate.api.host_plan import HostPlan
 from sm_emulate.api.images import find_image
+from sm_emulate.api.requests import platform as default_platform
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError
-from sm_emulate.lifecycle.platform import Platform
+from sm_emulate.lifecycle.channel_plan import channel_plans
 from sm_emulate.lifecycle.training import TrainingJob
 from sm_emulate.lifecycle.training_container import container_spec
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.training import check_local
 from sm_emulate.spec.training_job import LAYOUT, STOP_GRACE_SECONDS
 from sm_emulate.staging.cluster import cluster_of
+from sm_emulate.staging.places import check_places
 from sm_emulate.staging.scope import check_emulated
 from sm_emulate.staging.tree import staged_tree
 from sm_emulate.storage.place import check_writable
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine
     from sm_emulate.events import Listener
+    from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.training_result import TrainingResult
     from sm_emulate.request.training import TrainingRequest
 
@@ -66,7 +69,8 @@ def train(
         MachineError: this machine cannot run it.
     """
     runs = _runs(home)
-    request = _checked(request, runs)
+    platform = platform or default_platform(home=home)
+    request = _checked(request, runs, platform)
     with engine_for(engine) as used:
         wanted = {
             each: gpu_request(gpus, instance_type=each, engine=used)
@@ -105,8 +109,8 @@ def plan(
         RequestError: something asked for is wrong or not emulated.
     """
     runs = _runs(home)
-    request = _checked(request, runs)
-    platform = platform or Platform()
+    platform = platform or default_platform(home=home)
+    request = _checked(request, runs, platform)
     run = runs.folder("training-jobs", request.training_job_name)
     cluster = cluster_of(request.resource_config, mixed=platform.settings.text("host-numbers") == "mixed")
     planned = []
@@ -120,6 +124,8 @@ def plan(
             settings=platform.settings,
             region=platform.region,
             account=platform.account,
+            s3=platform.s3,
+            file_systems=platform.file_systems,
         )
         container = container_spec(
             request,
@@ -138,6 +144,9 @@ def plan(
                 files=tree.files,
                 directories=tuple(each for each in tree.directories if each not in _PARENTS),
                 container=container,
+                channels=tuple(
+                    channel_plans(request, cluster=cluster, host=host, tree=tree.folder, platform=platform)
+                ),
             )
         )
     return planned
@@ -151,10 +160,11 @@ def _runs(home: Path | None) -> Runs:
     return Runs(home.absolute() if home else default_home(os.environ))
 
 
-def _checked(request: TrainingRequest, runs: Runs) -> TrainingRequest:
+def _checked(request: TrainingRequest, runs: Runs, platform: Platform) -> TrainingRequest:
     """Refuse what cannot be run; a request without an output path of its own goes into its run folder."""
     check_emulated(request)
     check_local(request)
+    check_places(request, s3=platform.s3, file_systems=platform.file_systems, region=platform.region)
     name, output = request.training_job_name, request.output_data_config
     anywhere = Runs(default_home(os.environ)).folder("training-jobs", name).path
     if output.local_path != anywhere:

@@ -15,6 +15,8 @@ def print_plan(hosts: list[HostPlan], *, as_json: bool) -> None:
     """Print each host's files, environment and `docker run` line."""
     import shlex
 
+    from sm_emulate.report.terminal import size
+
     if as_json:
         click.echo(
             json.dumps(
@@ -22,6 +24,17 @@ def print_plan(hosts: list[HostPlan], *, as_json: bool) -> None:
                     {
                         "Host": host.host,
                         "Directories": list(host.directories),
+                        "Channels": [
+                            {
+                                "ChannelName": channel.channel,
+                                "Source": channel.source,
+                                "Way": channel.way,
+                                "Objects": channel.objects,
+                                "Bytes": channel.size,
+                                "BytesToDownload": channel.missing,
+                            }
+                            for channel in host.channels
+                        ],
                         "Files": {path: content.decode() for path, content in host.files.items()},
                         "Mounts": [
                             {"Source": mount.source, "Target": mount.target, "ReadOnly": mount.read_only}
@@ -42,6 +55,11 @@ def print_plan(hosts: list[HostPlan], *, as_json: bool) -> None:
             click.echo(f"{directory}/")
         for path, content in host.files.items():
             click.echo(f"{path}\n    {content.decode()}")
+        for channel in host.channels:
+            click.echo(
+                f"\n# channel {channel.channel}: {channel.way}, {channel.objects} objects, {size(channel.size)}"
+                + (f", {size(channel.missing)} of them not in the cache" if channel.missing else "")
+            )
         click.echo("\n# environment")
         for name, value in host.container.environment.items():
             click.echo(f"{name}={value}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ Examples:
   sm-emulate train my-image --channel train=./data
   sm-emulate train my-image --channel train=./data,mode=FastFile --hyperparameter epochs=3 \\
       --metric 'loss=loss: ([0-9.]+)' --output-path ./models
+  sm-emulate train my-image --channel train=s3://bucket/data/ --s3 http://127.0.0.1:9000
   sm-emulate train my-image --instance-count 2 --instance-type ml.c5.xlarge
   sm-emulate train my-image --instance-group data=ml.c5.xlarge:2 --instance-group gpu=ml.g5.xlarge:1 \\
       --channel train=./data,instance-groups=data
@@ -48,7 +50,7 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
               help="CreateTrainingJob's JSON; other flags are put over it.")  # fmt: skip
 @click.option("--job-name", metavar="NAME", help="Name of the job.  [default: image and time]")
 @click.option("--channel", "channels", multiple=True, metavar="NAME=PATH[,OPTION=VALUE...]",
-              help="Input channel: a folder or file; options such as mode=FastFile.")  # fmt: skip
+              help="Input channel: a folder, file or s3://; options such as mode=FastFile.")  # fmt: skip
 @click.option(
     "--hyperparameter", "hyperparameters", multiple=True, metavar="KEY=VALUE", help="One hyperparameter."
 )
@@ -60,6 +62,8 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
 @click.option("--instance-type", metavar="TYPE",
               help="Instance type: also limits vCPUs and memory.  [default: ml.m5.large, no limits]")  # fmt: skip
 @click.option("--instance-count", type=int, metavar="N", help="Hosts, named algo-1 to algo-N.  [default: 1]")
+@click.option("--file-system", "file_systems", multiple=True, metavar="ID=DIR",
+              help="Folder that stands for an EFS or FSx file system of the request.")  # fmt: skip
 @click.option("--instance-group", "instance_groups", multiple=True, metavar="NAME=TYPE:COUNT",
               help="A group of a heterogeneous cluster.")  # fmt: skip
 @click.option("--volume-size", type=int, metavar="GB", help="VolumeSizeInGB: warn where the job needs more.")
@@ -77,7 +81,8 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
 @click.option("--enable-network-isolation", is_flag=True, help="No way out of the containers.")
 @click.option("--metric", "metrics", multiple=True, metavar="NAME=REGEX",
               help="Metric definition: group 1 of the regex is the number.")  # fmt: skip
-@click.option("--output-path", metavar="DIR", help="Put archives at DIR/JOB/output/.  [default: run folder]")
+@click.option("--output-path", metavar="DIR",
+              help="Put archives at DIR/JOB/output/; may be s3://.  [default: run folder]")  # fmt: skip
 @click.option("--role-arn", metavar="ARN", help="RoleArn, a name only.")
 @click.option(
     "--dry-run", is_flag=True, help="Print /opt/ml, environment and a docker run line; start nothing."
@@ -89,7 +94,7 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
 @output_option
 def train(**flags: Any) -> int:
     """Run a training job on IMAGE as SageMaker would, and leave model.tar.gz."""
-    platform = platform_of(flags)
+    platform = replace(platform_of(flags), file_systems=_file_systems(flags))
     request = _request(flags)
     if flags["dry_run"]:
         from sm_emulate.api.training import plan
@@ -98,6 +103,13 @@ def train(**flags: Any) -> int:
         print_plan(plan(request, home=flags["home"], platform=platform), as_json=flags["output"] == "json")
         return 0
     return _run(request, platform, flags)
+
+
+def _file_systems(flags: dict[str, Any]) -> dict[str, Path]:
+    from sm_emulate.request.flags import key_values
+
+    given = key_values(flags["file_systems"], what="file system")
+    return {name: Path(folder).expanduser().absolute() for name, folder in given.items()}
 
 
 def _request(flags: dict[str, Any]) -> TrainingRequest:
@@ -191,7 +203,11 @@ def _print_result(result: TrainingResult) -> None:
         click.echo(f"FailureReason: {result.failure_reason}")
     for metric in result.final_metrics:
         click.echo(f"{metric['MetricName']}: {metric['Value']:g}")
-    for archive in (result.model_archive, result.output_archive):
-        if archive is not None:
-            click.echo(f"{archive}  {size(archive.stat().st_size)}")
+    for archive, uri in (
+        (result.model_archive, result.model_uri),
+        (result.output_archive, result.output_uri),
+    ):
+        if uri:
+            place = uri if archive is None or uri.startswith("s3:") else archive
+            click.echo(f"{place}  {size(archive.stat().st_size)}" if archive else place)
     click.echo(f"{result.run_folder}")

@@ -54,7 +54,9 @@ def advice(
         yield "expected: an ENTRYPOINT that takes the argument `train`, or an executable `train` on PATH"
     if failed:
         yield from words_about_the_start(last_words)
-    empty = outcome.secondary is SecondaryStatus.COMPLETED and archives.model is None
+    empty = (
+        outcome.secondary is SecondaryStatus.COMPLETED and archives.model is None and not archives.model_uri
+    )
     if empty:
         yield f"nothing was written to {LAYOUT.model}: there is no model.tar.gz"
     mode = settings.number("config-directory-mode")

@@ -64,6 +64,8 @@ class Surroundings:
     publish: Callable[[Event], None]
     fail: Callable[[str], None]
     """Ends the job with this FailureReason. Any thread may call it; the first call counts."""
+    stopping: Callable[[], bool] = lambda: False
+    """Whether somebody wants the job to stop: what takes long asks now and then, and returns."""
 
 
 class Companions:

@@ -147,6 +147,8 @@ class TrainingJob:
             },
             model_archive=self._archives.model,
             output_archive=self._archives.output,
+            model_uri=self._archives.model_uri,
+            output_uri=self._archives.output_uri,
             final_metrics=self._metrics.final() if self._metrics else (),
         )
 
@@ -174,13 +176,17 @@ class TrainingJob:
 
             self._companions.finish()
             # the engine takes its time to remove containers: archives are packed meanwhile
-            self._archives = upload(
-                self.request,
-                list(trees.values()),
-                run=self.run_folder,
-                settings=self.platform.settings,
-                publish=self._publish,
-            )
+            try:
+                self._archives = upload(
+                    self.request,
+                    list(trees.values()),
+                    run=self.run_folder,
+                    settings=self.platform.settings,
+                    s3=self.platform.s3,
+                    publish=self._publish,
+                )
+            except PlatformFailure as failure:
+                outcome = failed_by(failure.reason)
         for name in self._metrics.given_up() if self._metrics else ():
             self._publish(Warned(message=f"metric {name}: its regex takes too long and was given up"))
         for words in advice(
@@ -211,6 +217,7 @@ class TrainingJob:
             run_folder=self.run_folder,
             publish=self._publish,
             fail=self._companions.fail,
+            stopping=lambda: bool(self._asked.times),
         )
 
     @property
@@ -228,6 +235,8 @@ class TrainingJob:
             settings=platform.settings,
             region=platform.region,
             account=platform.account,
+            s3=platform.s3,
+            file_systems=platform.file_systems,
         )
         return tree if self._vary_files is None else tree.with_files(self._vary_files)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sm_emulate.request.training import to_aws
 from sm_emulate.spec.training_job import SecondaryStatus, TrainingJobStatus, job_arn
+from sm_emulate.spec.tuning import TUNING_JOB_TAG, tuning_job_arn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +41,10 @@ class TrainingResult:
     """`model.tar.gz`; None when /opt/ml/model was empty."""
     output_archive: Path | None
     """`output.tar.gz`; None when /opt/ml/output/data was empty."""
+    model_uri: str = ""
+    """Where the model was put: `s3://` or `file://`; with CompressionType NONE, a folder."""
+    output_uri: str = ""
+    """Where `output.tar.gz` was put."""
     final_metrics: tuple[FinalMetricData, ...] = ()
 
     @property
@@ -68,7 +73,8 @@ class TrainingResult:
         described: dict[str, Any] = {
             "TrainingJobName": name,
             "TrainingJobArn": arn,
-            "ModelArtifacts": {"S3ModelArtifacts": self.model_archive.as_uri() if self.model_archive else ""},
+            **self._tuning_job(),
+            "ModelArtifacts": {"S3ModelArtifacts": self.model_uri},
             "TrainingJobStatus": self.status.value,
             "SecondaryStatus": self.secondary_status.value,
         }
@@ -103,10 +109,18 @@ class TrainingResult:
             "PlatformProfile": self.platform.profile.name,
             "Settings": dict(self.platform.settings.given),
             "ContainerExitCodes": dict(self.container_exit_codes),
-            "OutputArchive": self.output_archive.as_uri() if self.output_archive else "",
+            "OutputArchive": self.output_uri,
             "Seconds": self.seconds,
         }
         return described
+
+    def _tuning_job(self) -> dict[str, str]:
+        """The ARN of the tuning job that launched it, if one did."""
+        region, account = self.platform.region, self.platform.account
+        for tag in self.request.tags:
+            if tag.key == TUNING_JOB_TAG:
+                return {"TuningJobArn": tuning_job_arn(region=region, account=account, name=tag.value)}
+        return {}
 
 
 def _iso(moment: datetime) -> str:

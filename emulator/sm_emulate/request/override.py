@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 def override(document: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Give the document with the members of another over it.
 
-    Structures and maps are merged; channels, metric definitions, inputs and outputs are replaced by name, a channel
-    that has only its data source in common keeps the rest of what the document says of it; everything else is replaced.
+    Structures and maps are merged; channels, metric definitions, ranges, inputs and outputs are replaced by name, a
+    channel that has only its data source in common keeps the rest of what the document says of it; everything else is
+    replaced.
     """
     merged = deepcopy(dict(document))
     for name, value in over.items():
@@ -40,6 +41,9 @@ _NAMED = {
     "MetricDefinitions": "Name",
     "ProcessingInputs": "InputName",
     "Outputs": "OutputName",
+    "IntegerParameterRanges": "Name",
+    "ContinuousParameterRanges": "Name",
+    "CategoricalParameterRanges": "Name",
 }
 _WHOLE = {"DataSource"}
 """A structure of which one member is set, never two."""

@@ -23,13 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-Kind = Literal["training-jobs", "processing-jobs", "endpoints", "hyper-parameter-tuning-jobs"]
+Kind = Literal[
+    "training-jobs", "processing-jobs", "endpoints", "hyper-parameter-tuning-jobs", "transform-jobs"
+]
 OWNER = "owner"
 NOUNS: Mapping[str, str] = {
     "training-jobs": "training job",
     "processing-jobs": "processing job",
     "endpoints": "endpoint",
     "hyper-parameter-tuning-jobs": "tuning job",
+    "transform-jobs": "transform job",
 }
 
 
@@ -157,6 +160,10 @@ class RunFolder:
         """
         import shutil
 
+        from sm_emulate.storage.mounts import mounts_below, unmount
+
+        for folder in mounts_below(self.path):
+            unmount(folder)
         for _ in walk(self.path, to_delete=True):
             pass
         try:

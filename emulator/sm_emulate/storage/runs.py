@@ -3,6 +3,7 @@
     <home>/training-jobs/<name>/
     <home>/processing-jobs/<name>/
     <home>/endpoints/<name>/
+    <home>/hyper-parameter-tuning-jobs/<name>/
 
 A new run folder is made under a hidden name, locked, and then renamed: nobody ever sees one without its owner.
 """
@@ -134,7 +135,7 @@ class Runs:
                         yield RunFolder(Path(entry.path), kind)
 
     def find(self, name: str) -> RunFolder:
-        """Look a run up by its name, or by KIND/NAME as `endpoints/NAME` where there are several of one name.
+        """Look a run up by its name, or by kind and name, `training-jobs/NAME`, where two kinds have it.
 
         Raises:
             RequestError: no such run, or several.
@@ -144,8 +145,9 @@ class Runs:
         if len(found) == 1:
             return found[0]
         if found:
+            found.sort(key=lambda run: list(NOUNS).index(run.kind))
             raise RequestError(
-                f"{_and(found)} have this name",
+                f"{' and '.join(_a(NOUNS[run.kind]) for run in found)} have this name",
                 value=name,
                 expected=" or ".join(f"{run.kind}/{run.name}" for run in found),
             )
@@ -165,10 +167,8 @@ def _cannot_make(folder: Path, failure: OSError) -> MachineError:
     )
 
 
-def _and(found: list[RunFolder]) -> str:
-    nouns = [NOUNS[run.kind] for run in sorted(found, key=lambda run: list(NOUNS).index(run.kind))]
-    *first, last = [f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}" for noun in nouns]
-    return f"{', '.join(first)} and {last}"
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def _nearest(name: str, names: list[str]) -> str:
