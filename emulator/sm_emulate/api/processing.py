@@ -30,7 +30,7 @@ from sm_emulate.request.processing_flags import processing_input as input_of_tex
 from sm_emulate.request.processing_flags import processing_output as output_of_text
 from sm_emulate.request.service_model import load
 from sm_emulate.spec.processing_job import DEFAULT_VOLUME_GB, PROCESSING_LAYOUT, STOP_GRACE_SECONDS
-from sm_emulate.staging.processing_scope import check_emulated
+from sm_emulate.staging.processing_scope import check_places
 from sm_emulate.staging.processing_tree import host_names, staged_tree
 from sm_emulate.storage.place import check_writable
 from sm_emulate.storage.runs import Runs, default_cache, default_home
@@ -81,6 +81,8 @@ def process(
     """
     runs = _runs(home)
     request = _checked(request, runs)
+    place = platform or Platform()
+    check_places(request, s3=place.s3, region=place.region)
     with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.cluster.instance_type, engine=used)
         image = find_image(used, request.app_specification.image_uri, listeners)
@@ -295,7 +297,6 @@ def _runs(home: Path | None) -> Runs:
 
 def _checked(request: ProcessingRequest, runs: Runs) -> ProcessingRequest:
     """Refuse what cannot be run; outputs without a place of their own go into the request's own run folder."""
-    check_emulated(request)
     jobs.check_local(request)
     name = request.processing_job_name
     here = runs.folder("processing-jobs", name).path

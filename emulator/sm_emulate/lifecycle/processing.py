@@ -172,8 +172,12 @@ class ProcessingJob:
             )
             if self.request.managed_outputs:
                 self._status.say(wordings.PROCESSING_UPLOADING)
-            self._upload(trees, outcome)
-            self._companions.finish()
+            try:
+                self._upload(trees, outcome)
+                self._companions.finish()
+            except PlatformFailure as failure:
+                if outcome.failure_reason is None:
+                    outcome = failed_by(failure.reason, outcome.exit_message)
         for words in advice(
             outcome,
             self.request,
@@ -186,8 +190,13 @@ class ProcessingJob:
         self._over(outcome)
 
     def _upload(self, trees: dict[str, StagedTree], outcome: ProcessingOutcome) -> None:
-        """Upload the EndOfJob outputs."""
-        outputs = [each for each in self.request.managed_outputs if each[1].s3_upload_mode == "EndOfJob"]
+        """Upload the outputs; those that should have been uploaded all the while, too."""
+        outputs = self.request.managed_outputs
+        for name, output in outputs:
+            if output.s3_upload_mode == "Continuous":
+                self._publish(
+                    Warned(message=f"output {name}: Continuous is not emulated yet, it is uploaded now")
+                )
         completed = outcome.status is ProcessingJobStatus.COMPLETED
         wanted = self.platform.settings.text("processing-outputs-unless-completed") == "uploaded"
         if not outputs or not (completed or wanted):
@@ -212,6 +221,7 @@ class ProcessingJob:
             run_folder=self.run_folder,
             publish=self._publish,
             fail=self._companions.fail,
+            stopping=lambda: self._asked.times > 0,
         )
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sm_emulate.staging.processing_tree import is_copied
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -30,9 +32,14 @@ class ProcessingSurroundings:
     publish: Callable[[Event], None]
     fail: Callable[[str], None]
     """Ends the job with this FailureReason. Any thread may call it; the first call counts."""
+    stopping: Callable[[], bool]
+    """Whether somebody wants the job to stop: what takes long asks now and then, and returns."""
 
 
 def companions_of(around: ProcessingSurroundings) -> Iterator[Companion]:
     """Give the companions of a job; a job whose data lies here needs none, and imports none."""
-    del around
-    yield from ()
+    copied = [each for each in around.request.managed_inputs if is_copied(each[1])]
+    if copied:
+        from sm_emulate.lifecycle.processing_inputs import Inputs
+
+        yield Inputs(around, copied)

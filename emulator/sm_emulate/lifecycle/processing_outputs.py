@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sm_emulate.artifacts.tree import Clash, Entry, LinkRule, Skipped, merge
+from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import Warned
+from sm_emulate.lifecycle.companion import PlatformFailure
+from sm_emulate.spec import wordings
 from sm_emulate.storage.stores import store_of
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ def upload_outputs(
     Symlinks are not followed. Where several hosts wrote one name, the first one's file is kept, and that is told.
 
     Raises:
-        SmEmulateError: something cannot be stored.
+        PlatformFailure: the store does not take it; the files stay in the run folder.
     """
     for name, output in outputs:
         left_out: dict[str, list[str]] = {}
@@ -44,7 +47,11 @@ def upload_outputs(
             elif isinstance(found, Clash):
                 left_out.setdefault("several hosts wrote it; the first one's is kept", []).append(found.name)
             else:
-                store.put(_path(found), f"{prefix}/{found.name}")
+                try:
+                    store.put(_path(found), f"{prefix}/{found.name}")
+                except SmEmulateError as error:
+                    words = f"{error.what}: {error.value}" if error.value else error.what
+                    raise PlatformFailure(wordings.upload_failed(words)) from error
         for reason, names in left_out.items():
             publish(Warned(message=f"output {name} is without {_some(names)}: {reason}"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request.channel import FULLY_REPLICATED, S3DataSource
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sm_emulate.storage.objects import ObjectStore, StoredObject
     from sm_emulate.storage.s3_place import S3Place
 
+T = TypeVar("T")
 _MANIFEST_FORM = '[{"prefix": "s3://BUCKET/PREFIX/"}, "NAME", ...]'
 _MANIFEST_BYTES = 256 << 20
 _ASKING = 16
@@ -122,7 +123,7 @@ def is_brought(request: TrainingRequest, channel: Channel, cluster: Cluster) -> 
 
 
 def shard(
-    objects: Sequence[StoredObject], *, host: Host, hosts: Sequence[Host], settings: Settings
+    objects: Sequence[StoredObject], *, host: T, hosts: Sequence[T], settings: Settings
 ) -> Sequence[StoredObject]:
     """Give one host's part: about 1/n of the objects, whatever their sizes; it may be empty."""
     number, count = hosts.index(host), len(hosts)

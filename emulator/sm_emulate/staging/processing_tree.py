@@ -51,10 +51,18 @@ def staged_tree(
     given = "config-directory-mode" in settings.given
     inputs = {place(source.local_path): source for _, source in request.managed_inputs}
     outputs = [place(target.local_path) for _, target in request.managed_outputs]
-    ours = [
-        *outputs,
-        *(path for path, source in inputs.items() if not mounted_whole(source, path, [*inputs, *outputs])),
-    ]
+    places = [*inputs, *outputs]
+    ours = dict.fromkeys(
+        (
+            *outputs,
+            *(
+                # the names of pipes come and go, so that what holds them is mounted
+                str(PurePosixPath(path).parent) if source.mode == "Pipe" else path
+                for path, source in inputs.items()
+                if not mounted_whole(source, path, places)
+            ),
+        )
+    )
     return StagedTree(
         folder=folder,
         directories=(
@@ -71,7 +79,7 @@ def staged_tree(
                 Placed(source=_inside(folder, target), target=target)
                 for target in (*layout.mounts, *sorted(ours))
             ),
-            *_data(inputs, [*inputs, *outputs], read_only=settings.text("channel-access") == "read-only"),
+            *_data(inputs, places, read_only=settings.text("channel-access") == "read-only"),
         ),
         config_mode=settings.number("config-directory-mode") if given else _MODE,
         config=layout.config,
