@@ -93,7 +93,11 @@ def test_the_accept_header_of_a_caller_that_sends_none_is_a_setting(endpoints, m
 def test_the_container_has_the_request_s_environment_and_no_more(endpoints, model):
     served = model()
     start(endpoints, served, environment={"MINE": "1"})
-    assert dict(served.box.spec.environment) == {"MINE": "1"}
+    assert dict(served.box.spec.environment) == {
+        "MINE": "1",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
 
 
 @pytest.mark.parametrize(("value", "seen"), [("unset", None), ("set", "9000-9999")])

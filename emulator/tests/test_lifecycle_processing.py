@@ -324,7 +324,11 @@ def test_the_plan_is_what_is_run(processing, tmp_path):
     )
     first, second = api.processing_plan(request, home=processing.home)
     assert (first.host, second.host) == ("algo-1", "algo-2")
-    assert first.container.environment == {"AWS_REGION": "us-east-1", "A": "1"}
+    assert first.container.environment == {
+        "AWS_REGION": "us-east-1",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/TOKEN",
+        "A": "1",
+    }
     assert f"{RESULT}" in first.directories
     assert json.loads(second.files["/opt/ml/config/resourceconfig.json"]) == {
         "current_host": "algo-2",

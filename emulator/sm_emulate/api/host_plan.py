@@ -22,5 +22,7 @@ class HostPlan:
     directories: tuple[str, ...]
     """Empty directories that exist before the program starts."""
     container: ContainerSpec
+    pipes: tuple[str, ...] = ()
+    """FIFOs that exist before the program starts: the first of each Pipe channel or input."""
     channels: tuple[ChannelPlan, ...] = ()
     """Those whose data does not just lie here: what would be downloaded, linked or mounted."""

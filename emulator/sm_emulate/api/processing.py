@@ -29,9 +29,11 @@ from sm_emulate.request.processing_flags import (
 from sm_emulate.request.processing_flags import processing_input as input_of_text
 from sm_emulate.request.processing_flags import processing_output as output_of_text
 from sm_emulate.request.service_model import load
+from sm_emulate.spec.credentials import VARIABLE, credentials_path
 from sm_emulate.spec.processing_job import DEFAULT_VOLUME_GB, PROCESSING_LAYOUT, STOP_GRACE_SECONDS
 from sm_emulate.staging.processing_scope import check_places
 from sm_emulate.staging.processing_tree import host_names, staged_tree
+from sm_emulate.staging.processing_tree import place as place_of_input
 from sm_emulate.storage.place import check_writable
 from sm_emulate.storage.runs import Runs, default_cache, default_home
 
@@ -121,6 +123,14 @@ def processing_plan(
     request = _checked(request, runs)
     platform = platform or Platform()
     run = runs.folder("processing-jobs", request.processing_job_name)
+    # whether an engine can give them is not asked here
+    without = request.isolated or platform.credentials == "none"
+    plain = platform.settings.text("processing-pipe-name") == "plain"
+    pipes = tuple(
+        PROCESSING_LAYOUT.pipe(place_of_input(source.local_path), 0, plain=plain)
+        for _, source in request.managed_inputs
+        if source.mode == "Pipe"
+    )
     planned = []
     for host in host_names(request):
         tree = staged_tree(
@@ -137,6 +147,7 @@ def processing_plan(
             tree=tree,
             image=request.app_specification.image_uri,
             platform=platform,
+            beside={} if without else {VARIABLE: credentials_path("TOKEN")},
             network=None if request.cluster.instance_count == 1 else request.processing_job_name,
             gpus=None,
             labels={},
@@ -150,6 +161,7 @@ def processing_plan(
                     each for each in tree.directories if each not in parents or each == tree.directories[-1]
                 ),
                 container=container,
+                pipes=pipes,
             )
         )
     return planned

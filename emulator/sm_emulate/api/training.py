@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 from sm_emulate.api.engines import engine_for
 from sm_emulate.api.host_plan import HostPlan
 from sm_emulate.api.images import find_image
-from sm_emulate.api.requests import platform as default_platform
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError
-from sm_emulate.lifecycle.channel_plan import channel_plans
+from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.training import TrainingJob
 from sm_emulate.lifecycle.training_container import container_spec
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.training import check_local
+from sm_emulate.spec.credentials import VARIABLE, credentials_path
 from sm_emulate.spec.training_job import LAYOUT, STOP_GRACE_SECONDS
 from sm_emulate.staging.cluster import cluster_of
+from sm_emulate.staging.config_files import channels_of
 from sm_emulate.staging.places import check_places
 from sm_emulate.staging.scope import check_emulated
 from sm_emulate.staging.tree import staged_tree
@@ -69,7 +70,7 @@ def train(
         MachineError: this machine cannot run it.
     """
     runs = _runs(home)
-    platform = platform or default_platform(home=home)
+    platform = platform or _platform(home)
     request = _checked(request, runs, platform)
     with engine_for(engine) as used:
         wanted = {
@@ -108,11 +109,22 @@ def plan(
     Raises:
         RequestError: something asked for is wrong or not emulated.
     """
+    from sm_emulate.lifecycle.channel_plan import channel_plans
+
     runs = _runs(home)
-    platform = platform or default_platform(home=home)
+    platform = platform or _platform(home)
     request = _checked(request, runs, platform)
     run = runs.folder("training-jobs", request.training_job_name)
     cluster = cluster_of(request.resource_config, mixed=platform.settings.text("host-numbers") == "mixed")
+    # the token is another one in each run
+    without = request.enable_network_isolation or platform.credentials == "none"
+    limits = limits_of(
+        request.resource_config.instance_types,
+        chosen=request.resource_config.chosen,
+        engine=None,
+        settings=platform.settings,
+        publish=lambda _: None,
+    )
     planned = []
     for host in cluster.hosts:
         tree = staged_tree(
@@ -134,15 +146,22 @@ def plan(
             tree=tree,
             image=request.algorithm_specification.training_image,
             platform=platform,
+            beside={} if without else {VARIABLE: credentials_path("TOKEN")},
             network=None if len(cluster.hosts) == 1 else request.training_job_name,
             gpus=None,
             labels={},
+            limits=limits[host.instance_type],
         )
         planned.append(
             HostPlan(
                 host=host.name,
                 files=tree.files,
                 directories=tuple(each for each in tree.directories if each not in _PARENTS),
+                pipes=tuple(
+                    LAYOUT.pipe(channel.channel_name, 0)
+                    for channel in channels_of(request, host)
+                    if request.input_mode(channel) == "Pipe"
+                ),
                 container=container,
                 channels=tuple(
                     channel_plans(request, cluster=cluster, host=host, tree=tree.folder, platform=platform)
@@ -154,6 +173,12 @@ def plan(
 
 _PARENTS = (LAYOUT.config, LAYOUT.data)
 """Directories that hold something: the files and channels in them are shown instead."""
+
+
+def _platform(home: Path | None) -> Platform:
+    from sm_emulate.api.requests import platform
+
+    return platform(home=home)
 
 
 def _runs(home: Path | None) -> Runs:

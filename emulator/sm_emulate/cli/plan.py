@@ -24,6 +24,7 @@ def print_plan(hosts: list[HostPlan], *, as_json: bool) -> None:
                     {
                         "Host": host.host,
                         "Directories": list(host.directories),
+                        "Pipes": list(host.pipes),
                         "Channels": [
                             {
                                 "ChannelName": channel.channel,
@@ -53,6 +54,8 @@ def print_plan(hosts: list[HostPlan], *, as_json: bool) -> None:
         click.echo(f"# {host.host}")
         for directory in host.directories:
             click.echo(f"{directory}/")
+        for pipe in host.pipes:
+            click.echo(f"{pipe}  (a FIFO)")
         for path, content in host.files.items():
             click.echo(f"{path}\n    {content.decode()}")
         for channel in host.channels:

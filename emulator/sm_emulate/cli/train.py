@@ -33,11 +33,13 @@ Examples:
   sm-emulate train my-image --channel train=./data
   sm-emulate train my-image --channel train=./data,mode=FastFile --hyperparameter epochs=3 \\
       --metric 'loss=loss: ([0-9.]+)' --output-path ./models
+  sm-emulate train my-image --channel train=./data,mode=Pipe,compression=Gzip,record-wrapper=RecordIO
   sm-emulate train my-image --channel train=s3://bucket/data/ --s3 http://127.0.0.1:9000
   sm-emulate train my-image --instance-count 2 --instance-type ml.c5.xlarge
   sm-emulate train my-image --instance-group data=ml.c5.xlarge:2 --instance-group gpu=ml.g5.xlarge:1 \\
       --channel train=./data,instance-groups=data
   sm-emulate train --request job.json --channel train=./data --output json
+  sm-emulate train my-image --s3 embedded --role-arn arn:aws:iam::111122223333:role/mine
   sm-emulate train my-image --channel train=./data --dry-run
 \b
 Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second one kills it at once.

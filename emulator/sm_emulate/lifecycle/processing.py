@@ -220,6 +220,7 @@ class ProcessingJob:
             engine=self._engine,
             run_folder=self.run_folder,
             publish=self._publish,
+            image=self.image,
             fail=self._companions.fail,
             stopping=lambda: self._asked.times > 0,
         )
@@ -258,6 +259,7 @@ class ProcessingJob:
                     tree=trees[host],
                     image=self.image.id,
                     platform=self.platform,
+                    beside=self._companions.environment(host),
                     network=network,
                     gpus=self._gpus,
                     labels=self._labels,

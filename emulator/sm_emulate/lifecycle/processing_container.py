@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sm_emulate.engine.protocol import LABEL_HOST, ContainerSpec, Mount
-from sm_emulate.lifecycle.training_container import ulimits
 from sm_emulate.spec.processing_job import command_for, environment
+from sm_emulate.spec.setting import ulimits
 from sm_emulate.spec.training_job import hostname, private_address
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def container_spec(
     tree: StagedTree,
     image: str,
     platform: Platform,
+    beside: Mapping[str, str],
     network: str | None,
     gpus: GpuRequest | None,
     labels: Mapping[str, str],
@@ -33,6 +34,8 @@ def container_spec(
     limits: Limits | None = None,
 ) -> ContainerSpec:
     """Describe one host's container.
+
+    `beside` are the variables of what works beside it.
 
     A host that is alone finds itself as algo-1 in /etc/hosts; several find each other on their network.
     """
@@ -44,7 +47,7 @@ def container_spec(
         name=name,
         entrypoint=entrypoint,
         command=command,
-        environment=environment(region=platform.region) | dict(request.environment),
+        environment=environment(region=platform.region) | dict(beside) | dict(request.environment),
         hostname=hostname(
             private_address(request.processing_job_name, host), settings=settings, region=platform.region
         ),
@@ -60,6 +63,6 @@ def container_spec(
         cpus=limits.cpus if limits else None,
         memory_bytes=limits.memory_bytes if limits else None,
         shm_bytes=settings.number("shm-size"),
-        ulimits=ulimits(settings),
+        ulimits=ulimits(settings.text("ulimits")) or {},
         labels={**labels, LABEL_HOST: host},
     )

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sm_emulate.errors import MachineError, SmEmulateError, StartError
-from sm_emulate.events import ContainerStarted, LogLines, StatusChanged, Warned, now
+from sm_emulate.events import (
+    ContainerExited,
+    ContainerStarted,
+    EpochStreamed,
+    LogLines,
+    StatusChanged,
+    Warned,
+    now,
+)
 from sm_emulate.lifecycle.advice import advice
 from sm_emulate.lifecycle.archives import Archives
 from sm_emulate.lifecycle.attempt import Attempt, Stop
@@ -24,7 +32,7 @@ from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.status import StatusMachine
 from sm_emulate.lifecycle.stop_request import StopRequest
 from sm_emulate.lifecycle.training_container import container_spec
-from sm_emulate.lifecycle.training_result import TrainingResult
+from sm_emulate.lifecycle.training_result import PipeUse, TrainingResult
 from sm_emulate.request.training import to_aws
 from sm_emulate.spec import wordings
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS, SecondaryStatus
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
     from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
     from sm_emulate.lifecycle.containers import Containers
+    from sm_emulate.lifecycle.host_names import HostNames
     from sm_emulate.lifecycle.log_metrics import LogMetrics
     from sm_emulate.request.training import TrainingRequest
     from sm_emulate.staging.tree import StagedTree
@@ -103,9 +112,11 @@ class TrainingJob:
             on_stop=self._stopping,
         )
         self._metrics = _metrics(request, self._publish)
+        self._names: HostNames | None = None
         self._last_words: dict[str, bytes] = {}
         self._outcome = Outcome.none()
         self._archives = Archives()
+        self._pipes: dict[str, dict[str, PipeUse]] = {}
         self.began = False
         """Whether a container was ever started."""
 
@@ -150,6 +161,7 @@ class TrainingJob:
             model_uri=self._archives.model_uri,
             output_uri=self._archives.output_uri,
             final_metrics=self._metrics.final() if self._metrics else (),
+            pipes=self._pipes,
         )
 
     def _run(self) -> None:
@@ -165,12 +177,17 @@ class TrainingJob:
             except PlatformFailure as failure:
                 self._over(failed_by(failure.reason))
                 return
+            self._warn_of_volume()
             self._status.enter(SecondaryStatus.TRAINING, wordings.DOWNLOADING_IMAGE)
             network = self._network(resources)
+            if network is not None and len(self.cluster.hosts) > 1:
+                self._names = self._host_names(network)
+                resources.callback(self._names.close)
             resources.callback(self._attempt.containers.close)
             self._follow(trees, network)
             self._take_back(trees)
             outcome = self._judge(trees)
+            self._warn_of_volume(trees)
             self._status.enter(SecondaryStatus.UPLOADING, wordings.UPLOADING)
             from sm_emulate.lifecycle.upload import upload
 
@@ -214,6 +231,7 @@ class TrainingJob:
             trees=trees,
             platform=self.platform,
             engine=self._engine,
+            image=self.image,
             run_folder=self.run_folder,
             publish=self._publish,
             fail=self._companions.fail,
@@ -254,9 +272,37 @@ class TrainingJob:
                 self._engine,
                 f"sm-emulate-{self.session[:12]}",
                 internal=isolated,
+                with_host=not isolated,
                 labels=self._labels,
                 publish=self._publish,
             )
+        )
+
+    def _warn_of_volume(self, trees: dict[str, StagedTree] | None = None) -> None:
+        """Compare the volume that was asked for with the disk here, or with what lies in the trees at the end."""
+        if self.request.resource_config.volume_size_in_gb is None:
+            return
+        from sm_emulate.lifecycle.volume import overfull, room_wanting
+
+        told = (
+            room_wanting(self.request, self.run_folder.path)
+            if trees is None
+            else overfull(self.request, self.cluster, trees)
+        )
+        for words in told:
+            self._publish(Warned(message=words))
+
+    def _host_names(self, network: str) -> HostNames:
+        from sm_emulate.lifecycle.host_names import HostNames
+
+        return HostNames(
+            self._engine,
+            network,
+            image=self.image.id,
+            hosts=[host.name for host in self.cluster.hosts],
+            delay_s=self.platform.settings.number("host-name-delay"),
+            labels=self._labels,
+            publish=self._publish,
         )
 
     def _follow(self, trees: dict[str, StagedTree], network: str | None) -> None:
@@ -276,6 +322,7 @@ class TrainingJob:
                     tree=trees[host.name],
                     image=self.image.id,
                     platform=self.platform,
+                    beside=self._companions.environment(host.name),
                     network=network,
                     gpus=self._gpus.get(host.instance_type),
                     limits=limits[host.instance_type],
@@ -300,6 +347,11 @@ class TrainingJob:
             self.began = True
             self._status.say(SecondaryStatus.TRAINING, wordings.TRAINING)
             self._companions.started(event.host, event.container)
+            if self._names is not None:
+                self._names.started(event.host, event.container)
+        elif isinstance(event, ContainerExited):
+            if self._names is not None:
+                self._names.ended(event.host)
         elif isinstance(event, LogLines):
             self._last_words[event.host] = event.data[-LAST_WORDS:]
             if self._metrics is not None:
@@ -340,7 +392,10 @@ class TrainingJob:
 
     def _keep(self, event: Event) -> None:
         """Keep run.json true for other processes, and write result.json before anybody hears of the end."""
-        if isinstance(event, StatusChanged):
+        if isinstance(event, EpochStreamed):
+            hosts = self._pipes.setdefault(event.channel, {})
+            hosts[event.host] = hosts.get(event.host, PipeUse()).and_then(event.sent_bytes)
+        elif isinstance(event, StatusChanged):
             folder = self.run_folder
             with told("the job's status cannot be written down", folder.path):
                 folder.write(

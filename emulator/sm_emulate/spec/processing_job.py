@@ -75,6 +75,16 @@ class ProcessingLayout:
         """Give the LocalPath of an input whose place nobody says."""
         return f"{self.processing}/input/{name}"
 
+    def pipe(self, local_path: str, epoch: int, *, plain: bool) -> str:
+        """Give the FIFO of a Pipe input's epoch, which counts from 0.
+
+        Args:
+            local_path: of the input.
+            epoch: its number.
+            plain: call the first one LocalPath itself.
+        """
+        return local_path if plain and not epoch else f"{local_path}_{epoch}"
+
     def result(self, name: str) -> str:
         """Give the LocalPath of an output whose place nobody says."""
         return f"{self.processing}/output/{name}"
@@ -100,19 +110,13 @@ def command_for(
     return tuple(entrypoint) if entrypoint else None, tuple(arguments) if arguments else None
 
 
-def environment(*, region: str, credentials_path: str | None = None) -> dict[str, str]:
+def environment(*, region: str) -> dict[str, str]:
     """Give the variables that the platform sets, and no other: the request's Environment is not among them.
 
-    A real job had no job name, no ECS metadata and no NVIDIA_VISIBLE_DEVICES.
-
-    Args:
-        region: such as us-east-1.
-        credentials_path: path at 169.254.170.2 that answers with credentials; None under network isolation.
+    A real job had no job name, no ECS metadata and no NVIDIA_VISIBLE_DEVICES. What works beside the container adds
+    the address of its credentials.
     """
-    variables = {"AWS_REGION": region}
-    if credentials_path is not None:
-        variables["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = credentials_path
-    return variables
+    return {"AWS_REGION": region}
 
 
 def job_arn(*, region: str, account: str, job_name: str) -> str:

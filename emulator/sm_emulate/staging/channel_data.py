@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from sm_emulate.storage.objects import ObjectStore, StoredObject
     from sm_emulate.storage.s3_place import S3Place
 
-T = TypeVar("T")
 _MANIFEST_FORM = '[{"prefix": "s3://BUCKET/PREFIX/"}, "NAME", ...]'
 _MANIFEST_BYTES = 256 << 20
+_One = TypeVar("_One")
+_Host = TypeVar("_Host")
 _ASKING = 16
 """Objects of a manifest that are looked up at the same time."""
 
@@ -79,6 +80,9 @@ def channel_data(source: S3DataSource, *, s3: S3Place, whole_folder: bool = Fals
         prefix, names = _manifest(prefix, store)
         store = store_of(prefix, s3)
         objects = tuple(_named(store, prefix, names))
+    elif source.local_path is not None and not prefix.endswith("/"):
+        # a file of this machine is that file, and not a prefix of its neighbours' names
+        objects = tuple(found for found in (store.find(prefix),) if found is not None)
     else:
         if whole_folder and not prefix.endswith("/"):
             prefix += "/"
@@ -123,8 +127,8 @@ def is_brought(request: TrainingRequest, channel: Channel, cluster: Cluster) -> 
 
 
 def shard(
-    objects: Sequence[StoredObject], *, host: T, hosts: Sequence[T], settings: Settings
-) -> Sequence[StoredObject]:
+    objects: Sequence[_One], *, host: _Host, hosts: Sequence[_Host], settings: Settings
+) -> Sequence[_One]:
     """Give one host's part: about 1/n of the objects, whatever their sizes; it may be empty."""
     number, count = hosts.index(host), len(hosts)
     if settings.text("s3-key-sharding") == "blocks":

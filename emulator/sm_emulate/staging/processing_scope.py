@@ -22,14 +22,7 @@ def check_places(request: ProcessingRequest, *, s3: S3Place, region: str) -> Non
         RequestError: there is nothing to read, or no bucket to write to.
         StorageError: S3 cannot be asked.
     """
-    for name, source in request.managed_inputs:
-        if source.mode == "Pipe":
-            raise RequestError(
-                f"input {name}: Pipe mode is not emulated yet",
-                value="Pipe",
-                expected="File",
-                hint="docs/processing.md tells what is emulated",
-            )
+    for _, source in request.managed_inputs:
         if source.s3_data_type == "ManifestFile":
             objects_of(source, s3=s3)
         elif (

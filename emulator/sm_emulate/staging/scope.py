@@ -19,15 +19,6 @@ def check_emulated(request: TrainingRequest) -> None:
     Raises:
         RequestError: for the first such thing.
     """
-    for channel in request.input_data_config:
-        name = channel.channel_name
-        if request.input_mode(channel) == "Pipe":
-            raise RequestError(
-                f"channel {name}: Pipe mode is not emulated yet",
-                value="Pipe",
-                expected="File or FastFile",
-                hint=_PAGE,
-            )
     checkpoints = request.checkpoint_config
     if checkpoints is not None and local_path(checkpoints.s3_uri) is None:
         raise RequestError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -104,6 +103,8 @@ def _meets(folder: str, prefix: str) -> bool:
 
 
 def _copy(source: Path, target: Path) -> None:
+    import shutil
+
     draft = target.with_name(f".{target.name}.{os.getpid()}.new")
     try:
         shutil.copyfile(source, draft)
