@@ -141,10 +141,15 @@ def test_the_gateway_holds_the_documented_limits(endpoints, model, monkeypatch):
 
     monkeypatch.setattr("sm_emulate.lifecycle.endpoint.Gateway", gateway)
     start(endpoints, model())
-    start(endpoints, model(), platform=api.platform(settings={"payload-limit": "6291456"}))
+    start(
+        endpoints,
+        model(),
+        platform=api.platform(settings={"payload-limit": "6291456", "payload-refusal": "validation-error"}),
+    )
     first, second = fronts
     assert (first.model_timeout_s, first.connect_timeout_s) == (60, 0.25)
     assert (first.max_body_bytes, second.max_body_bytes) == (25 << 20, 6_291_456)
+    assert (first.long_body_is_invalid, second.long_body_is_invalid) == (False, True)
 
 
 def test_a_stop_gives_the_server_30_seconds_unless_told_otherwise():

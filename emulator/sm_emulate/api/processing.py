@@ -13,6 +13,7 @@ from sm_emulate.api.host_plan import HostPlan
 from sm_emulate.api.images import find_image
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError
+from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.processing import ProcessingJob
 from sm_emulate.lifecycle.processing_container import container_spec
@@ -131,6 +132,14 @@ def processing_plan(
         for _, source in request.managed_inputs
         if source.mode == "Pipe"
     )
+    instance_type = request.cluster.instance_type
+    limits = limits_of(
+        [instance_type],
+        chosen=request.cluster.chosen,
+        engine=None,
+        settings=platform.settings,
+        publish=lambda _: None,
+    )[instance_type]
     planned = []
     for host in host_names(request):
         tree = staged_tree(
@@ -151,6 +160,7 @@ def processing_plan(
             network=None if request.cluster.instance_count == 1 else request.processing_job_name,
             gpus=None,
             labels={},
+            limits=limits,
         )
         parents = (PROCESSING_LAYOUT.config, PROCESSING_LAYOUT.output_data)
         planned.append(

@@ -39,6 +39,7 @@ Examples:
   sm-emulate train my-image --instance-group data=ml.c5.xlarge:2 --instance-group gpu=ml.g5.xlarge:1 \\
       --channel train=./data,instance-groups=data
   sm-emulate train --request job.json --channel train=./data --output json
+  jq '.StoppingCondition.MaxRuntimeInSeconds = 600' job.json | sm-emulate train --request - --channel train=./data
   sm-emulate train my-image --s3 embedded --role-arn arn:aws:iam::111122223333:role/mine
   sm-emulate train my-image --channel train=./data --dry-run
 \b
@@ -49,7 +50,7 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
 @click.command(epilog=EXAMPLES)
 @click.argument("image", required=False)
 @click.option("--request", "request_file", type=click.Path(path_type=Path), metavar="FILE",
-              help="CreateTrainingJob's JSON; other flags are put over it.")  # fmt: skip
+              help="CreateTrainingJob's JSON, - for stdin; other flags are put over it.")  # fmt: skip
 @click.option("--job-name", metavar="NAME", help="Name of the job.  [default: image and time]")
 @click.option("--channel", "channels", multiple=True, metavar="NAME=PATH[,OPTION=VALUE...]",
               help="Input channel: a folder, file or s3://; options such as mode=FastFile.")  # fmt: skip

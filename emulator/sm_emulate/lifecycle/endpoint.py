@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -292,6 +293,7 @@ class Endpoint:
             region=platform.region,
             account=platform.account,
             max_body_bytes=platform.settings.number("payload-limit"),
+            long_body_is_invalid=platform.settings.text("payload-refusal") == "validation-error",
             container_host=container_host(platform.settings),
             default_accept="*/*" if platform.settings.text("default-accept") == "any" else None,
         )
@@ -324,6 +326,7 @@ class Endpoint:
     def _invoked(self, seen: Invocation) -> None:
         self._publish(
             Invoked(
+                at=datetime.fromtimestamp(seen.at, timezone.utc),
                 path=seen.path,
                 status=seen.status or 0,
                 original_status=seen.original_status,

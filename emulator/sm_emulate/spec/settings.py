@@ -444,6 +444,16 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("hosting.limits.payload-real-time",),
     ),
     Setting(
+        name="payload-refusal",
+        choices=("413", "validation-error"),
+        default=lambda _: "413",
+        about=(
+            "How a request body over the limit is answered: 413 was seen by callers and names no error of the API; "
+            "validation-error is the ValidationError with 400 that the API model documents for wrong requests."
+        ),
+        facts=("hosting.limits.too-long",),
+    ),
+    Setting(
         name="ping-interval",
         kind=Kind.SECONDS,
         default=lambda _: "5",

@@ -901,8 +901,9 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{START}::test_the_gateway_holds_the_documented_limits",
     ),
     "hosting.limits.too-long": (
-        f"{BOTO3}::test_validation_error",
+        f"{BOTO3}::test_a_body_over_the_limit",
         f"{RULES}::test_a_body_above_the_limit_never_reaches_the_container",
+        f"{RULES}::test_a_body_above_the_limit_can_be_a_validation_error",
     ),
     "hosting.stop.term-kill": (
         f"{SERVICE}::test_a_container_that_does_not_hear_sigterm_is_killed_and_the_user_is_told",
