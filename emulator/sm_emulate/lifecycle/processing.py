@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
@@ -190,13 +192,8 @@ class ProcessingJob:
         self._over(outcome)
 
     def _upload(self, trees: dict[str, StagedTree], outcome: ProcessingOutcome) -> None:
-        """Upload the outputs; those that should have been uploaded all the while, too."""
-        outputs = self.request.managed_outputs
-        for name, output in outputs:
-            if output.s3_upload_mode == "Continuous":
-                self._publish(
-                    Warned(message=f"output {name}: Continuous is not emulated yet, it is uploaded now")
-                )
+        """Upload the EndOfJob outputs."""
+        outputs = [each for each in self.request.managed_outputs if each[1].s3_upload_mode == "EndOfJob"]
         completed = outcome.status is ProcessingJobStatus.COMPLETED
         wanted = self.platform.settings.text("processing-outputs-unless-completed") == "uploaded"
         if not outputs or not (completed or wanted):
@@ -222,8 +219,14 @@ class ProcessingJob:
             publish=self._publish,
             image=self.image,
             fail=self._companions.fail,
+            hand_back=self._hand_back,
             stopping=lambda: self._asked.times > 0,
         )
+
+    def _hand_back(self, folder: Path) -> None:
+        from sm_emulate.engine.ownership import hand_back
+
+        hand_back(self._engine, self.image.id, folder, uid=os.getuid(), gid=os.getgid(), labels=self._labels)
 
     @property
     def _labels(self) -> dict[str, str]:

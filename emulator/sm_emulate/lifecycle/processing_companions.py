@@ -37,6 +37,8 @@ class ProcessingSurroundings:
     publish: Callable[[Event], None]
     fail: Callable[[str], None]
     """Ends the job with this FailureReason. Any thread may call it; the first call counts."""
+    hand_back: Callable[[Path], None]
+    """Has what containers made as root in a folder of the run belong to the calling user. May raise MachineError."""
     stopping: Callable[[], bool]
     """Whether somebody wants the job to stop: what takes long asks now and then, and returns."""
 
@@ -63,6 +65,11 @@ def companions_of(around: ProcessingSurroundings) -> Iterator[Companion]:
         from sm_emulate.lifecycle.pipes import Pipes
 
         yield Pipes(around, _pipes(around))
+    for name, output in request.managed_outputs:
+        if output.s3_upload_mode == "Continuous":
+            from sm_emulate.lifecycle.processing_uploads import Uploads
+
+            yield Uploads(around, name, output)
 
 
 def _pipes(around: ProcessingSurroundings) -> Iterator[Piped]:

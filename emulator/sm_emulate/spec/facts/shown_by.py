@@ -959,6 +959,8 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "processing.inputs": (
         f"{PROCESS_REQUEST}::test_what_the_api_refuses",
         f"{PROCESS}::test_inputs_lie_where_the_request_says",
+        f"{PROCESS_DATA}::test_objects_are_shared_out_among_hosts",
+        f"{PROCESS_DATA}::test_a_pipe_input_is_unpacked_on_the_way",
     ),
     "processing.no-fast-file": (
         f"{PROCESS_REQUEST}::test_what_the_api_refuses",
@@ -971,6 +973,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "processing.outputs": (
         f"{PROCESS_JOB}::test_exit_0_completes_the_job_with_its_outputs",
         f"{PROCESS}::test_hosts_find_each_other_and_share_a_prefix",
+        f"{PROCESS_DATA}::test_a_continuous_output_comes_while_the_job_runs",
     ),
     "processing.outputs-unless-completed": (
         f"{PROCESS_JOB}::test_a_program_that_exits_non_zero_fails_the_job_and_its_outputs_are_uploaded",
