@@ -434,16 +434,16 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "training.channels.s3-data-types": (
         f"{CHANNELS}::test_a_manifest_file_s_objects_and_no_others",
-        f"{CHANNELS}::test_a_file_s_path_is_its_key_without_the_prefix_s_directory_part",
+        f"{CHANNELS}::test_a_file_s_path_is_its_key_below_the_folder_of_the_prefix",
     ),
     "training.channels.manifest-sharded": (
         f"{CHANNELS}::test_hosts_share_the_objects_and_every_manifest_names_all",
     ),
     "training.channels.sub-paths": (
-        f"{CHANNELS}::test_a_file_s_path_is_its_key_without_the_prefix_s_directory_part",
+        f"{CHANNELS}::test_a_file_s_path_is_its_key_below_the_folder_of_the_prefix",
     ),
     "training.channels.partial-prefix": (
-        f"{CHANNELS}::test_a_file_s_path_is_its_key_without_the_prefix_s_directory_part",
+        f"{CHANNELS}::test_a_file_s_path_is_its_key_below_the_folder_of_the_prefix",
     ),
     "training.channels.more-hosts-than-objects": (
         f"{CHANNELS}::test_with_more_hosts_than_objects_a_channel_is_empty",
