@@ -111,7 +111,7 @@ class _Serving:
         payload = self.subject.payload
         self.sample = None if payload is None else Sample(payload=payload, accept=payload.accept)
         self.request = endpoint_request(bench)
-        self.model = _model_folder(bench)
+        self.model = model_folder(bench)
         self.server: str | None = None
         """The Server header of its pings."""
         self.spoilt: Missing | None = None
@@ -393,7 +393,7 @@ _WRITABLE = serving_short.writable_model
 _SHARED = serving_short.more_shared_memory
 
 
-def _model_folder(bench: Workbench) -> Path | None:
+def model_folder(bench: Workbench) -> Path | None:
     """Unpack a model archive once for all lives."""
     model = bench.subject.model
     if model is None or not model.name.endswith(".tar.gz"):

@@ -37,6 +37,8 @@ def transform_request(
     environment: Mapping[str, str] | None = None,
     instance_type: str = DEFAULT_INSTANCE_TYPE,
     instance_count: int = 1,
+    invocation_timeout: int | None = None,
+    invocation_retries: int | None = None,
     enable_network_isolation: bool = False,
 ) -> TransformRequest:
     """Give a batch transform job, checked against the limits of CreateModel and CreateTransformJob.
@@ -60,6 +62,8 @@ def transform_request(
         environment: the container's own variables.
         instance_type: with `gpus="auto"` decides whether the containers get GPUs.
         instance_count: instances, among which the objects are shared out.
+        invocation_timeout: seconds for each request; 600 by default.
+        invocation_retries: how often each is sent again; 3 by default.
         enable_network_isolation: no way out of the containers.
 
     Raises:
@@ -87,6 +91,8 @@ def transform_request(
         output_filter=output_filter,
         join_source=join_source,
         environment=environment,
+        invocation_timeout=invocation_timeout,
+        invocation_retries=invocation_retries,
     )
     described = create_model(
         image,

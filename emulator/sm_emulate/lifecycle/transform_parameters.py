@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-batch-code.html
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.spec import transform_job as spec
@@ -27,6 +27,8 @@ class Parameters:
     """0 sends bodies of any size, in chunks."""
     batch_strategy: str
     """`MULTI_RECORD` or `SINGLE_RECORD`."""
+    answer: CallAnswer | None = field(default=None, repr=False, compare=False)
+    """The container's own to GET /execution-parameters; None if there was none."""
 
     @property
     def line(self) -> str:
@@ -60,6 +62,7 @@ def parameters_of(
         batch_strategy=spec.SPELLED[strategy]
         if strategy is not None
         else wanted.get("BatchStrategy", spec.SPELLED["MultiRecord"]),
+        answer=answer,
     )
 
 

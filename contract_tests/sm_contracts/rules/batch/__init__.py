@@ -1,0 +1,1 @@
+"""Band 5: batch transform and asynchronous inference."""
