@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -54,9 +55,9 @@ class Assembly:
         Raises:
             BadAnswerError: it cannot be joined with its records, or lacks what the filter names.
         """
-        processing = self.processing
-        if processing.output_filter.keeps_all and not processing.joins and not self.inference_ids:
+        if self._as_it_is:
             return self._ended(answer)
+        processing = self.processing
         try:
             answers = answer.splitlines() if self.split else [answer]
             if processing.joins and len(answers) != len(payload.records):
@@ -70,6 +71,11 @@ class Assembly:
         if bare(self.content_type) == "text/csv" or self.lines:
             return b"".join(one if one.endswith(b"\n") else one + b"\n" for one in joined)
         return b"".join(joined)
+
+    @cached_property
+    def _as_it_is(self) -> bool:
+        processing = self.processing
+        return processing.output_filter.keeps_all and not processing.joins and not self.inference_ids
 
     def _ended(self, answer: bytes) -> bytes:
         if self.lines and (self.always_newline or not answer.endswith(b"\n")):

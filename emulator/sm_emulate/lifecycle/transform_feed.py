@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import deque
 from contextlib import closing, suppress
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from sm_emulate.artifacts.transform_output import BadAnswerError
 from sm_emulate.errors import SmEmulateError
 from sm_emulate.gateway.caller import CallAnswer, Caller, NoAnswerError
+from sm_emulate.gateway.lane import Lane
 from sm_emulate.staging.payloads import BadInputError, Payload
 
 if TYPE_CHECKING:
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     from sm_emulate.staging.payloads import Packing
     from sm_emulate.storage.objects import ObjectStore
 
-BLOCK_PAYLOADS, BLOCK_BYTES = 256, 1 << 20
+BLOCK_PAYLOADS, BLOCK_BYTES = 1024, 1 << 20
 """So much is read ahead in one go: a hop to another thread costs as much as a small request."""
+SMALL_BYTES = 16 << 10
+"""Bodies up to this size that come in numbers go through a lane of their own."""
 AHEAD, AHEAD_BYTES = 64, 64 << 20
 """How many answers each connection, and how many bytes all, may be ahead of an answer that is still waited for."""
 PIECE_BYTES = 256 << 10
@@ -69,12 +73,14 @@ class Counts:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Task:
     file: TransformFile
     number: int
     payload: Payload | None
     """None streams the whole object."""
+    outcome: CallAnswer | NoAnswerError | None = None
+    """Of the first try, where that is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,10 @@ class Feed:
     counts: Counts = field(default_factory=Counts)
     _ready: deque[_Task | _End] = field(default_factory=deque)
     _reading: asyncio.Future[list[_Task | _End] | None] | None = None
+    _calling: int = 0
+    """Requests that are under way outside of the lane."""
+    _lane: Lane | None = None
+    _halted: threading.Event = field(default_factory=threading.Event)
 
     async def run(self) -> None:
         """Send everything, and return when the last answer is home or nothing more can be sent."""
@@ -119,13 +129,14 @@ class Feed:
         try:
             await asyncio.gather(*workers)
         finally:
+            self._halted.set()
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-            if (
-                self._reading is not None
-            ):  # a thread cannot be left off: what it reads must not be closed under it
+            if self._reading is not None:  # a thread cannot be left off: nothing may be closed under it
                 await asyncio.gather(self._reading, return_exceptions=True)
+            if self._lane is not None:
+                self._lane.close()
             blocks.close()
 
     async def _work(self, blocks: Generator[list[_Task | _End], None, None]) -> None:
@@ -133,8 +144,12 @@ class Feed:
         with closing(caller):
             while not self.stopping() and (task := await self._next(blocks)) is not None:
                 if task.file.failure is None:
-                    await self._in_reach(task)
-                    await self._one(caller, task)
+                    self._calling += 1
+                    try:
+                        await self._in_reach(task)
+                        await self._one(caller, task)
+                    finally:
+                        self._calling -= 1
                 self._settle(task.file)
 
     async def _next(self, blocks: Generator[list[_Task | _End], None, None]) -> _Task | None:
@@ -146,11 +161,56 @@ class Feed:
                 self._end(first)
             async with self._more:
                 if not self._ready:
-                    self._reading = asyncio.ensure_future(asyncio.to_thread(next, blocks, None))
+                    self._reading = asyncio.ensure_future(asyncio.to_thread(self._read, blocks))
                     block = await asyncio.shield(self._reading)
                     if block is None:
                         return None
-                    self._ready.extend(block)
+                    self._take(block)
+
+    def _read(self, blocks: Generator[list[_Task | _End], None, None]) -> list[_Task | _End] | None:
+        """Read ahead, and send what is small right away, as long as nothing else is under way."""
+        block = next(blocks, None)
+        if block is None or self._calling:
+            return block
+        tasks = [each for each in block if isinstance(each, _Task)]
+        bodies = [each.payload.body for each in tasks if each.payload is not None]
+        if len(bodies) < max(8, 2 * self.sending.connections) or len(bodies) < len(tasks):
+            return block
+        if max(map(len, bodies)) > SMALL_BYTES:
+            return block
+        sending = self.sending
+        if self._lane is None:
+            self._lane = Lane(
+                self.upstream,
+                sending.headers,
+                connections=sending.connections,
+                connect_timeout_s=sending.connect_timeout_s,
+            )
+        began = time.monotonic()
+        outcomes = self._lane.invoke(
+            bodies, timeout_s=sending.timeout_s, most_bytes=AHEAD_BYTES, halted=self._halted.is_set
+        )
+        self.counts.seconds += time.monotonic() - began
+        for task, outcome in zip(tasks, outcomes, strict=True):
+            task.outcome = outcome
+        return block
+
+    def _take(self, block: list[_Task | _End]) -> None:
+        """Keep what has been answered, and leave the rest to the workers."""
+        for each in block:
+            answer = each.outcome if isinstance(each, _Task) else None
+            if isinstance(each, _Task) and isinstance(answer, CallAnswer) and 200 <= answer.status < 300:
+                self.counts.requests += 1
+                self._keep(each, answer)
+            else:
+                self._ready.append(each)
+
+    def _keep(self, task: _Task, answer: CallAnswer) -> None:
+        try:
+            task.file.add(task.number, self.sending.assembly.piece(task.payload or _NOTHING, answer.body))
+        except BadAnswerError as error:
+            self._fail(task.file, f"ClientError: {error}")
+        self._settle(task.file)
 
     def _end(self, end: _End) -> None:
         if end.failure is not None:
@@ -173,13 +233,9 @@ class Feed:
             await asyncio.sleep(0.005)  # rare: hundreds of answers are home and one is not
 
     async def _one(self, caller: Caller, task: _Task) -> None:
-        try:
-            answer = await self._answer(caller, task)
-            if answer is None:
-                return
-            task.file.add(task.number, self.sending.assembly.piece(task.payload or Payload(b""), answer.body))
-        except BadAnswerError as error:
-            self._fail(task.file, f"ClientError: {error}")
+        answer = await self._answer(caller, task)
+        if answer is not None:
+            self._keep(task, answer)
 
     async def _answer(self, caller: Caller, task: _Task) -> CallAnswer | None:
         """Give an answer of 2xx; otherwise the object has failed."""
@@ -187,10 +243,8 @@ class Feed:
             if attempt:
                 self.counts.retried += 1
                 await asyncio.sleep(RETRY_PAUSE_S * attempt)
-            body = self._streamed(task.file) if task.payload is None else task.payload.body
-            began = time.monotonic()
             try:
-                answer = await caller.call("POST", "/invocations", body, timeout_s=self.sending.timeout_s)
+                answer = await self._call(caller, task)
             except NoAnswerError as error:
                 words = [NO_ANSWER, str(error)]
                 again = True
@@ -199,7 +253,6 @@ class Feed:
                 return None
             else:
                 self.counts.requests += 1
-                self.counts.seconds += time.monotonic() - began
                 if 200 <= answer.status < 300:
                     return answer
                 again = answer.status >= 500 and self.sending.retries_5xx
@@ -210,6 +263,19 @@ class Feed:
                 break
         self._fail(task.file, *words)
         return None
+
+    async def _call(self, caller: Caller, task: _Task) -> CallAnswer:
+        """Try once, or take the outcome of a try that is over."""
+        outcome, task.outcome = task.outcome, None
+        if isinstance(outcome, NoAnswerError):
+            raise outcome
+        if outcome is not None:
+            return outcome
+        body = self._streamed(task.file) if task.payload is None else task.payload.body
+        began = time.monotonic()
+        answer = await caller.call("POST", "/invocations", body, timeout_s=self.sending.timeout_s)
+        self.counts.seconds += time.monotonic() - began
+        return answer
 
     def _fail(self, file: TransformFile, *lines: str) -> None:
         if file.failure is None:
@@ -280,6 +346,9 @@ class Feed:
         finally:
             with suppress(OSError):
                 stream.close()
+
+
+_NOTHING = Payload(b"")
 
 
 def _refused(answer: CallAnswer) -> list[str]:

@@ -67,6 +67,9 @@ class Packing:
         if self.split_type == "Line" and not self.single and self.kept.keeps_all and not self.joins:
             yield from (Payload(block) for block in self._line_blocks(stream))
             return
+        if self.split_type == "Line" and self.kept.keeps_all and not self.joins:
+            yield from self._single_lines(stream)
+            return
         change = self._filtered if not self.kept.keeps_all else None
         if self.single or self.split_type == "None":
             for record in self._records(stream):
@@ -139,6 +142,14 @@ class Packing:
                 raise _too_large(limit)
             yield rest[:cut]
             rest = rest[cut:]
+
+    def _single_lines(self, stream: BinaryIO) -> Iterator[Payload]:
+        """Give each line by itself, by the million."""
+        limit = self.limit_bytes
+        for line in self._records(stream):
+            if limit is not None and len(line) > limit:
+                raise _too_large(limit, len(line))
+            yield Payload(line)
 
     def _filtered(self, record: bytes) -> bytes:
         try:
