@@ -164,7 +164,7 @@ class _Message:
         self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
-        self._over = False
+        self._headed = self._over = False
         self.keeps = False
 
     def feed(self, data: bytes) -> CallAnswer | None:
@@ -175,10 +175,13 @@ class _Message:
         return self._answer()
 
     def at_end(self) -> CallAnswer | None:
-        return None if "transfer-encoding" in self._headers or not self._headers else self._answer()
+        return None if "transfer-encoding" in self._headers or not self._headed else self._answer()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self._headed = self._parser.get_status_code() >= 200
 
     def on_body(self, body: bytes) -> None:
         self._body.append(body)
