@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sm_emulate.api.engines import engine_for
@@ -18,16 +19,18 @@ from sm_emulate.request.training import check_local
 from sm_emulate.spec.training_job import LAYOUT, STOP_GRACE_SECONDS
 from sm_emulate.staging.cluster import cluster_of
 from sm_emulate.staging.scope import check_emulated
+from sm_emulate.staging.synced import synced_paths
 from sm_emulate.staging.tree import staged_tree
 from sm_emulate.storage.place import check_writable
 from sm_emulate.storage.runs import Runs, default_home
+from sm_emulate.storage.stores import store_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine
     from sm_emulate.events import Listener
+    from sm_emulate.lifecycle.interruptions import Interruptions
     from sm_emulate.lifecycle.training_result import TrainingResult
     from sm_emulate.request.training import TrainingRequest
 
@@ -40,6 +43,7 @@ def train(
     platform: Platform | None = None,
     gpus: str = "auto",
     stop_grace_s: float = STOP_GRACE_SECONDS,
+    interruptions: Interruptions | None = None,
     listeners: Sequence[Listener] = (),
     ready: Callable[[TrainingJob], None] | None = None,
     vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
@@ -54,6 +58,7 @@ def train(
         platform: profile, settings, region and account of the SageMaker that is emulated.
         gpus: `auto`, `none`, `all`, a number, or `device=ID[,ID...]`.
         stop_grace_s: seconds between SIGTERM and SIGKILL.
+        interruptions: when its managed spot instances are taken away.
         listeners: hear every event, one at a time.
         ready: given the job just before it runs, so that another thread or a signal handler can `stop()` it.
         vary: changes each container before it is made.
@@ -65,7 +70,10 @@ def train(
         MachineError: this machine cannot run it.
     """
     runs = _runs(home)
-    request = _checked(request, runs)
+    platform = platform or Platform()
+    request = _checked(request, runs, platform)
+    if interruptions is not None:
+        interruptions.check(request)
     with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.resource_config.first_instance_type, engine=used)
         image = find_image(used, request.algorithm_specification.training_image, listeners)
@@ -78,6 +86,7 @@ def train(
                 platform=platform,
                 gpus=wanted,
                 stop_grace_s=stop_grace_s,
+                interruptions=interruptions,
                 listeners=(files, *listeners),
                 vary=vary,
                 vary_files=vary_files,
@@ -113,8 +122,8 @@ def plan(
         RequestError: something asked for is wrong or not emulated.
     """
     runs = _runs(home)
-    request = _checked(request, runs)
     platform = platform or Platform()
+    request = _checked(request, runs, platform)
     run = runs.folder("training-jobs", request.training_job_name)
     cluster = cluster_of(request.resource_config)
     planned = []
@@ -159,10 +168,14 @@ def _runs(home: Path | None) -> Runs:
     return Runs(home.absolute() if home else default_home(os.environ))
 
 
-def _checked(request: TrainingRequest, runs: Runs) -> TrainingRequest:
+def _checked(request: TrainingRequest, runs: Runs, platform: Platform) -> TrainingRequest:
     """Refuse what cannot be run; a request without an output path of its own goes into its run folder."""
     check_emulated(request)
     check_local(request)
+    for path in synced_paths(request, platform.settings):
+        store_of(path.uri, platform.s3)
+        if path.uri.startswith("file://"):
+            check_writable(Path(path.uri.removeprefix("file://")), what=f"the folder for {path.name}")
     name, output = request.training_job_name, request.output_data_config
     anywhere = Runs(default_home(os.environ)).folder("training-jobs", name).path
     if output.local_path != anywhere:

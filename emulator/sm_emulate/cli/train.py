@@ -35,6 +35,7 @@ Examples:
       --metric 'loss=loss: ([0-9.]+)' --output-path ./models
   sm-emulate train my-image --instance-count 2 --instance-type ml.c5.xlarge
   sm-emulate train --request job.json --channel train=./data --output json
+  sm-emulate train my-image --checkpoint-path ./checkpoints --spot --interrupt-after 20,15
   sm-emulate train my-image --channel train=./data --dry-run
 \b
 Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second one kills it at once.
@@ -67,6 +68,25 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
     "--gpus", default="auto", show_default=True, metavar="WHICH", help="auto, none, all, N or device=ID,..."
 )
 @click.option("--max-run", metavar="DURATION", help="MaxRuntimeInSeconds: 90, 15m, 2h.  [default: 1 day]")
+@click.option("--checkpoint-path", metavar="DIR", help="CheckpointConfig's S3Uri: a folder, or s3://...")
+@click.option("--checkpoint-local-path", metavar="PATH",
+              help="The checkpoint directory in the container.  [default: /opt/ml/checkpoints]")  # fmt: skip
+@click.option("--tensorboard-output", metavar="DIR",
+              help="TensorBoardOutputConfig: DIR/JOB/tensorboard-output/ is kept like its LocalPath.")  # fmt: skip
+@click.option("--debug-output", metavar="DIR",
+              help="DebugHookConfig: DIR/JOB/debug-output/ is kept like its LocalPath.")  # fmt: skip
+@click.option("--profiler-output", metavar="DIR",
+              help="ProfilerConfig: DIR/JOB/profiler-output/ is kept like /opt/ml/output/profiler.")  # fmt: skip
+@click.option("--spot", "--enable-managed-spot-training", "spot", is_flag=True,
+              help="EnableManagedSpotTraining.")  # fmt: skip
+@click.option("--max-wait", metavar="DURATION",
+              help="MaxWaitTimeInSeconds of a spot job.  [default: that of --max-run]")  # fmt: skip
+@click.option("--interrupt-after", metavar="SECONDS[,SECONDS...]",
+              help="Take a spot job's instances away after so many seconds of Training, once for each.")  # fmt: skip
+@click.option("--interrupted-for", type=Seconds(min=0), default=0.0, show_default=True, metavar="SECONDS",
+              help="How long the job is Interrupted then, before it starts again.")  # fmt: skip
+@click.option("--max-retries", type=int, metavar="N",
+              help="RetryStrategy: start again after an InternalServerError, such as an engine that breaks.")  # fmt: skip
 @click.option("--stop-grace", type=Seconds(min=0), default=120.0, show_default=True, metavar="SECONDS",
               help="Between SIGTERM and SIGKILL.")  # fmt: skip
 @click.option("--enable-network-isolation", is_flag=True, help="No way out of the containers.")
@@ -99,7 +119,7 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
     from sm_emulate.request import flags as read
     from sm_emulate.request.json_file import read_object
     from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, DEFAULT_ROLE_ARN, default_job_name
-    from sm_emulate.request.override import override
+    from sm_emulate.request.override import override, wait_as_long_as_it_runs
     from sm_emulate.request.service_model import load
     from sm_emulate.request.training import OPERATION, from_aws
     from sm_emulate.storage.runs import default_cache, default_home
@@ -118,6 +138,16 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
         "metrics": [read.metric(text) for text in flags["metrics"]],
         "max_runtime_in_seconds": None if max_run is None else read.duration(max_run, what="--max-run"),
         "network_isolation": flags["enable_network_isolation"],
+        "spot": flags["spot"],
+        "max_wait_time_in_seconds": None
+        if flags["max_wait"] is None
+        else read.duration(flags["max_wait"], what="--max-wait"),
+        "maximum_retry_attempts": flags["max_retries"],
+        "checkpoints": flags["checkpoint_path"],
+        "checkpoint_local_path": flags["checkpoint_local_path"],
+        "tensorboard_output": flags["tensorboard_output"],
+        "debug_output": flags["debug_output"],
+        "profiler_output": flags["profiler_output"],
     }
     if flags["request_file"] is None:
         if flags["image"] is None:
@@ -142,13 +172,23 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
         **given,
     )
     model = load(OPERATION, cache_dir=default_cache(os.environ))
-    return from_aws(override(document, over), model=model)
+    whole = override(document, over)
+    if flags["spot"]:
+        wait_as_long_as_it_runs(whole)
+    return from_aws(whole, model=model)
 
 
 def _run(request: TrainingRequest, platform: Platform, flags: dict[str, Any]) -> int:
     from sm_emulate.api.training import train as run_job
     from sm_emulate.errors import ExitCode
+    from sm_emulate.lifecycle.interruptions import Interruptions
+    from sm_emulate.request.flags import seconds_each
 
+    after = flags["interrupt_after"]
+    interruptions = Interruptions(
+        after_s=() if after is None else seconds_each(after, what="--interrupt-after"),
+        wait_s=flags["interrupted_for"],
+    )
     several = request.resource_config.total_instances > 1
     with Interrupts() as interrupts, terminal(mark_hosts=several, quiet=flags["quiet"]) as told:
         result = run_job(
@@ -158,6 +198,7 @@ def _run(request: TrainingRequest, platform: Platform, flags: dict[str, Any]) ->
             platform=platform,
             gpus=flags["gpus"],
             stop_grace_s=flags["stop_grace"],
+            interruptions=interruptions,
             listeners=(told,),
             ready=interrupts.stop,
         )

@@ -12,5 +12,13 @@ if TYPE_CHECKING:
 
 def companions_of(around: Surroundings) -> Iterator[Companion]:
     """Give the companions of a job; a job whose data lies here needs none, and imports none."""
-    del around
-    yield from ()
+    request = around.request
+    if (
+        request.checkpoint_config
+        or request.debug_hook_config
+        or request.tensor_board_output_config
+        or request.profiler_config
+    ):
+        from sm_emulate.lifecycle.synced_folder import synced_folders
+
+        yield from synced_folders(around)

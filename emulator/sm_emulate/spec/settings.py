@@ -28,6 +28,17 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.channels.file-writable",),
     ),
     Setting(
+        name="checkpoint-folder",
+        choices=("private", "shared"),
+        default=lambda _: "private",
+        about=(
+            "What a container sees as its checkpoint directory when S3Uri is a folder of this machine: private is a copy "
+            "of each host's own that is kept like that folder, with SageMaker's sidecar files, as on the platform; shared "
+            "is that folder itself, in every host at once, where nothing is copied."
+        ),
+        facts=("training.outputs.checkpoints",),
+    ),
+    Setting(
         name="config-directory-mode",
         kind=Kind.MODE,
         choices=("0644", "0755"),
@@ -109,6 +120,16 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.outputs.failure-host",),
     ),
     Setting(
+        name="job-run-number",
+        choices=("attempts", "retries"),
+        default=lambda _: "attempts",
+        about=(
+            "What jobRunNumber of init-config.json counts: attempts is every start of the job's instances, also after a "
+            "spot interruption; retries is those by RetryStrategy alone. Only the 1 of a first run was ever seen."
+        ),
+        facts=("training.config.init-config",),
+    ),
+    Setting(
         name="links-in-artifacts",
         choices=("keep", "follow", "skip"),
         default=lambda _: "keep",
@@ -180,6 +201,16 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.outputs.other-files",),
     ),
     Setting(
+        name="profilerconfig",
+        choices=("parameters", "request"),
+        default=lambda _: "parameters",
+        about=(
+            "What profilerconfig.json holds: parameters is ProfilingParameters with ProfilerEnabled, LocalPath and the "
+            "request's own, as the debugger's library reads it; request is ProfilerConfig as it was asked for."
+        ),
+        facts=("training.config.profilerconfig",),
+    ),
+    Setting(
         name="resource-topology",
         choices=("null", "absent"),
         default=lambda profile: profile.resource_topology,
@@ -195,6 +226,26 @@ SETTINGS: tuple[Setting, ...] = (
             "and there is no request parameter to raise it."
         ),
         facts=("training.resources.shared-memory", "hosting.start.shared-memory"),
+    ),
+    Setting(
+        name="spot-savings",
+        choices=("0", "50", "60", "70", "80", "90"),
+        default=lambda _: "70",
+        about=(
+            "By how many percent BillableTimeInSeconds of a managed spot job is below TrainingTimeInSeconds. The platform's "
+            "depends on the price of the day; its guide says up to 90."
+        ),
+        facts=("training.lifecycle.spot-billable",),
+    ),
+    Setting(
+        name="spot-signal",
+        choices=("SIGTERM", "none"),
+        default=lambda _: "SIGTERM",
+        about=(
+            "What a program hears of a spot interruption: SIGTERM and then the grace period of a stop, after EC2's notice of "
+            "two minutes; none is SIGKILL without a warning. Nothing is documented."
+        ),
+        facts=("training.lifecycle.spot-signal",),
     ),
     Setting(
         name="stop-nonzero-exit",

@@ -60,6 +60,14 @@ def download_failed(cause: str) -> str:
     return f"ClientError: Data download failed:{cause}"
 
 
+def upload_failed(cause: str) -> str:
+    """Give the FailureReason of files that could not be uploaded; only the prefix is known.
+
+    https://github.com/huggingface/blog/issues/114
+    """
+    return f"ClientError: Artifact upload failed:{cause}"
+
+
 def no_objects_found(uri: str, region: str, role_arn: str, bucket: str) -> str:
     """Give CreateTrainingJob's refusal of a prefix that matches nothing.
 
@@ -89,6 +97,11 @@ STOPPED = "Training job stopped"
 """No source: made like its neighbours."""
 MAX_RUNTIME_EXCEEDED = "Training job runtime exceeded MaxRuntimeInSeconds provided"
 """No source was found for this text either."""
+
+INTERRUPTED = "Training job interrupted"
+MAX_WAIT_TIME_EXCEEDED = "Training job wait time exceeded MaxWaitTimeInSeconds provided"
+RESTARTING = "Restarting the training job"
+"""No source for these three: made like their neighbours."""
 
 # Hosting
 

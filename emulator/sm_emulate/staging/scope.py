@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request.channel import FULLY_REPLICATED
-from sm_emulate.request.location import local_path
 
 if TYPE_CHECKING:
     from sm_emulate.request.training import TrainingRequest
@@ -43,11 +42,3 @@ def check_emulated(request: TrainingRequest) -> None:
                 expected=f"{FULLY_REPLICATED}, or one instance",
                 hint=_PAGE,
             )
-    checkpoints = request.checkpoint_config
-    if checkpoints is not None and local_path(checkpoints.s3_uri) is None:
-        raise RequestError(
-            "checkpoints can only be kept on this machine yet",
-            value=checkpoints.s3_uri,
-            expected="a path or file:///FOLDER",
-            hint=_PAGE,
-        )
