@@ -86,7 +86,7 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
 @click.option("--interrupted-for", type=Seconds(min=0), default=0.0, show_default=True, metavar="SECONDS",
               help="How long the job is Interrupted then, before it starts again.")  # fmt: skip
 @click.option("--max-retries", type=int, metavar="N",
-              help="RetryStrategy: start again after an InternalServerError, such as an engine that breaks.")  # fmt: skip
+              help="RetryStrategy: start again after an InternalServerError: an engine that breaks.")  # fmt: skip
 @click.option("--stop-grace", type=Seconds(min=0), default=120.0, show_default=True, metavar="SECONDS",
               help="Between SIGTERM and SIGKILL.")  # fmt: skip
 @click.option("--enable-network-isolation", is_flag=True, help="No way out of the containers.")

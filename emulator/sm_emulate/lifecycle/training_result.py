@@ -57,6 +57,13 @@ class TrainingResult:
                 phases[name] = round(phases.get(name, 0.0) + step.seconds, 3)
         return phases | {"Total": round(sum(phases.values()), 3)}
 
+    @property
+    def _billed(self) -> float:
+        """The part of the training time that is paid for: less on spot instances."""
+        if not self.request.enable_managed_spot_training:
+            return 1.0
+        return 1 - int(self.platform.settings.text("spot-savings")) / 100
+
     def describe(self) -> dict[str, Any]:
         """Give it as JSON in the shape of DescribeTrainingJob, plus an `Emulator` object; times are ISO 8601."""
         last = self.transitions[-1]
@@ -84,7 +91,8 @@ class TrainingResult:
             described["TrainingStartTime"] = _iso(training[0].start)
         if over:
             described["TrainingEndTime"] = _iso(last.start)
-            described["TrainingTimeInSeconds"] = described["BillableTimeInSeconds"] = max(1, round(trained))
+            described["TrainingTimeInSeconds"] = max(1, round(trained))
+            described["BillableTimeInSeconds"] = max(1, round(trained * self._billed))
         described["LastModifiedTime"] = _iso(last.start)
         described["SecondaryStatusTransitions"] = [
             {"Status": step.secondary.value, "StartTime": _iso(step.start)}

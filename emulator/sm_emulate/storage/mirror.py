@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ UPLOADING, UPLOADED = ".sagemaker-uploading", ".sagemaker-uploaded"
 """What SageMaker appends to a file's name to make the empty file beside it, during its upload and after it."""
 IGNORED = ".sagemaker-ignore"
 """Files of such a name are not uploaded: SageMaker's XGBoost writes its checkpoints under one, then renames them."""
+RESTLESS_SECONDS = 10.0
+"""What changes all the time, as a log does, is uploaded after so long though it does not rest."""
 _AT_ONCE = 4
 
 Signature = tuple[int, int, int]
@@ -59,6 +62,7 @@ class Mirror:
         self._there: dict[str, Signature] = {}
         """What the store has from this folder."""
         self._before: dict[str, Signature] = {}
+        self._new_since: dict[str, float] = {}
         self.left_out: dict[str, str] = {}
         self.closed: list[str] = []
         self._troubles: list[SmEmulateError] = []
@@ -98,10 +102,15 @@ class Mirror:
         """
         self._troubles = []
         seen = self._scan()
+        moment = time.monotonic()
+        new = {name: found for name, found in seen.files.items() if self._there.get(name) != found}
+        self._new_since = {name: self._new_since.get(name, moment) for name in new}
         changed = [
             name
-            for name, signature in seen.files.items()
-            if self._there.get(name) != signature and (not settled or self._before.get(name) == signature)
+            for name, found in new.items()
+            if not settled
+            or self._before.get(name) == found
+            or moment - self._new_since[name] > RESTLESS_SECONDS
         ]
         self._before, self.left_out, self.closed = seen.files, seen.left_out, seen.closed
         self._upload([(name, seen.files[name]) for name in changed])
@@ -137,6 +146,7 @@ class Mirror:
                 if not _is_file(file):
                     self._unmark(name, UPLOADING)
             self._there[name] = signature
+            self._new_since.pop(name, None)
             if _is_file(file):
                 self._mark(name, UPLOADED)
             self._unmark(name, UPLOADING)
@@ -170,8 +180,9 @@ class Mirror:
 
     def _unmark(self, name: str, suffix: str) -> None:
         if self._markers:
-            with suppress(FileNotFoundError), told("a marker of an upload cannot be removed", self.folder):
-                os.unlink(f"{self.folder / name}{suffix}")  # noqa: PTH108  # the name is not a path's own
+            marker = self.folder / f"{name}{suffix}"
+            with told("a marker of an upload cannot be removed", marker):
+                marker.unlink(missing_ok=True)
 
     def _scan(self) -> Seen:
         """Look at every file: names only, nothing is opened and no link followed."""

@@ -136,7 +136,8 @@ class Job:
             shutil.rmtree(self._home / "training-jobs" / self._name, ignore_errors=True)
 
     def _platform(self) -> api.Platform:
-        given = {"shm-size": "1g" if self._way.roomy_shm else "64m"}
+        # the probe has a folder of its own for each run's checkpoints, and puts the sidecars there itself
+        given = {"shm-size": "1g" if self._way.roomy_shm else "64m", "checkpoint-folder": "shared"}
         if self._way.open_folders:
             given["config-directory-mode"] = "0755"
         return api.platform(settings=given)
