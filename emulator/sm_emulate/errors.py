@@ -9,6 +9,7 @@
     │   ├── EngineNotFoundError    exit 3   no container engine answers
     │   ├── ImageNotFoundError     exit 3   neither here nor in a registry
     │   ├── GpuNotFoundError       exit 3   a GPU was asked for that is not there
+    │   ├── StorageError           exit 3   S3 refused, or cannot be reached
     │   └── EngineError            exit 3   the engine refused a call
     │       ├── NotFoundError      exit 3   a container or network that is gone
     │       └── StartError         exit 3   the engine could not start the program (the job blames the image)
@@ -134,6 +135,10 @@ class ImageNotFoundError(MachineError):
 
 class GpuNotFoundError(MachineError):
     code = "no-gpu"
+
+
+class StorageError(MachineError):
+    code = "storage"
 
 
 class EngineError(MachineError):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         training_request,
         training_request_from_aws,
     )
+    from sm_emulate.api.series import metrics
     from sm_emulate.api.training import HostPlan, plan, train
     from sm_emulate.artifacts.unpack import unpack_model
     from sm_emulate.engine.discover import connect
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from sm_emulate.spec.invocation import CONTAINER_USER_AGENT
     from sm_emulate.spec.profiles import PlatformProfile, profile_named
     from sm_emulate.spec.settings import Settings
+    from sm_emulate.storage.metric_series import MetricPoint
 
 __all__ = [
     "CONTAINER_USER_AGENT",
@@ -65,6 +67,7 @@ __all__ = [
     "Image",
     "ImageFiles",
     "Listener",
+    "MetricPoint",
     "Mount",
     "PingOutcome",
     "Platform",
@@ -81,6 +84,7 @@ __all__ = [
     "examine",
     "find_image",
     "invoke",
+    "metrics",
     "new_endpoint",
     "open_image",
     "ping",
@@ -111,6 +115,7 @@ _HOME = {
     "Image": "engine.protocol",
     "ImageFiles": "api.images",
     "Listener": "engine.protocol",
+    "MetricPoint": "storage.metric_series",
     "Mount": "engine.protocol",
     "PingOutcome": "gateway.ping",
     "Platform": "lifecycle.platform",
@@ -127,6 +132,7 @@ _HOME = {
     "examine": "api.doctor",
     "find_image": "api.images",
     "invoke": "api.hosting",
+    "metrics": "api.series",
     "new_endpoint": "api.hosting",
     "open_image": "api.images",
     "ping": "gateway.ping",

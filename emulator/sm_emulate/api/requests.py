@@ -19,6 +19,7 @@ from sm_emulate.request.service_model import load
 from sm_emulate.spec.profiles import DEFAULT_PROFILE, profile_named
 from sm_emulate.spec.settings import Settings
 from sm_emulate.storage.runs import Runs, default_cache, default_home
+from sm_emulate.storage.s3_place import s3_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,8 +61,9 @@ def training_request(
     channels: Mapping[str, Source] | Sequence[str] | None = None,
     hyperparameters: Mapping[str, object] | None = None,
     job_name: str | None = None,
-    instance_type: str = DEFAULT_INSTANCE_TYPE,
+    instance_type: str | None = None,
     instance_count: int = 1,
+    volume_size_in_gb: int | None = None,
     input_mode: str = "File",
     environment: Mapping[str, str] | None = None,
     entrypoint: Sequence[str] = (),
@@ -81,8 +83,10 @@ def training_request(
         channels: by name, a path or what `channel` gives; or texts, as `--channel` takes them.
         hyperparameters: what is no string becomes its JSON text.
         job_name: the image's name and the time by default.
-        instance_type: decides what the container is told, and with `gpus="auto"` whether it gets GPUs.
+        instance_type: decides what the container is told, the vCPUs and the memory that it gets, and with
+            `gpus="auto"` its GPUs; by default it is told ml.m5.large, and gets all of this machine.
         instance_count: hosts, named algo-1 to algo-N.
+        volume_size_in_gb: of the volume that holds /opt/ml: a warning says when the job needs more.
         input_mode: of the channels that say nothing themselves.
         environment: the job's own variables.
         entrypoint: in place of the image's ENTRYPOINT.
@@ -106,8 +110,9 @@ def training_request(
         job_name=name,
         role_arn=role_arn,
         output_path=os.fspath(output_path),
-        instance_type=instance_type,
+        instance_type=instance_type or DEFAULT_INSTANCE_TYPE,
         instance_count=instance_count,
+        volume_size_in_gb=volume_size_in_gb,
         channels=[_named(each, source) for each, source in channels.items()]
         if isinstance(channels, Mapping)
         else [channel_of_text(text) for text in channels or ()],
@@ -123,7 +128,8 @@ def training_request(
     )
     if checkpoints is not None:
         document["CheckpointConfig"] = {"S3Uri": os.fspath(checkpoints)}
-    return training_request_from_aws(document)
+    request = training_request_from_aws(document)
+    return request if instance_type is not None else jobs.unsized(request)
 
 
 def training_request_from_aws(
@@ -187,6 +193,8 @@ def platform(
     settings: Mapping[str, str] | None = None,
     region: str = "us-east-1",
     account: str = "123456789012",
+    s3: str | None = None,
+    home: Path | None = None,
 ) -> Platform:
     """Say which SageMaker is emulated.
 
@@ -195,12 +203,24 @@ def platform(
         settings: by name, where its behaviour is not known for certain; docs/level-of-support.md lists all.
         region: in ARNs and variables.
         account: twelve digits.
+        s3: what `s3://` means: `aws` (where boto3's own configuration points), `embedded` (folders of this machine), or
+            the URL of one. SM_EMULATE_S3 or `aws` by default.
+        home: the folder of all runs, where the embedded S3 has its buckets; SM_EMULATE_HOME by default.
 
     Raises:
-        RequestError: an unknown profile or setting, or a value that it does not take.
+        RequestError: an unknown profile, setting or S3, or a value that it does not take.
     """
     dated = profile_named(profile)
-    return Platform(profile=dated, settings=Settings(dated, settings), region=region, account=account)
+    return Platform(
+        profile=dated,
+        settings=Settings(dated, settings),
+        region=region,
+        account=account,
+        s3=s3_place(
+            s3 or os.environ.get("SM_EMULATE_S3") or "aws",
+            home=home.absolute() if home else default_home(os.environ),
+        ),
+    )
 
 
 def _named(name: str, source: Source) -> dict[str, Any]:

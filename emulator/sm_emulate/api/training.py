@@ -75,7 +75,10 @@ def train(
     if interruptions is not None:
         interruptions.check(request)
     with engine_for(engine) as used:
-        wanted = gpu_request(gpus, instance_type=request.resource_config.first_instance_type, engine=used)
+        wanted = {
+            each: gpu_request(gpus, instance_type=each, engine=used)
+            for each in request.resource_config.instance_types
+        }
         image = find_image(used, request.algorithm_specification.training_image, listeners)
         with runs.create("training-jobs", request.training_job_name) as run, RunFiles(run) as files:
             job = TrainingJob(
@@ -125,7 +128,7 @@ def plan(
     platform = platform or Platform()
     request = _checked(request, runs, platform)
     run = runs.folder("training-jobs", request.training_job_name)
-    cluster = cluster_of(request.resource_config)
+    cluster = cluster_of(request.resource_config, mixed=platform.settings.text("host-numbers") == "mixed")
     planned = []
     for host in cluster.hosts:
         tree = staged_tree(

@@ -14,6 +14,7 @@ COMMANDS = {
     "rule": ("sm_emulate.cli.rules", "Print the page of a rule."),
     "ps": ("sm_emulate.cli.runs", "List training jobs and endpoints."),
     "describe": ("sm_emulate.cli.runs", "Show a run as AWS's Describe call does."),
+    "metrics": ("sm_emulate.cli.metrics", "Print or plot the metrics of a job."),
     "logs": ("sm_emulate.cli.runs", "Print a run's container logs."),
     "stop": ("sm_emulate.cli.runs", "Stop a running job or endpoint."),
     "clean": ("sm_emulate.cli.runs", "Remove what dead runs left, and old runs."),

@@ -63,8 +63,17 @@ def output_option(command: Command) -> Command:
 
 
 def platform_options(command: Command) -> Command:
-    """`--platform-profile`, `--setting`, `--region`: which SageMaker is emulated."""
+    """`--platform-profile`, `--setting`, `--region`, `--s3`: which SageMaker is emulated, and which S3."""
     for option in (
+        click.option(
+            "--s3",
+            default="aws",
+            show_default=True,
+            envvar="SM_EMULATE_S3",
+            metavar="WHICH",
+            shell_complete=complete_s3,
+            help="What s3:// means: aws (boto3's configuration says where), embedded (folders of ours), or a URL.",
+        ),
         click.option(
             "--region", default="us-east-1", show_default=True, help="Region in ARNs and variables."
         ),
@@ -94,10 +103,12 @@ def platform_of(flags: Mapping[str, Any]) -> Platform:
     from sm_emulate.request.flags import key_values
     from sm_emulate.spec.profiles import profile_named
     from sm_emulate.spec.settings import Settings
+    from sm_emulate.storage.s3_place import s3_place
 
     profile = profile_named(flags["platform_profile"])
     settings = Settings(profile, key_values(flags["settings"], what="setting"))
-    return Platform(profile=profile, settings=settings, region=flags["region"])
+    s3 = s3_place(flags["s3"], home=runs_of(flags.get("home")).home)
+    return Platform(profile=profile, settings=settings, region=flags["region"], s3=s3)
 
 
 def terminal(*, mark_hosts: bool = False, quiet: bool = False) -> Terminal:
@@ -137,11 +148,22 @@ def complete_running(ctx: click.Context, _option: click.Parameter, incomplete: s
     return [run.name for run in runs if run.name.startswith(incomplete)]
 
 
+def complete_jobs(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
+    """Offer the names of jobs, which are no endpoints, to the shell."""
+    runs = [run for run in runs_of(ctx.params.get("home")).all() if run.kind != "endpoints"]
+    return [run.name for run in runs if run.name.startswith(incomplete)]
+
+
 def complete_settings(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
     """Offer the names of settings to the shell."""
     from sm_emulate.spec.settings import SETTINGS
 
     return [f"{setting.name}=" for setting in SETTINGS if setting.name.startswith(incomplete)]
+
+
+def complete_s3(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
+    """Offer the names of S3s to the shell."""
+    return [name for name in ("aws", "embedded", "http://") if name.startswith(incomplete)]
 
 
 def complete_runs(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:

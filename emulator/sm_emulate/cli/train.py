@@ -34,6 +34,8 @@ Examples:
   sm-emulate train my-image --channel train=./data,mode=FastFile --hyperparameter epochs=3 \\
       --metric 'loss=loss: ([0-9.]+)' --output-path ./models
   sm-emulate train my-image --instance-count 2 --instance-type ml.c5.xlarge
+  sm-emulate train my-image --instance-group data=ml.c5.xlarge:2 --instance-group gpu=ml.g5.xlarge:1 \\
+      --channel train=./data,instance-groups=data
   sm-emulate train --request job.json --channel train=./data --output json
   sm-emulate train my-image --checkpoint-path ./checkpoints --spot --interrupt-after 20,15
   sm-emulate train my-image --channel train=./data --dry-run
@@ -57,8 +59,12 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
 @click.option(
     "--environment", multiple=True, metavar="KEY=VALUE", help="One variable of the job's Environment."
 )
-@click.option("--instance-type", metavar="TYPE", help="Instance type.  [default: ml.m5.large]")
+@click.option("--instance-type", metavar="TYPE",
+              help="Instance type: also limits vCPUs and memory.  [default: ml.m5.large, no limits]")  # fmt: skip
 @click.option("--instance-count", type=int, metavar="N", help="Hosts, named algo-1 to algo-N.  [default: 1]")
+@click.option("--instance-group", "instance_groups", multiple=True, metavar="NAME=TYPE:COUNT",
+              help="A group of a heterogeneous cluster.")  # fmt: skip
+@click.option("--volume-size", type=int, metavar="GB", help="VolumeSizeInGB: warn where the job needs more.")
 @click.option("--input-mode", metavar="MODE", help="TrainingInputMode of all channels.  [default: File]")
 @click.option("--entrypoint", multiple=True, metavar="WORD", help="ContainerEntrypoint, one word each.")
 @click.option(
@@ -121,7 +127,7 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
     from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, DEFAULT_ROLE_ARN, default_job_name
     from sm_emulate.request.override import override, wait_as_long_as_it_runs
     from sm_emulate.request.service_model import load
-    from sm_emulate.request.training import OPERATION, from_aws
+    from sm_emulate.request.training import OPERATION, from_aws, unsized
     from sm_emulate.storage.runs import default_cache, default_home
 
     hyperparameters = (
@@ -148,6 +154,8 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
         "tensorboard_output": flags["tensorboard_output"],
         "debug_output": flags["debug_output"],
         "profiler_output": flags["profiler_output"],
+        "instance_groups": [read.instance_group(text) for text in flags["instance_groups"]],
+        "volume_size_in_gb": flags["volume_size"],
     }
     if flags["request_file"] is None:
         if flags["image"] is None:
@@ -161,13 +169,15 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
     output_path = flags["output_path"]
     if output_path is None and not document:
         output_path = str(home / "training-jobs" / str(name))
+    # groups, or the document, say how many of what
+    told = bool(document) or bool(flags["instance_groups"])
     over = read.training_document(
         image=flags["image"],
         job_name=name,
         role_arn=flags["role_arn"] or (None if document else DEFAULT_ROLE_ARN),
         output_path=output_path,
-        instance_type=flags["instance_type"] or (None if document else DEFAULT_INSTANCE_TYPE),
-        instance_count=1 if flags["instance_count"] is None and not document else flags["instance_count"],
+        instance_type=flags["instance_type"] or (None if told else DEFAULT_INSTANCE_TYPE),
+        instance_count=1 if flags["instance_count"] is None and not told else flags["instance_count"],
         input_mode=flags["input_mode"] or (None if document else "File"),
         **given,
     )
@@ -175,7 +185,8 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
     whole = override(document, over)
     if flags["spot"]:
         wait_as_long_as_it_runs(whole)
-    return from_aws(whole, model=model)
+    request = from_aws(whole, model=model)
+    return request if told or flags["instance_type"] else unsized(request)
 
 
 def _run(request: TrainingRequest, platform: Platform, flags: dict[str, Any]) -> int:

@@ -78,6 +78,8 @@ class ContainerSpec:
     cpus: float | None = None
     memory_bytes: int | None = None
     shm_bytes: int | None = None
+    ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Soft and hard limit by name, as `nofile`; -1 is unlimited."""
     read_only_root: bool = False
     host_user_namespace: bool = False
     """Root inside is root outside even where the engine maps users: to hand files back, never for jobs."""
@@ -100,6 +102,8 @@ class ContainerSpec:
         ):
             if value is not None:
                 argv += [flag, str(value)]
+        for name, (soft, hard) in self.ulimits.items():
+            argv += ["--ulimit", f"{name}={soft}:{hard}"]
         for alias in self.aliases:
             argv += ["--network-alias", alias]
         for line in self.extra_hosts:

@@ -43,6 +43,9 @@ def creation(
         # without swap, as on the platform's instances
         "MemorySwap": spec.memory_bytes,
         "ShmSize": spec.shm_bytes,
+        "Ulimits": [
+            {"Name": name, "Soft": soft, "Hard": hard} for name, (soft, hard) in spec.ulimits.items()
+        ],
         "ReadonlyRootfs": spec.read_only_root,
         "UsernsMode": "host" if spec.host_user_namespace else None,
         "SecurityOpt": ["label=disable"] if label_disable else None,

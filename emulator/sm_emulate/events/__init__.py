@@ -86,6 +86,9 @@ class MetricRecorded(Event):
 
     name: str
     value: float
+    host: str = ""
+    step: int = 0
+    """The how manieth value of this metric on this host, from 1 on."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from sm_emulate.artifacts.metrics import MetricDefinition, MetricWatcher
@@ -31,6 +32,7 @@ class LogMetrics:
             ]
         )
         self._publish = publish
+        self._steps: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
 
     def search(self, lines: LogLines) -> None:
@@ -39,7 +41,17 @@ class LogMetrics:
             with self._lock:
                 found = self._watcher.feed(line, lines.at)
             for metric in found:
-                self._publish(MetricRecorded(at=lines.at, name=metric.name, value=metric.value))
+                of_host = (metric.name, lines.host)  # a host's lines come one after the other
+                self._steps[of_host] += 1
+                self._publish(
+                    MetricRecorded(
+                        at=lines.at,
+                        name=metric.name,
+                        value=metric.value,
+                        host=lines.host,
+                        step=self._steps[of_host],
+                    )
+                )
 
     def final(self) -> tuple[FinalMetricData, ...]:
         """Give the last value of each metric so far."""

@@ -31,7 +31,7 @@ from sm_emulate.staging.cluster import cluster_of
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
@@ -54,7 +54,7 @@ class TrainingJob:
         engine: runs the containers.
         run: a new run folder that this process holds; it keeps everything that the job leaves.
         platform: which SageMaker.
-        gpus: the GPUs of each host.
+        gpus: the GPUs of a host, by its instance type.
         stop_grace_s: between SIGTERM and SIGKILL.
         interruptions: when its spot instances are taken away.
         listeners: hear what happens.
@@ -73,7 +73,7 @@ class TrainingJob:
         engine: Engine,
         run: RunFolder,
         platform: Platform | None = None,
-        gpus: GpuRequest | None = None,
+        gpus: Mapping[str, GpuRequest | None] | None = None,
         stop_grace_s: float = STOP_GRACE_SECONDS,
         interruptions: Interruptions | None = None,
         listeners: Sequence[Listener] = (),
@@ -82,7 +82,9 @@ class TrainingJob:
     ) -> None:
         self.request, self.image, self.run_folder = request, image, run
         self.platform = platform or Platform()
-        self.cluster = cluster_of(request.resource_config)
+        self.cluster = cluster_of(
+            request.resource_config, mixed=self.platform.settings.text("host-numbers") == "mixed"
+        )
         self.created = now()
         self.session = uuid4().hex
         self._publish = Publisher((self._keep, *listeners))
@@ -95,7 +97,7 @@ class TrainingJob:
             platform=self.platform,
             image=image,
             engine=engine,
-            gpus=gpus,
+            gpus=gpus or {},
             run_folder=run,
             session=self.session,
             labels=labels_of(run, self.session),

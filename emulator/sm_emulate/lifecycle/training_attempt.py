@@ -15,6 +15,7 @@ from sm_emulate.events import ContainerStarted, Warned
 from sm_emulate.lifecycle.attempt import Attempt, Interruption, Stop
 from sm_emulate.lifecycle.companion import Companions, Surroundings
 from sm_emulate.lifecycle.companions import companions_of
+from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.training_container import container_spec
 from sm_emulate.staging.tree import staged_tree
 from sm_emulate.storage.trouble import told
@@ -44,7 +45,7 @@ class JobParts:
     platform: Platform
     image: Image
     engine: Engine
-    gpus: GpuRequest | None
+    gpus: Mapping[str, GpuRequest | None]
     run_folder: RunFolder
     session: str
     labels: Mapping[str, str]
@@ -176,6 +177,13 @@ class TrainingAttempt:
     def _begin(self, containers: Containers, network: str | None) -> None:
         parts = self._parts
         again = f"-{self._number}" if self._number > 1 else ""
+        limits = limits_of(
+            [host.instance_type for host in parts.cluster.hosts],
+            chosen=parts.request.resource_config.chosen,
+            engine=parts.engine,
+            settings=parts.platform.settings,
+            publish=parts.publish,
+        )
         for host in parts.cluster.hosts:
             spec = container_spec(
                 parts.request,
@@ -185,7 +193,8 @@ class TrainingAttempt:
                 image=parts.image.id,
                 platform=parts.platform,
                 network=network,
-                gpus=parts.gpus,
+                gpus=parts.gpus.get(host.instance_type),
+                limits=limits[host.instance_type],
                 labels=parts.labels,
                 name=f"sm-emulate-{host.name}-{parts.session[:12]}{again}",
             )

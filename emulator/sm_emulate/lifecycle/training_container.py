@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sm_emulate.engine.protocol import LABEL_HOST, ContainerSpec, Mount
+from sm_emulate.spec.setting import ulimit
 from sm_emulate.spec.training_job import command_for, environment, hostname, private_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sm_emulate.engine.protocol import GpuRequest
+    from sm_emulate.lifecycle.instance_limits import Limits
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.training import TrainingRequest
+    from sm_emulate.spec.settings import Settings
     from sm_emulate.staging.cluster import Cluster, Host
     from sm_emulate.staging.tree import StagedTree
 
@@ -29,6 +32,7 @@ def container_spec(
     gpus: GpuRequest | None,
     labels: Mapping[str, str],
     name: str | None = None,
+    limits: Limits | None = None,
 ) -> ContainerSpec:
     """Describe one host's container.
 
@@ -58,9 +62,29 @@ def container_spec(
             for each in tree.placed
         ),
         network=network,
-        aliases=() if alone else (host.name,),
+        # a name that comes late is given by `HostNames`
+        aliases=() if alone or settings.number("host-name-delay") else (host.name,),
         extra_hosts=(f"{host.name}:127.0.0.1",) if alone else (),
         gpus=gpus,
+        cpus=limits.cpus if limits else None,
+        memory_bytes=limits.memory_bytes if limits else None,
         shm_bytes=settings.number("shm-size"),
+        ulimits=ulimits(settings),
         labels={**labels, LABEL_HOST: host.name},
     )
+
+
+ULIMITS = {
+    "core": "ulimit-core",
+    "memlock": "ulimit-memlock",
+    "nofile": "ulimit-nofile",
+    "nproc": "ulimit-nproc",
+    "stack": "ulimit-stack",
+}
+"""The setting that decides each."""
+
+
+def ulimits(settings: Settings) -> dict[str, tuple[int, int]]:
+    """Give the ulimits that are set; the engine's own hold for the rest."""
+    given = {name: settings.text(setting) for name, setting in ULIMITS.items()}
+    return {name: ulimit(text) for name, text in given.items() if text != "engine"}

@@ -6,7 +6,8 @@ import json
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
-from sm_emulate.events import LogLines, LogPart, Progress
+from sm_emulate.events import LogLines, LogPart, MetricRecorded, Progress
+from sm_emulate.storage.metric_series import as_line
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
@@ -28,11 +29,12 @@ _encode = json.JSONEncoder(default=str).encode  # made once: an endpoint writes 
 
 
 class RunFiles:
-    """Listens to one run and writes `logs/<host>.log` and `events.ndjson`."""
+    """Listens to one run and writes `logs/<host>.log`, `events.ndjson` and, where there are any, `metrics.ndjson`."""
 
     def __init__(self, run: RunFolder) -> None:
         self._run = run
         self._logs: dict[str, IO[bytes]] = {}
+        self._metrics: IO[str] | None = None
         self._events: IO[str] = run.events.open("a", encoding="utf-8", buffering=1)
 
     def __call__(self, event: Event) -> None:
@@ -45,6 +47,13 @@ class RunFiles:
                 log.flush()
             elif not isinstance(event, Progress):
                 self._events.write(_encode(as_record(event)) + "\n")
+                if isinstance(event, MetricRecorded):
+                    self._note(event)
+
+    def _note(self, metric: MetricRecorded) -> None:
+        if self._metrics is None:
+            self._metrics = self._run.metrics.open("a", encoding="utf-8", buffering=1)
+        self._metrics.write(as_line(metric))
 
     def __enter__(self) -> RunFiles:
         return self
@@ -53,5 +62,7 @@ class RunFiles:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._events.close()
+        if self._metrics is not None:
+            self._metrics.close()
         for log in self._logs.values():
             log.close()

@@ -43,12 +43,19 @@ def raw() -> Any:
     return field(default_factory=dict, metadata={"aws": None}, repr=False)
 
 
+def beside(default: Any) -> Any:
+    """Declare a field that the API has no name for: it is neither read from a document nor written into one."""
+    return field(default=default)
+
+
 def build(kind: type[T], document: Mapping[str, Any]) -> T:
     """Read a value of `kind` from a document that was found sound."""
     given: dict[str, Any] = {}
     named: set[str] = set()
     keeps_rest: str | None = None
     for one in fields(kind):  # type: ignore[arg-type]  # every kind here is a dataclass
+        if "aws" not in one.metadata:
+            continue
         name = one.metadata["aws"]
         if name is None:
             keeps_rest = one.name
@@ -65,6 +72,8 @@ def write(value: Any) -> dict[str, Any]:
     """Give the document of a value; members at their default are left out."""
     document: dict[str, Any] = {}
     for one in fields(value):
+        if "aws" not in one.metadata:
+            continue
         inner = getattr(value, one.name)
         name = one.metadata["aws"]
         if name is None:

@@ -138,6 +138,19 @@ def metric(text: str) -> dict[str, str]:
     return {"Name": name, "Regex": regex}
 
 
+def instance_group(text: str) -> dict[str, Any]:
+    """Read `NAME=TYPE:COUNT` into an InstanceGroup of the API; without a count it is 1."""
+    name, equals, rest = text.partition("=")
+    instance_type, colon, count = rest.partition(":")
+    if not equals or not name.strip() or not instance_type.strip() or (colon and not count.isdecimal()):
+        raise RequestError(
+            "--instance-group does not take this value",
+            value=shown(text),
+            expected="NAME=TYPE:COUNT, as workers=ml.c5.xlarge:2",
+        )
+    return {"InstanceGroupName": name, "InstanceType": instance_type, "InstanceCount": int(count or 1)}
+
+
 def duration(text: str, *, what: str) -> int:
     """Read `90`, `90s`, `15m`, `2h` or `1d` as seconds."""
     found = re.fullmatch(r"(\d+)([smhd]?)", text.strip().lower(), re.ASCII)
@@ -169,6 +182,8 @@ def training_document(
     output_path: str | None,
     instance_type: str | None,
     instance_count: int | None = 1,
+    instance_groups: Sequence[Mapping[str, Any]] = (),
+    volume_size_in_gb: int | None = None,
     channels: Sequence[Mapping[str, Any]] = (),
     hyperparameters: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
@@ -209,6 +224,8 @@ def training_document(
         ResourceConfig=_given(
             InstanceType=instance_type,
             InstanceCount=instance_count,
+            InstanceGroups=[dict(one) for one in instance_groups],
+            VolumeSizeInGB=volume_size_in_gb,
             KeepAlivePeriodInSeconds=keep_alive_period_in_seconds,
         ),
         StoppingCondition=_given(

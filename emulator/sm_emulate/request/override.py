@@ -26,10 +26,14 @@ def override(document: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, 
             merged[name] = _by_name(there, value, _NAMED[name])
         else:
             merged[name] = deepcopy(value)
-    resources = merged.get("ResourceConfig")
-    if isinstance(resources, dict) and "InstanceGroups" in resources and "InstanceType" in resources:
-        # one type and count were asked for in place of the groups
-        del resources["InstanceGroups"]
+    resources, asked = merged.get("ResourceConfig"), over.get("ResourceConfig")
+    if isinstance(resources, dict) and isinstance(asked, dict):
+        if "InstanceType" in asked and "InstanceGroups" not in asked:
+            # one type and count in place of groups, or groups in their place
+            resources.pop("InstanceGroups", None)
+        elif "InstanceGroups" in asked and not {"InstanceType", "InstanceCount"} & set(asked):
+            resources.pop("InstanceType", None)
+            resources.pop("InstanceCount", None)
     return merged
 
 

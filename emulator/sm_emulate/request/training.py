@@ -3,13 +3,13 @@
 # ruff: noqa: RUF009  # `member` is a field specifier: it gives a dataclasses.field
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request import location, training_rules
 from sm_emulate.request.channel import Channel, DataSource, FileSystemDataSource, S3DataSource
-from sm_emulate.request.document import build, member, raw, write
+from sm_emulate.request.document import beside, build, member, raw, write
 from sm_emulate.request.service_model import load
 from sm_emulate.request.validate import require
 
@@ -90,11 +90,20 @@ class ResourceConfig:
     instance_groups: tuple[InstanceGroup, ...] = member("InstanceGroups", default=(), of=InstanceGroup)
     volume_size_in_gb: int | None = member("VolumeSizeInGB", default=None)
     raw: Mapping[str, Any] = raw()
+    chosen: bool = beside(default=True)
+    """False where nobody named an instance type: containers then have all of this machine."""
 
     @property
     def first_instance_type(self) -> str:
         """The instance type, or that of the first group."""
         return self.instance_type or self.instance_groups[0].instance_type
+
+    @property
+    def instance_types(self) -> tuple[str, ...]:
+        """Those of all hosts, each once."""
+        return tuple(
+            dict.fromkeys(group.instance_type for group in self.instance_groups)
+        ) or (self.first_instance_type,)
 
     @property
     def total_instances(self) -> int:
@@ -226,6 +235,11 @@ def from_aws(
         ],
     )
     return build(TrainingRequest, location.absolute(document, _LOCATIONS, base_dir=base_dir))
+
+
+def unsized(request: TrainingRequest) -> TrainingRequest:
+    """Give the request as one whose instance type nobody has chosen."""
+    return replace(request, resource_config=replace(request.resource_config, chosen=False))
 
 
 def to_aws(request: TrainingRequest) -> dict[str, Any]:

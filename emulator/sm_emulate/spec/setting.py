@@ -23,6 +23,8 @@ _HOST_NAME = (
     r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
 )
 _SECONDS = r"[0-9]+"
+_LIMIT = r"(unlimited|[0-9]{1,18})"
+_ULIMIT = rf"{_LIMIT}(:{_LIMIT})?"
 
 
 class Kind(Enum):
@@ -31,7 +33,9 @@ class Kind(Enum):
     CHOICE = "one of its choices"
     MODE = "one of its choices, an octal mode"
     SIZE = "a number of bytes, or with k, m or g behind it, such as 64m"
+    ULIMIT = "unlimited, a number, or two with a colon between: the soft limit and the hard one"
     SECONDS = "a whole number of seconds, at least 1"
+    DELAY = "a whole number of seconds"
     INTERFACE = "a network interface name, such as eth0"
     HOST_NAME = "a host name, such as model.aws.local"
 
@@ -60,6 +64,8 @@ class Setting:
         """Say which values it takes."""
         if not self.choices:
             return self.kind.value
+        if self.kind not in (Kind.CHOICE, Kind.MODE):
+            return f"{', '.join(self.choices)}, or {self.kind.value}"
         *rest, last = self.choices
         return f"{', '.join(rest)} or {last}"
 
@@ -70,14 +76,20 @@ class Setting:
             RequestError: the setting does not take that value.
         """
         value: SettingValue | None = None
-        if self.kind is Kind.CHOICE:
-            value = text if text in self.choices else None
-        elif self.kind is Kind.MODE:
+        if self.kind is Kind.MODE:
             value = int(text, 8) if text in self.choices else None
+        elif text in self.choices:
+            value = text
+        elif self.kind is Kind.CHOICE:
+            value = None
         elif self.kind is Kind.SIZE:
             value = _size(text)
         elif self.kind is Kind.SECONDS:
             value = int(text) if re.fullmatch(_SECONDS, text) and int(text) > 0 else None
+        elif self.kind is Kind.DELAY:
+            value = int(text) if re.fullmatch(_SECONDS, text) else None
+        elif self.kind is Kind.ULIMIT:
+            value = text if re.fullmatch(_ULIMIT, text) and _in_order(text) else None
         elif self.kind is Kind.INTERFACE:
             value = text if re.fullmatch(_INTERFACE, text) else None
         else:
@@ -97,3 +109,14 @@ def _size(text: str) -> int | None:
     if match is None:
         return None
     return int(match[1]) * _UNITS[match[2].lower()] or None
+
+
+def ulimit(text: str) -> tuple[int, int]:
+    """Read a ULIMIT as the soft and the hard limit; -1 is the engine's word for unlimited."""
+    numbers = [-1 if part == "unlimited" else int(part) for part in text.split(":")]
+    return numbers[0], numbers[-1]
+
+
+def _in_order(text: str) -> bool:
+    soft, hard = ulimit(text)
+    return hard == -1 or -1 < soft <= hard

@@ -120,6 +120,39 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.outputs.failure-host",),
     ),
     Setting(
+        name="host-name-delay",
+        kind=Kind.DELAY,
+        default=lambda _: "0",
+        about=(
+            "Seconds until the names of a job's hosts resolve. The documentation tells programs to retry and gives no number. "
+            "With 0 a name resolves as soon as its host has started; with more the names stand on a second interface "
+            "(eth1), which hosts join when the time has come."
+        ),
+        facts=("training.resources.host-names",),
+    ),
+    Setting(
+        name="host-numbers",
+        choices=("mixed", "in-order"),
+        default=lambda _: "mixed",
+        about=(
+            "Which hosts the groups of a heterogeneous cluster have. That numbers do not follow the groups is known, by "
+            "which rule they are given is not: mixed deals them out to the groups in turn, from the last group on, which "
+            "gives the documentation's example (the first group is algo-2, the second algo-1 and algo-3); in-order "
+            "numbers group after group."
+        ),
+        facts=("training.config.heterogeneous-groups",),
+    ),
+    Setting(
+        name="instance-limits",
+        choices=("type", "none"),
+        default=lambda _: "type",
+        about=(
+            "What an instance type that was named limits: type gives each container its vCPUs and its memory, as far as "
+            "this machine has them; none gives all of this machine. Where no type was named there are no limits."
+        ),
+        facts=("training.resources.cpu-memory",),
+    ),
+    Setting(
         name="job-run-number",
         choices=("attempts", "retries"),
         default=lambda _: "attempts",
@@ -139,6 +172,17 @@ SETTINGS: tuple[Setting, ...] = (
             "are always left out."
         ),
         facts=("training.outputs.links",),
+    ),
+    Setting(
+        name="memory-limit",
+        kind=Kind.SIZE,
+        choices=("type",),
+        default=lambda _: "type",
+        about=(
+            "Memory of each container. Within an instance nothing limits a container, as far as is known; type takes "
+            "the memory of the instance type that was named, a number stands for an instance of another size."
+        ),
+        facts=("training.resources.out-of-memory",),
     ),
     Setting(
         name="metric-definitions-file",
@@ -266,6 +310,46 @@ SETTINGS: tuple[Setting, ...] = (
             "other listings without a date."
         ),
         facts=("training.config.trainingjobconfig-optional",),
+    ),
+    Setting(
+        name="ulimit-nofile",
+        kind=Kind.ULIMIT,
+        choices=("engine",),
+        default=lambda _: "engine",
+        about="Open files of a process in a container. None is documented for the platform: `engine` keeps what the container engine gives.",
+        facts=("training.resources.ulimits",),
+    ),
+    Setting(
+        name="ulimit-nproc",
+        kind=Kind.ULIMIT,
+        choices=("engine",),
+        default=lambda _: "engine",
+        about="Processes of the user in a container. None is documented for the platform: `engine` keeps what the container engine gives.",
+        facts=("training.resources.ulimits",),
+    ),
+    Setting(
+        name="ulimit-memlock",
+        kind=Kind.ULIMIT,
+        choices=("engine",),
+        default=lambda _: "engine",
+        about="Bytes that a process may lock into memory, which RDMA and pinned GPU memory need. None is documented for the platform: `engine` keeps what the container engine gives.",
+        facts=("training.resources.ulimits",),
+    ),
+    Setting(
+        name="ulimit-stack",
+        kind=Kind.ULIMIT,
+        choices=("engine",),
+        default=lambda _: "engine",
+        about="Bytes of stack of a process. None is documented for the platform: `engine` keeps what the container engine gives.",
+        facts=("training.resources.ulimits",),
+    ),
+    Setting(
+        name="ulimit-core",
+        kind=Kind.ULIMIT,
+        choices=("engine",),
+        default=lambda _: "engine",
+        about="Bytes of a core file. None is documented for the platform: `engine` keeps what the container engine gives.",
+        facts=("training.resources.ulimits",),
     ),
     Setting(
         name="upstreamoutputdataconfig",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class Cluster:
     """All hosts, in the order of their numbers."""
 
     hosts: tuple[Host, ...]
+    group_names: tuple[str, ...] = ()
+    """In the order of the request."""
 
     def host(self, name: str) -> Host:
         """Give a host by its name."""
@@ -37,29 +40,34 @@ class Cluster:
     @property
     def groups(self) -> list[dict[str, object]]:
         """`instance_groups` of resourceconfig.json."""
+        members = {group: [host for host in self.hosts if host.group == group] for group in self.group_names}
         return [
             {
                 "instance_group_name": group,
-                "instance_type": instance_type,
-                "hosts": sorted(host.name for host in self.hosts if host.group == group),
+                "instance_type": hosts[0].instance_type,
+                "hosts": sorted(host.name for host in hosts),
             }
-            for group, instance_type in dict.fromkeys((host.group, host.instance_type) for host in self.hosts)
+            for group, hosts in members.items()
+            if hosts
         ]
 
 
-def cluster_of(resources: ResourceConfig) -> Cluster:
-    """Number the hosts that a request asks for."""
-    if resources.instance_groups:
-        wanted = [
-            (group.instance_group_name, group.instance_type)
-            for group in resources.instance_groups
-            for _ in range(group.instance_count)
-        ]
-    else:
-        wanted = [(HOMOGENEOUS_GROUP, resources.instance_type or "")] * (resources.instance_count or 1)
+def cluster_of(resources: ResourceConfig, *, mixed: bool = False) -> Cluster:
+    """Number the hosts that a request asks for.
+
+    Args:
+        resources: what it asks for.
+        mixed: deal the numbers out to the groups in turn, from the last group on, in place of group after group.
+    """
+    groups = [
+        [(group.instance_group_name, group.instance_type)] * group.instance_count
+        for group in resources.instance_groups
+    ] or [[(HOMOGENEOUS_GROUP, resources.instance_type or "")] * (resources.instance_count or 1)]
+    wanted = [one for turn in zip_longest(*reversed(groups)) for one in turn if one] if mixed else list(chain(*groups))
     return Cluster(
         tuple(
             Host(name=f"algo-{number}", instance_type=instance_type, group=group)
             for number, (group, instance_type) in enumerate(wanted, start=1)
-        )
+        ),
+        tuple(dict.fromkeys(name for group in groups for name, _ in group)),
     )

@@ -23,9 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-Kind = Literal["training-jobs", "endpoints"]
+Kind = Literal["training-jobs", "endpoints", "hyper-parameter-tuning-jobs"]
 OWNER = "owner"
-NOUNS: Mapping[str, str] = {"training-jobs": "training job", "endpoints": "endpoint"}
+NOUNS: Mapping[str, str] = {
+    "training-jobs": "training job",
+    "endpoints": "endpoint",
+    "hyper-parameter-tuning-jobs": "tuning job",
+}
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,11 @@ class RunFolder:
     @property
     def events(self) -> Path:
         return self.path / "events.ndjson"
+
+    @property
+    def metrics(self) -> Path:
+        """Every value of every metric, one JSON object a line."""
+        return self.path / "metrics.ndjson"
 
     @property
     def result(self) -> Path:

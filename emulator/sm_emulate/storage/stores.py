@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sm_emulate.errors import RequestError
 from sm_emulate.storage.folder_store import FolderStore
+from sm_emulate.storage.s3_uri import is_s3
 
 if TYPE_CHECKING:
     from sm_emulate.storage.objects import ObjectStore
@@ -24,9 +25,16 @@ def store_of(uri: str, s3: S3Place) -> ObjectStore:
     """
     if uri.startswith("file://"):
         return FolderStore()
+    if is_s3(uri):
+        if s3.folder is not None:
+            from sm_emulate.storage.bucket_folders import BucketFolders
+
+            return BucketFolders(s3.folder)
+        from sm_emulate.storage.s3_store import S3Store
+
+        return S3Store(s3)
     raise RequestError(
-        "nothing is read from or written to S3 yet",
+        "nothing can be read from or written to this place",
         value=uri,
-        expected="file:///FOLDER",
-        hint=f"{s3.endpoint_url or 'AWS'} is not asked",
+        expected="s3://BUCKET/KEY or file:///FOLDER",
     )

@@ -1,0 +1,71 @@
+"""Buckets that are plain folders: the embedded S3, used without any HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO
+
+from sm_emulate.errors import RequestError
+from sm_emulate.storage.folder_store import FolderStore
+from sm_emulate.storage.s3_uri import bucket_and_key, s3_uri
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sm_emulate.storage.objects import StoredObject
+
+
+class BucketFolders:
+    """`s3://BUCKET/KEY` as the file `FOLDER/BUCKET/KEY`: an `ObjectStore`.
+
+    A bucket is made when it is first written to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files = FolderStore()
+
+    def objects(self, prefix: str) -> Iterator[StoredObject]:
+        """Find every file whose key begins with a prefix."""
+        bucket, _ = bucket_and_key(prefix)
+        if not (self._folder / bucket).is_dir() or not bucket:
+            raise RequestError(
+                f"there is no bucket {bucket}",
+                value=prefix,
+                expected=f"one of the folders in {self._folder}",
+                hint=f"a bucket of the embedded S3 is a folder: mkdir -p {self._folder / (bucket or 'BUCKET')}",
+            )
+        top = f"{self._folder}/{bucket}/".lstrip("/")
+        for found in self._files.objects(self._file(prefix)):
+            key = found.key.removeprefix(top)
+            yield replace(found, uri=s3_uri(bucket, key), key=key)
+
+    def open(self, found: StoredObject) -> BinaryIO:
+        """Open the file."""
+        return self._files.open(self._local(found))
+
+    def fetch(self, found: StoredObject, target: Path) -> None:
+        """Copy the file."""
+        self._files.fetch(self._local(found), target)
+
+    def put(self, source: Path, uri: str) -> None:
+        """Copy a file into the bucket."""
+        self._files.put(source, self._file(uri))
+
+    def delete(self, uri: str) -> None:
+        """Remove the file."""
+        self._files.delete(self._file(uri))
+
+    def _local(self, found: StoredObject) -> StoredObject:
+        return replace(found, uri=self._file(found.uri))
+
+    def _file(self, uri: str) -> str:
+        bucket, key = bucket_and_key(uri)
+        if not bucket or {".", ".."} & {bucket, *key.split("/")}:
+            raise RequestError(
+                "this can be no file of the embedded S3",
+                value=uri,
+                expected="a key without the parts . and ..",
+            )
+        return f"file://{self._folder}/{bucket}/{key}"
