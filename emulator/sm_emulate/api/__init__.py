@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.ping import PingOutcome, ping
     from sm_emulate.lifecycle.endpoint import Endpoint
     from sm_emulate.lifecycle.endpoint_result import EndpointResult
+    from sm_emulate.lifecycle.interruptions import Interruptions
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.training import TrainingJob
     from sm_emulate.lifecycle.training_result import TrainingResult
@@ -66,6 +67,7 @@ __all__ = [
     "HostPlan",
     "Image",
     "ImageFiles",
+    "Interruptions",
     "Listener",
     "MetricPoint",
     "Mount",
@@ -114,6 +116,7 @@ _HOME = {
     "HostPlan": "api.training",
     "Image": "engine.protocol",
     "ImageFiles": "api.images",
+    "Interruptions": "lifecycle.interruptions",
     "Listener": "engine.protocol",
     "MetricPoint": "storage.metric_series",
     "Mount": "engine.protocol",

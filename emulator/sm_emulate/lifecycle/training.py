@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 
 _INTERNAL = "InternalServerError"
+RETRY_SECONDS = 1.0
+"""Before the first retry of RetryStrategy; twice as long before each further one, up to half a minute."""
 LAST_WORDS = 1024
 """Bytes of each host's log that are kept in mind."""
 
@@ -265,7 +267,7 @@ class TrainingJob:
     def _pause(self) -> Outcome | None:
         """Wait for other instances; give how the job ended if it was stopped meanwhile."""
         interrupted = self._status.secondary is SecondaryStatus.INTERRUPTED
-        pause = self._interruptions.wait_s if interrupted else min(30.0, 2.0 ** (self._retries - 1))
+        pause = self._interruptions.wait_s if interrupted else RETRY_SECONDS * 2 ** min(self._retries - 1, 5)
         until = time.monotonic() + pause
         while True:
             moment = time.monotonic()
