@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sm_emulate.api.engines import engine_for
 from sm_emulate.api.images import find_image
 from sm_emulate.engine.gpus import gpu_request
-from sm_emulate.errors import MachineError
+from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.training import TrainingJob
 from sm_emulate.lifecycle.training_container import container_spec
@@ -24,6 +24,8 @@ from sm_emulate.staging.tree import staged_tree
 from sm_emulate.storage.place import check_writable
 from sm_emulate.storage.runs import Runs, default_home
 from sm_emulate.storage.stores import store_of
+from sm_emulate.storage.warm_pools import FOLDER as WARM_POOLS
+from sm_emulate.storage.warm_pools import WarmPools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -80,6 +82,10 @@ def train(
             for each in request.resource_config.instance_types
         }
         image = find_image(used, request.algorithm_specification.training_image, listeners)
+        if (runs.home / WARM_POOLS).is_dir():
+            from sm_emulate.lifecycle.warm_pool import terminate
+
+            terminate(WarmPools(runs.home), used)
         with runs.create("training-jobs", request.training_job_name) as run, RunFiles(run) as files:
             job = TrainingJob(
                 request,
@@ -179,6 +185,15 @@ def _checked(request: TrainingRequest, runs: Runs, platform: Platform) -> Traini
         store_of(path.uri, platform.s3)
         if path.uri.startswith("file://"):
             check_writable(Path(path.uri.removeprefix("file://")), what=f"the folder for {path.name}")
+    limit = int(platform.settings.text("warm-pool-limit"))
+    kept = request.resource_config.keep_alive_period_in_seconds or 0
+    if kept > limit:
+        raise RequestError(
+            "ResourceConfig.KeepAlivePeriodInSeconds is too large",
+            value=kept,
+            expected=f"at most {limit}",
+            hint="the setting warm-pool-limit decides",
+        )
     name, output = request.training_job_name, request.output_data_config
     anywhere = Runs(default_home(os.environ)).folder("training-jobs", name).path
     if output.local_path != anywhere:

@@ -91,6 +91,8 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
               help="Take a spot job's instances away after so many seconds of Training, once for each.")  # fmt: skip
 @click.option("--interrupted-for", type=Seconds(min=0), default=0.0, show_default=True, metavar="SECONDS",
               help="How long the job is Interrupted then, before it starts again.")  # fmt: skip
+@click.option("--keep-alive", metavar="DURATION",
+              help="KeepAlivePeriodInSeconds: leave a warm pool for the next job that matches.")  # fmt: skip
 @click.option("--max-retries", type=int, metavar="N",
               help="RetryStrategy: start again after an InternalServerError: an engine that breaks.")  # fmt: skip
 @click.option("--stop-grace", type=Seconds(min=0), default=120.0, show_default=True, metavar="SECONDS",
@@ -149,6 +151,9 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
         if flags["max_wait"] is None
         else read.duration(flags["max_wait"], what="--max-wait"),
         "maximum_retry_attempts": flags["max_retries"],
+        "keep_alive_period_in_seconds": None
+        if flags["keep_alive"] is None
+        else read.duration(flags["keep_alive"], what="--keep-alive"),
         "checkpoints": flags["checkpoint_path"],
         "checkpoint_local_path": flags["checkpoint_local_path"],
         "tensorboard_output": flags["tensorboard_output"],

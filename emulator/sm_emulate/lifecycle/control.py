@@ -12,9 +12,11 @@ from sm_emulate.engine.ownership import hand_back
 from sm_emulate.engine.protocol import LABEL_HOME, LABEL_OWNER, LABEL_RUN
 from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.events import now
+from sm_emulate.lifecycle.warm_pool import is_kept, terminate
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS
 from sm_emulate.spec.wordings import INTERNAL_SERVER_ERROR
 from sm_emulate.storage.trouble import told
+from sm_emulate.storage.warm_pools import WarmPools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,8 +67,11 @@ def sweep(runs: Runs, engine: Engine) -> list[Leftover]:
     Runs that live, of this or any other process, are not touched. Gives what was removed.
     """
     removed = []
+    pools = WarmPools(runs.home)
+    if pools.all():
+        removed += terminate(pools, engine)
     for leftover in engine.leftovers({LABEL_HOME: str(runs.home)}):
-        if _orphaned(leftover, runs):
+        if not is_kept(leftover, pools) and _orphaned(leftover, runs):
             engine.remove_leftover(leftover)
             removed.append(leftover)
     for run in runs.all():
@@ -87,7 +92,7 @@ def _orphaned(leftover: Leftover, runs: Runs) -> bool:
 
 
 def delete(run: RunFolder, engine: Engine) -> None:
-    """Remove a run folder, with what a container made in it as root and nobody has handed back.
+    """Remove a run folder, with what a container made in it as root and nobody has handed back, and its warm pool.
 
     Raises:
         RequestError: the run is alive.
@@ -99,6 +104,8 @@ def delete(run: RunFolder, engine: Engine) -> None:
     if image is not None:
         with suppress(MachineError):  # the image may be gone; what cannot be removed is told with its name
             hand_back(engine, image, run.path, uid=os.getuid(), gid=os.getgid())
+    if "WarmPoolStatus" in run.description():
+        terminate(WarmPools(run.home), engine, jobs=frozenset({run.name}))
     run.delete()
 
 

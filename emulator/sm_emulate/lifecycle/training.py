@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -29,6 +29,7 @@ from sm_emulate.spec import wordings
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS, SecondaryStatus
 from sm_emulate.staging.cluster import cluster_of
 from sm_emulate.storage.trouble import told
+from sm_emulate.storage.warm_pools import FOLDER as POOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
     from sm_emulate.lifecycle.log_metrics import LogMetrics
+    from sm_emulate.lifecycle.warm_pool import WarmPool
     from sm_emulate.request.training import TrainingRequest
     from sm_emulate.storage.run_folder import RunFolder
 
@@ -110,6 +112,7 @@ class TrainingJob:
             publish=self._publish,
         )
         self._attempt: TrainingAttempt | None = None
+        self._pool: WarmPool | None = None
         self._attempts = self._retries = self._interrupted = 0
         self._trained = 0.0
         """Seconds in all lives so far."""
@@ -159,6 +162,8 @@ class TrainingJob:
             container_exit_codes={
                 host.name: exits[host.name].code for host in self.cluster.hosts if host.name in exits
             },
+            warm_pool=self._pool.status if self._pool else None,
+            warm_pool_until=self._pool.until if self._pool else None,
             model_archive=self._archives.model,
             output_archive=self._archives.output,
             final_metrics=self._metrics.final() if self._metrics else (),
@@ -168,13 +173,16 @@ class TrainingJob:
         waiting = self.request.stopping_condition.max_wait_time_in_seconds
         self._wait_until = None if waiting is None else time.monotonic() + waiting
         with ExitStack() as resources:
-            network = TrainingNetwork(self._parts, resources)
+            self._pool = resources.enter_context(self._warm_pool())
+            network = TrainingNetwork(self._parts, resources, self._pool)
             while True:
                 self._status.enter(SecondaryStatus.STARTING, wordings.STARTING)
                 if (outcome := self._live(network)) is not None:
                     break
                 if (outcome := self._pause()) is not None:
                     break
+            if self._pool is not None and (outcome.failure_reason or "").startswith(_INTERNAL):
+                self._pool.healthy = False
         for name in self._metrics.given_up() if self._metrics else ():
             self._publish(Warned(message=f"metric {name}: its regex takes too long and was given up"))
         for words in advice(
@@ -204,6 +212,7 @@ class TrainingJob:
             heard=self._heard,
             on_stop=self._stopping,
             interruption=self._interruptions.of(self._interrupted, self.platform.settings),
+            pool=self._pool,
         )
         with attempt:
             self._attempt = attempt
@@ -224,6 +233,15 @@ class TrainingJob:
             if self._goes_on(attempt):
                 return None
             return self._upload(attempt)
+
+    def _warm_pool(self) -> AbstractContextManager[WarmPool | None]:
+        """Give the warm pool of the job; a job without, in a home without, does not import any."""
+        wanted = self.request.resource_config.keep_alive_period_in_seconds
+        if not wanted and not (self.run_folder.home / POOLS).is_dir():
+            return nullcontext()
+        from sm_emulate.lifecycle.warm_pool import warm_pool
+
+        return warm_pool(self._parts)
 
     def _follow(self, attempt: TrainingAttempt, network: TrainingNetwork) -> None:
         began = time.monotonic()

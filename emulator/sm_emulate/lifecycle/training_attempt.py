@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import EngineError, EngineNotFoundError, MachineError, StartError
@@ -17,7 +17,8 @@ from sm_emulate.lifecycle.companion import Companions, Surroundings
 from sm_emulate.lifecycle.companions import companions_of
 from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.training_container import container_spec
-from sm_emulate.staging.tree import staged_tree
+from sm_emulate.spec.training_job import LAYOUT
+from sm_emulate.staging.tree import Placed, staged_tree
 from sm_emulate.storage.trouble import told
 from sm_emulate.storage.walk import delete_tree
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.containers import Containers
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.stop_request import StopRequest
+    from sm_emulate.lifecycle.warm_pool import WarmPool
     from sm_emulate.request.training import TrainingRequest
     from sm_emulate.staging.cluster import Cluster
     from sm_emulate.staging.tree import StagedTree
@@ -66,6 +68,7 @@ class TrainingAttempt:
         heard: given what its containers do, from their threads.
         on_stop: given the reason before the containers are stopped.
         interruption: when its instances are taken away; None is never.
+        pool: that the job has; it brings the cache of each host.
     """
 
     def __init__(
@@ -77,9 +80,10 @@ class TrainingAttempt:
         heard: Callable[[Event], None],
         on_stop: Callable[[Stop], None],
         interruption: Interruption | None,
+        pool: WarmPool | None = None,
     ) -> None:
         self._parts, self._number, self._run_number = parts, number, run_number
-        self._heard = heard
+        self._heard, self._pool = heard, pool
         self._companions = Companions(wake=self.wake)
         self._attempt = Attempt(
             parts.engine,
@@ -220,6 +224,9 @@ class TrainingAttempt:
             account=parts.platform.account,
             run_number=self._run_number,
         )
+        if self._pool is not None:
+            cache = Placed(source=self._pool.cache(host), target=LAYOUT.warm_pool_cache, made_if_missing=True)
+            tree = replace(tree, placed=(*tree.placed, cache))
         return tree if parts.vary_files is None else tree.with_files(parts.vary_files)
 
     def _surroundings(self) -> Surroundings:

@@ -10,18 +10,19 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from sm_emulate.lifecycle.training_attempt import JobParts
+    from sm_emulate.lifecycle.warm_pool import WarmPool
 
 
 class TrainingNetwork:
-    """Made when it is needed first, one for all lives of the job, removed with its resources.
+    """Made when it is needed first, one for all lives of the job; then removed, or left in its warm pool.
 
     A single host needs none: it finds itself as algo-1 in /etc/hosts, and making a network costs more than starting
     the container.
     """
 
-    def __init__(self, parts: JobParts, resources: ExitStack) -> None:
-        self._parts, self._resources = parts, resources
-        self._made: str | None = None
+    def __init__(self, parts: JobParts, resources: ExitStack, pool: WarmPool | None) -> None:
+        self._parts, self._resources, self._pool = parts, resources, pool
+        self._made: str | None = None if pool is None else pool.network
 
     def name(self) -> str | None:
         """Give it; None is the engine's default network."""
@@ -29,6 +30,11 @@ class TrainingNetwork:
         isolated = parts.request.enable_network_isolation
         if len(parts.cluster.hosts) == 1:
             return "none" if isolated else None
+        if self._made is None and self._pool is not None:
+            name = f"sm-emulate-pool-{self._pool.folder.id}"
+            made = parts.engine.create_network(name, internal=isolated, labels=self._pool.labels)
+            self._pool.keep(made)
+            self._made = made
         if self._made is None:
             self._made = self._resources.enter_context(
                 private_network(

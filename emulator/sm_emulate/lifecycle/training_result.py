@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.request.training import to_aws
@@ -10,7 +11,6 @@ from sm_emulate.spec.training_job import SecondaryStatus, TrainingJobStatus, job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
     from pathlib import Path
 
     from sm_emulate.artifacts.metrics import FinalMetricData
@@ -40,6 +40,10 @@ class TrainingResult:
     """`model.tar.gz`; None when /opt/ml/model was empty."""
     output_archive: Path | None
     """`output.tar.gz`; None when /opt/ml/output/data was empty."""
+    warm_pool: Mapping[str, Any] | None = None
+    """WarmPoolStatus."""
+    warm_pool_until: float | None = None
+    """When a pool that is Available ends, in seconds since 1970."""
     final_metrics: tuple[FinalMetricData, ...] = ()
 
     @property
@@ -100,6 +104,8 @@ class TrainingResult:
             | {"StatusMessage": step.message}
             for step in self.transitions
         ]
+        if self.warm_pool is not None:
+            described["WarmPoolStatus"] = dict(self.warm_pool)
         if self.final_metrics:
             described["FinalMetricDataList"] = [
                 {**metric, "Timestamp": _iso(metric["Timestamp"])} for metric in self.final_metrics
@@ -114,6 +120,9 @@ class TrainingResult:
             "OutputArchive": self.output_archive.as_uri() if self.output_archive else "",
             "Seconds": self.seconds,
         }
+        if self.warm_pool_until is not None:
+            until = datetime.fromtimestamp(self.warm_pool_until, timezone.utc)
+            described["Emulator"]["WarmPoolUntil"] = _iso(until)
         return described
 
 

@@ -359,6 +359,15 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.config.upstreamoutputdataconfig",),
     ),
     Setting(
+        name="warm-pool-limit",
+        choices=("3600", "21600"),
+        default=lambda _: "21600",
+        about=(
+            "Most seconds of KeepAlivePeriodInSeconds: the guide says 3600, the API model, which checks requests, 21600."
+        ),
+        facts=("training.lifecycle.warm-pool",),
+    ),
+    Setting(
         name="default-accept",
         choices=("absent", "any"),
         default=lambda _: "absent",

@@ -127,6 +127,7 @@ class Layout:
     tensorboard: Final = "/opt/ml/output/tensorboard"
     checkpoints: Final = "/opt/ml/checkpoints"
     code: Final = "/opt/ml/code"
+    warm_pool_cache: Final = "/opt/ml/sagemaker/warmpoolcache"
 
     @property
     def mounts(self) -> tuple[str, ...]:
