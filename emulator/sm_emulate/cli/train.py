@@ -245,7 +245,14 @@ def _print_result(result: TrainingResult) -> None:
 
 def _print_plan(hosts: list[HostPlan], *, as_json: bool) -> None:
     import shlex
+    from dataclasses import replace
 
+    from sm_emulate.request.secrets import masked
+
+    hosts = [
+        replace(host, container=replace(host.container, environment=masked(host.container.environment)))
+        for host in hosts
+    ]
     if as_json:
         click.echo(
             json.dumps(

@@ -68,12 +68,12 @@ def sweep(runs: Runs, engine: Engine) -> list[Leftover]:
     """
     removed = []
     pools = WarmPools(runs.home)
-    if pools.all():
-        removed += terminate(pools, engine)
     for leftover in engine.leftovers({LABEL_HOME: str(runs.home)}):
         if not is_kept(leftover, pools) and _orphaned(leftover, runs):
             engine.remove_leftover(leftover)
             removed.append(leftover)
+    if pools.all():
+        removed += terminate(pools, engine)  # after the containers on their networks
     for run in runs.all():
         if run.abandoned:
             with told("a run whose process died cannot be marked", run.path):

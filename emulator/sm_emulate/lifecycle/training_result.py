@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from sm_emulate.request.secrets import masked_document
 from sm_emulate.request.training import to_aws
 from sm_emulate.spec.training_job import SecondaryStatus, TrainingJobStatus, job_arn
 
@@ -85,7 +86,7 @@ class TrainingResult:
         }
         if self.failure_reason is not None:
             described["FailureReason"] = self.failure_reason
-        asked = to_aws(self.request)
+        asked = masked_document(to_aws(self.request))
         asked.pop("Tags", None)
         described |= {key: value for key, value in asked.items() if key not in described}
         seconds = self.request.stopping_condition.max_runtime_in_seconds
