@@ -8,11 +8,11 @@ import pytest
 from sm_emulate.errors import RequestError
 from sm_emulate.request.endpoint import (
     EndpointDocuments,
-    check_local,
     from_aws,
     from_flags,
     load_models,
 )
+from sm_emulate.request.hosted_model import check_local
 
 FLAGS = {"image": "my-image", "endpoint_name": "my-endpoint", "instance_type": "ml.m5.large"}
 
@@ -25,17 +25,17 @@ def models(tmp_path_factory):
 def test_few_flags_make_an_endpoint_with_the_documented_defaults(models):
     request = from_flags(**FLAGS, models=models)
 
-    assert request.image == "my-image"
-    assert (request.endpoint_name, request.model_name, request.variant_name) == (
+    assert request.model.image == "my-image"
+    assert (request.endpoint_name, request.model.model_name, request.variant_name) == (
         "my-endpoint",
         "my-endpoint",
         "AllTraffic",
     )
     assert request.container_startup_health_check_timeout_in_seconds == 480
-    assert (request.mode, request.initial_instance_count) == ("SingleModel", 1)
-    assert (request.model_data, request.model_path, request.model_is_archive) == (None, None, False)
-    assert request.environment == {}
-    assert not request.enable_network_isolation
+    assert (request.model.mode, request.initial_instance_count) == ("SingleModel", 1)
+    assert (request.model.model_data, request.model.path, request.model.is_archive) == (None, None, False)
+    assert request.model.environment == {}
+    assert not request.model.enable_network_isolation
 
 
 def test_every_flag_has_its_place(models):
@@ -78,8 +78,8 @@ def test_every_flag_has_its_place(models):
         create_endpoint={"EndpointName": "my-endpoint", "EndpointConfigName": "my-endpoint"},
     )
     assert from_aws(request.documents, models=models) == request
-    assert request.model_is_archive
-    assert request.model_path is None
+    assert request.model.is_archive
+    assert request.model.path is None
     assert "s3cret" not in repr(request)
 
 
@@ -94,19 +94,19 @@ def test_every_flag_has_its_place(models):
 def test_a_model_on_this_machine_is_a_folder_or_an_archive(model_data, path, archive, models):
     request = from_flags(**FLAGS, model_data=model_data, base_dir=Path("/base"), models=models)
 
-    assert request.model_path == Path(path)
-    assert request.model_is_archive is archive
+    assert request.model.path == Path(path)
+    assert request.model.is_archive is archive
     assert from_aws(request.documents, base_dir=Path("/elsewhere"), models=models) == request
 
 
 def test_a_model_folder_in_s3_ends_like_a_folder(models):
     request = from_flags(**FLAGS, model_data="s3://bucket/model", models=models)
 
-    assert request.model_data == "s3://bucket/model/"
+    assert request.model.model_data == "s3://bucket/model/"
 
 
 def test_the_models_are_loaded_when_the_caller_has_none():
-    assert from_flags(**FLAGS).image == "my-image"
+    assert from_flags(**FLAGS).model.image == "my-image"
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_a_model_that_is_there_passes(tmp_path, models):
     (tmp_path / "model").mkdir()
     (tmp_path / "model.tar.gz").write_bytes(b"")
     for data in (None, "model", "model.tar.gz", "s3://bucket/model.tar.gz"):
-        check_local(from_flags(**FLAGS, model_data=data, base_dir=tmp_path, models=models))
+        check_local(from_flags(**FLAGS, model_data=data, base_dir=tmp_path, models=models).model)
 
 
 @pytest.mark.parametrize(
@@ -279,6 +279,6 @@ def test_a_model_that_is_not_what_it_should_be(data, what, hint, tmp_path, model
     (tmp_path / "model.bin").write_bytes(b"")
     (tmp_path / "folder.tar.gz").mkdir()
     with pytest.raises(RequestError) as raised:
-        check_local(from_flags(**FLAGS, model_data=data, base_dir=tmp_path, models=models))
+        check_local(from_flags(**FLAGS, model_data=data, base_dir=tmp_path, models=models).model)
     assert raised.value.what == what
     assert raised.value.hint == (hint and hint.format(tmp_path))

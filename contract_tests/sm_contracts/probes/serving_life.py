@@ -69,8 +69,11 @@ class Life:
         self.request = replace(
             request,
             endpoint_name=f"{request.endpoint_name}-{conditions.name.replace(' ', '-')}",
-            model_data=None if conditions.model is None else conditions.model.as_uri(),
-            enable_network_isolation=conditions.isolated,
+            model=replace(
+                request.model,
+                model_data=None if conditions.model is None else conditions.model.as_uri(),
+                enable_network_isolation=conditions.isolated,
+            ),
             container_startup_health_check_timeout_in_seconds=max(1, math.ceil(conditions.window_s)),
         )
         self.pings: deque[Ping] = deque(maxlen=50)

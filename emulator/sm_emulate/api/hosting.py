@@ -15,7 +15,7 @@ from sm_emulate.gateway.client import Answer
 from sm_emulate.gateway.client import invoke as invoke_at
 from sm_emulate.lifecycle.endpoint import Endpoint
 from sm_emulate.report.run_files import RunFiles
-from sm_emulate.request.endpoint import check_local
+from sm_emulate.request.hosted_model import check_local
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS
 from sm_emulate.storage.runs import Runs, default_home
 
@@ -63,13 +63,13 @@ def new_endpoint(
         MachineError: this machine cannot run it.
     """
     _check_emulated(request)
-    check_local(request)
+    check_local(request.model)
     if port:
         check_port(port)
     runs = _runs(home)
     with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.instance_type, engine=used)
-        image = find_image(used, request.image, listeners)
+        image = find_image(used, request.model.image, listeners)
         with runs.create("endpoints", request.endpoint_name) as run, RunFiles(run) as files:
             endpoint = Endpoint(
                 request,
@@ -183,10 +183,10 @@ def _how_it_ended(description: Mapping[str, Any]) -> str:
 
 
 def _check_emulated(request: EndpointRequest) -> None:
-    if request.model_data is not None and request.model_path is None:
+    if request.model.model_data is not None and request.model.path is None:
         raise RequestError(
             "only models on this machine can be served yet",
-            value=request.model_data,
+            value=request.model.model_data,
             expected="a folder, or a file named *.tar.gz",
             hint="copy it here first",
         )

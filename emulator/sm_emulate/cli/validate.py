@@ -265,7 +265,7 @@ def _payload(given: Mapping[str, Any]) -> SamplePayload | None:
 
 def _refuse_wrong_samples(given: Mapping[str, Any], pairs: Mapping[str, Mapping[str, str]]) -> None:
     """Hold sample input against the API's own limits before anything starts."""
-    from sm_emulate.request import endpoint, training
+    from sm_emulate.request import endpoint, hosted_model, training
     from sm_emulate.request import flags as read
     from sm_emulate.request.service_model import load
     from sm_emulate.storage.runs import default_cache
@@ -285,7 +285,7 @@ def _refuse_wrong_samples(given: Mapping[str, Any], pairs: Mapping[str, Mapping[
         )
         training.check_local(training.from_aws(document, model=load(training.OPERATION, cache_dir=cache)))
     if given["model"] is not None:
-        endpoint.check_local(
+        hosted_model.check_local(
             endpoint.from_flags(
                 image="image",
                 endpoint_name="validate",
@@ -293,7 +293,7 @@ def _refuse_wrong_samples(given: Mapping[str, Any], pairs: Mapping[str, Mapping[
                 model_data=given["model"],
                 environment=pairs["environment"],
                 models=endpoint.load_models(cache_dir=cache),
-            )
+            ).model
         )
 
 

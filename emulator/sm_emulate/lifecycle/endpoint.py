@@ -12,15 +12,14 @@ from sm_emulate.engine.protocol import LABEL_HOST
 from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import (
     Invoked,
-    Progress,
     StatusChanged,
-    Warned,
     now,
 )
 from sm_emulate.gateway import EndpointFront, Gateway, warm_up
 from sm_emulate.lifecycle.endpoint_container import container_host, container_spec
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
 from sm_emulate.lifecycle.labels import labels_of
+from sm_emulate.lifecycle.model_folder import model_folder
 from sm_emulate.lifecycle.network import private_network
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
@@ -215,7 +214,12 @@ class Endpoint:
     def _start(self) -> None:
         self._enter(EndpointStatus.CREATING, "Creating the endpoint")
         with self._timed("Model"):
-            model = self._model_folder()
+            model = model_folder(
+                self.request.model,
+                self.run_folder.opt_ml(self._host) / "model",
+                publish=self._publish,
+                heed_stop=self._container.heed_stop,
+            )
         self._container.heed_stop()
         with self._timed("Container"):
             spec = self._spec(model)
@@ -229,37 +233,19 @@ class Endpoint:
         self._open(upstream)
         self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
 
-    def _model_folder(self) -> Path | None:
-        request = self.request
-        if request.model_path is None or not request.model_is_archive:
-            return request.model_path
-        from sm_emulate.artifacts.unpack import unpack_model
-
-        def tell(done: int) -> None:
-            self._container.heed_stop()
-            self._publish(Progress(task="Unpacking the model", done_bytes=done, total_bytes=0))
-
-        folder = self.run_folder.opt_ml(self._host) / "model"
-        with told("the model cannot be unpacked", folder):
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            unpacked = unpack_model(request.model_path, folder, progress=tell)
-        for note in unpacked.notes:
-            self._publish(Warned(message=note))
-        return folder
-
     def _spec(self, model: Path | None) -> ContainerSpec:
         """Describe the container, whose end is seen to from now on; its network is made."""
         labels = labels_of(self.run_folder, self.session) | {LABEL_HOST: self._host}
         name = f"sm-emulate-{self.session[:12]}"
         network = None
-        if self.request.enable_network_isolation:
+        if self.request.model.enable_network_isolation:
             # not "none": the gateway has to reach the container
             network = self._resources.enter_context(
                 private_network(self._engine, name, internal=True, labels=labels, publish=self._publish)
             )
         self._resources.callback(self._container.close)
         spec = container_spec(
-            self.request,
+            self.request.model.environment,
             image=self.image.id,
             platform=self.platform,
             model=model,

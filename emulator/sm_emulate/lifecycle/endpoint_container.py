@@ -11,11 +11,11 @@ from sm_emulate.gateway.ping import ping
 from sm_emulate.spec.endpoint import COMMAND, CONTAINER_PORT, MODEL_DIRECTORY, environment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sm_emulate.engine.protocol import ContainerState, Engine, GpuRequest
     from sm_emulate.lifecycle.platform import Platform
-    from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.spec.settings import Settings
 
 REACH_SECONDS = 0.25
@@ -23,7 +23,7 @@ REACH_SECONDS = 0.25
 
 
 def container_spec(
-    request: EndpointRequest,
+    requested: Mapping[str, str],
     *,
     image: str,
     platform: Platform,
@@ -33,14 +33,14 @@ def container_spec(
     labels: dict[str, str],
     name: str | None = None,
 ) -> ContainerSpec:
-    """Describe the endpoint's container."""
+    """Describe a container that serves; `requested` is the environment that was asked for."""
     settings = platform.settings
     mounts = () if model is None else (Mount(source=str(model), target=MODEL_DIRECTORY, read_only=True),)
     return ContainerSpec(
         image=image,
         name=name,
         command=COMMAND,
-        environment=environment(settings, request.environment),
+        environment=environment(settings, requested),
         hostname=settings.text("endpoint-hostname"),
         mounts=mounts,
         network=network,

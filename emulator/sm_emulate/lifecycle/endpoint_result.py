@@ -56,7 +56,7 @@ class EndpointResult:
                     "VariantName": request.variant_name,
                     "DeployedImages": [
                         {
-                            "SpecifiedImage": request.image,
+                            "SpecifiedImage": request.model.image,
                             "ResolvedImage": self.image.id,
                             "ResolutionTime": self.created.isoformat(timespec="milliseconds"),
                         }
@@ -77,7 +77,7 @@ class EndpointResult:
             "Emulator": {
                 "RunFolder": str(self.run_folder),
                 "Url": self.url,
-                "Image": request.image,
+                "Image": request.model.image,
                 "ImageId": self.image.id,
                 "Settings": dict(platform.settings.given),
                 "ContainerExitCodes": {}

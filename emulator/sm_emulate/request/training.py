@@ -102,9 +102,9 @@ class ResourceConfig:
     @property
     def instance_types(self) -> tuple[str, ...]:
         """Those of all hosts, each once."""
-        return tuple(
-            dict.fromkeys(group.instance_type for group in self.instance_groups)
-        ) or (self.first_instance_type,)
+        return tuple(dict.fromkeys(group.instance_type for group in self.instance_groups)) or (
+            self.first_instance_type,
+        )
 
     @property
     def total_instances(self) -> int:
