@@ -9,7 +9,7 @@ import pytest
 from sm_emulate import api
 from sm_emulate.errors import EngineError, RequestError
 from sm_emulate.events import ContainerStarted, StatusChanged, Warned
-from sm_emulate.lifecycle import training
+from sm_emulate.lifecycle import lives
 
 LIFE = ["Starting", "Downloading", "Training"]
 
@@ -160,7 +160,7 @@ def test_a_spot_job_is_billed_less(jobs):
 
 @pytest.fixture
 def _quick(monkeypatch):
-    monkeypatch.setattr(training, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(lives, "RETRY_SECONDS", 0.01)
 
 
 @pytest.mark.usefixtures("_quick")

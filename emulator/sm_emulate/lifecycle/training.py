@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from sm_emulate.lifecycle.attempt import Stop
 from sm_emulate.lifecycle.companion import PlatformFailure
 from sm_emulate.lifecycle.interruptions import Interruptions
 from sm_emulate.lifecycle.labels import labels_of
+from sm_emulate.lifecycle.lives import INTERNAL, Lives
 from sm_emulate.lifecycle.outcome import Outcome, failed_by, outcome_of, waited_too_long
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
@@ -43,9 +43,6 @@ if TYPE_CHECKING:
     from sm_emulate.storage.run_folder import RunFolder
 
 
-_INTERNAL = "InternalServerError"
-RETRY_SECONDS = 1.0
-"""Before the first retry of RetryStrategy; twice as long before each further one, up to half a minute."""
 LAST_WORDS = 1024
 """Bytes of each host's log that are kept in mind."""
 
@@ -95,7 +92,6 @@ class TrainingJob:
         self._publish = Publisher((self._keep, *listeners))
         self._status = StatusMachine(self._publish)
         self._asked = StopRequest(run, wake=self._wake)
-        self._interruptions = interruptions or Interruptions()
         self._parts = JobParts(
             request=request,
             cluster=self.cluster,
@@ -114,11 +110,7 @@ class TrainingJob:
         )
         self._attempt: TrainingAttempt | None = None
         self._pool: WarmPool | None = None
-        self._attempts = self._retries = self._interrupted = 0
-        self._trained = 0.0
-        """Seconds in all lives so far."""
-        self._wait_until: float | None = None
-        self._woken = threading.Event()
+        self._lives = Lives(request, interruptions or Interruptions(), self.platform.settings)
         self._refused: str | None = None
         self._metrics = _metrics(request, self._publish)
         self._last_words: dict[str, bytes] = {}
@@ -171,8 +163,6 @@ class TrainingJob:
         )
 
     def _run(self) -> None:
-        waiting = self.request.stopping_condition.max_wait_time_in_seconds
-        self._wait_until = None if waiting is None else time.monotonic() + waiting
         with ExitStack() as resources:
             self._pool = resources.enter_context(self._warm_pool())
             network = TrainingNetwork(self._parts, resources, self._pool)
@@ -182,7 +172,7 @@ class TrainingJob:
                     break
                 if (outcome := self._pause()) is not None:
                     break
-            if self._pool is not None and (outcome.failure_reason or "").startswith(_INTERNAL):
+            if self._pool is not None and (outcome.failure_reason or "").startswith(INTERNAL):
                 self._pool.healthy = False
         for name in self._metrics.given_up() if self._metrics else ():
             self._publish(Warned(message=f"metric {name}: its regex takes too long and was given up"))
@@ -200,19 +190,14 @@ class TrainingJob:
 
     def _live(self, network: TrainingNetwork) -> Outcome | None:
         """Run on instances of its own, once; give how the job ended, None if it goes on with other instances."""
-        self._attempts += 1
-        counted = (
-            self._attempts
-            if self.platform.settings.text("job-run-number") == "attempts"
-            else self._retries + 1
-        )
+        self._lives.begun += 1
         attempt = TrainingAttempt(
             self._parts,
-            number=self._attempts,
-            run_number=counted,
+            number=self._lives.begun,
+            run_number=self._lives.run_number,
             heard=self._heard,
             on_stop=self._stopping,
-            interruption=self._interruptions.of(self._interrupted, self.platform.settings),
+            interruption=self._lives.interruption,
             pool=self._pool,
         )
         with attempt:
@@ -224,10 +209,11 @@ class TrainingJob:
                 return None if self._retried(failure.reason) else failed_by(failure.reason)
             self._status.enter(SecondaryStatus.TRAINING, wordings.DOWNLOADING_IMAGE)
             try:
-                self._follow(attempt, network)
+                with self._lives.running() as deadlines:
+                    attempt.follow(network.name(), deadlines=deadlines)
                 self._refused = attempt.refused
             except SmEmulateError as error:
-                if engine_broke(error) and self._retried(f"{_INTERNAL}: {error.what}"):
+                if engine_broke(error) and self._retried(f"{INTERNAL}: {error.what}"):
                     return None
                 raise
             attempt.take_back()
@@ -244,17 +230,6 @@ class TrainingJob:
 
         return warm_pool(self._parts)
 
-    def _follow(self, attempt: TrainingAttempt, network: TrainingNetwork) -> None:
-        began = time.monotonic()
-        limit = self.request.stopping_condition.max_runtime_in_seconds
-        deadlines = {Stop.MAX_RUNTIME: began + limit - self._trained}
-        if self._wait_until is not None:
-            deadlines[Stop.MAX_WAIT] = self._wait_until
-        try:
-            attempt.follow(network.name(), deadlines=deadlines)
-        finally:
-            self._trained += time.monotonic() - began
-
     def _goes_on(self, attempt: TrainingAttempt) -> bool:
         """Whether the job is to go on with other instances; then it is Interrupted or Restarting."""
         if attempt.stop is Stop.INTERRUPTED and not self._asked.times:
@@ -262,7 +237,7 @@ class TrainingJob:
                 attempt.finish()
             except PlatformFailure as failure:
                 self._publish(Warned(message=failure.reason))
-            self._interrupted += 1
+            self._lives.interrupted += 1
             self._status.enter(SecondaryStatus.INTERRUPTED, wordings.INTERRUPTED)
             return True
         reason = attempt.companion_failure
@@ -270,37 +245,25 @@ class TrainingJob:
 
     def _retried(self, reason: str) -> bool:
         """Whether RetryStrategy has the job tried again; then it is Restarting."""
-        strategy = self.request.retry_strategy
-        if (
-            strategy is None
-            or self._retries >= strategy.maximum_retry_attempts
-            or not reason.startswith(_INTERNAL)
-            or self._asked.times
-        ):
+        words = None if self._asked.times else self._lives.retry(reason)
+        if words is None:
             return False
-        self._retries += 1
-        self._publish(Warned(message=f"{reason}; retry {self._retries} of {strategy.maximum_retry_attempts}"))
+        self._publish(Warned(message=words))
         self._status.enter(SecondaryStatus.RESTARTING, wordings.RESTARTING)
         return True
 
     def _pause(self) -> Outcome | None:
         """Wait for other instances; give how the job ended if it was stopped meanwhile."""
-        interrupted = self._status.secondary is SecondaryStatus.INTERRUPTED
-        pause = self._interruptions.wait_s if interrupted else RETRY_SECONDS * 2 ** min(self._retries - 1, 5)
+        pause = self._lives.pause_s(interrupted=self._status.secondary is SecondaryStatus.INTERRUPTED)
         until = time.monotonic() + pause
-        while True:
-            moment = time.monotonic()
-            if self._asked.times:
-                outcome = Outcome(secondary=SecondaryStatus.STOPPED, message=wordings.STOPPED)
-            elif self._wait_until is not None and moment >= self._wait_until:
-                outcome = waited_too_long()
-            elif moment >= until:
+        while not (self._asked.times or self._lives.waited_too_long):
+            if (left := until - time.monotonic()) <= 0:
                 return None
-            else:
-                self._woken.wait(min(POLL_SECONDS, until - moment))
-                continue
-            self._status.enter(SecondaryStatus.STOPPING, wordings.STOPPING)
-            return outcome
+            time.sleep(min(POLL_SECONDS, left))  # a signal handler may ask: nothing here can hold a lock
+        self._status.enter(SecondaryStatus.STOPPING, wordings.STOPPING)
+        if self._asked.times:
+            return Outcome(secondary=SecondaryStatus.STOPPED, message=wordings.STOPPED)
+        return waited_too_long()
 
     def _upload(self, attempt: TrainingAttempt) -> Outcome:
         """Bring home what the job leaves, and give how it ended."""
@@ -327,7 +290,6 @@ class TrainingJob:
         return outcome
 
     def _wake(self) -> None:
-        self._woken.set()
         if self._attempt is not None:
             self._attempt.wake()
 
@@ -335,7 +297,7 @@ class TrainingJob:
         if reason in (Stop.ASKED, Stop.MAX_RUNTIME, Stop.MAX_WAIT):
             self._status.enter(SecondaryStatus.STOPPING, wordings.STOPPING)
         elif reason is Stop.INTERRUPTED:
-            self._publish(Noted(message=f"spot interruption {self._interrupted + 1}"))
+            self._publish(Noted(message=f"spot interruption {self._lives.interrupted + 1}"))
 
     def _heard(self, event: Event) -> None:
         """Pass on what a container does, from its own thread."""
@@ -377,7 +339,7 @@ class TrainingJob:
         self._outcome = Outcome(
             secondary=SecondaryStatus.FAILED,
             message=wordings.FAILED,
-            failure_reason=f"{_INTERNAL}: {words}",
+            failure_reason=f"{INTERNAL}: {words}",
         )
         with suppress(Exception):
             if not self._status.transitions:

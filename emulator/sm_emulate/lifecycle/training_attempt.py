@@ -144,6 +144,7 @@ class TrainingAttempt:
         parts = self._parts
         self.trees = {host.name: self._tree(host.name) for host in parts.cluster.hosts}
         if self._number > 1:
+            self.take_back()
             with told("the files of the last instances cannot be removed", parts.run_folder.path):
                 delete_tree(parts.run_folder.path / "opt-ml")
         for tree in self.trees.values():
