@@ -7,9 +7,12 @@ import json
 import pytest
 
 from sm_emulate import api
+from sm_emulate.engine.protocol import LABEL_POOL
 from sm_emulate.errors import EngineError, RequestError
 from sm_emulate.events import ContainerStarted, StatusChanged, Warned
 from sm_emulate.lifecycle import lives
+from sm_emulate.lifecycle.warm_pool import terminate
+from sm_emulate.storage.warm_pools import WarmPools
 
 LIFE = ["Starting", "Downloading", "Training"]
 
@@ -195,3 +198,48 @@ def test_checkpoints_that_cannot_be_kept_fail_a_job_that_would_have_completed(jo
     result = jobs.run(program, checkpoints=kept)
     assert result.failure_reason.startswith("ClientError: Artifact upload failed:a file cannot be kept")
     assert (jobs.folder().opt_ml("algo-1") / "checkpoints" / "a").read_text() == "1"
+
+
+def test_a_pool_is_left_by_a_job_that_fails_by_its_own_fault_only(jobs):
+    result = jobs.run(lambda box: 3, keep_alive_period_in_seconds=60, instance_count=2)
+    assert result.describe()["WarmPoolStatus"] == {"Status": "Available"}
+    (network,) = jobs.engine.leftovers({LABEL_POOL: ""})
+    jobs.engine.fail_next("start", EngineError("the engine broke"))
+    with pytest.raises(EngineError):
+        jobs.run(lambda box: 3, keep_alive_period_in_seconds=60, instance_count=2, job_name="broken")
+    assert jobs.engine.leftovers({LABEL_POOL: ""}) == []
+    assert jobs.described()["WarmPoolStatus"]["Status"] == "Reused"
+    assert network.kind == "network"
+
+
+@pytest.mark.parametrize(
+    "other", [{"instance_type": "ml.c5.xlarge"}, {"role_arn": "arn:aws:iam::123456789012:role/other"},
+              {"enable_network_isolation": True}, {"volume_size_in_gb": 7}],
+)  # fmt: skip
+def test_a_job_that_does_not_match_has_a_pool_of_its_own(jobs, other):
+    jobs.run(lambda box: 0, keep_alive_period_in_seconds=60, instance_count=2)
+    jobs.run(lambda box: 0, keep_alive_period_in_seconds=60, instance_count=2, job_name="other", **other)
+    assert len(jobs.engine.leftovers({LABEL_POOL: ""})) == 2
+    assert jobs.described()["WarmPoolStatus"] == {"Status": "Available"}
+    terminate(WarmPools(jobs.home), jobs.engine, jobs=None)
+    assert jobs.described("other")["WarmPoolStatus"]["Status"] == "Terminated"
+
+
+def test_a_pool_s_network_that_somebody_removed_is_made_again(jobs):
+    jobs.run(lambda box: 0, keep_alive_period_in_seconds=60, instance_count=2)
+    for leftover in jobs.engine.leftovers({LABEL_POOL: ""}):
+        jobs.engine.remove_leftover(leftover)
+    assert jobs.run(lambda box: 0, instance_count=2, job_name="second").succeeded
+    assert jobs.described()["WarmPoolStatus"]["ReusedByJob"] == "second"
+
+
+def test_warm_pools_are_not_for_spot_and_mixed_clusters(jobs):
+    with pytest.raises(RequestError, match="warm pools cannot be used with spot instances"):
+        api.training_request("img:1", spot=True, keep_alive_period_in_seconds=60)
+
+
+def test_the_setting_says_how_long_a_warm_pool_may_wait(jobs):
+    platform = api.platform(settings={"warm-pool-limit": "3600"})
+    with pytest.raises(RequestError, match="KeepAlivePeriodInSeconds is too large") as refused:
+        jobs.run(lambda box: 0, keep_alive_period_in_seconds=3601, platform=platform)
+    assert refused.value.expected == "at most 3600"

@@ -160,7 +160,7 @@ SETTINGS: tuple[Setting, ...] = (
             "What jobRunNumber of init-config.json counts: attempts is every start of the job's instances, also after a "
             "spot interruption; retries is those by RetryStrategy alone. Only the 1 of a first run was ever seen."
         ),
-        facts=("training.config.init-config",),
+        facts=("training.invocation.job-run-number",),
     ),
     Setting(
         name="links-in-artifacts",
