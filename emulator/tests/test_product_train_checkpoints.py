@@ -184,6 +184,19 @@ def test_interruptions_are_for_spot_jobs(product, images):
     assert product.runs() == []
 
 
+def test_wrong_words_are_refused_before_anything_starts(product, images):
+    image = images.train("exit 0")
+    for words, told in (
+        (("--checkpoint-path", "kept", "--checkpoint-local-path", "/"), "cannot be the root of the container"),
+        (("--spot", "--interrupt-after", "soon"), "--interrupt-after is no row of durations"),
+        (("--spot", "--keep-alive", "60"), "warm pools cannot be used with spot instances"),
+        (("--checkpoint-path", "s3://"), "CheckpointConfig.S3Uri"),
+    ):
+        refused = product.run("train", image, *words)
+        assert (refused.code, product.runs()) == (2, []), str(refused)
+        assert told in refused.err
+
+
 CACHES = """
 echo $SAGEMAKER_MANAGED_WARMPOOL_CACHE_DIRECTORY; ls /opt/ml/sagemaker/warmpoolcache
 touch /opt/ml/sagemaker/warmpoolcache/of-$TRAINING_JOB_NAME; echo left > /left

@@ -183,6 +183,12 @@ def _checked(request: TrainingRequest, runs: Runs, platform: Platform) -> Traini
     check_local(request)
     for path in synced_paths(request, platform.settings):
         store_of(path.uri, platform.s3)
+        if path.inside.strip("/") == "":
+            raise RequestError(
+                f"the folder for {path.name} cannot be the root of the container",
+                value=path.inside,
+                expected="a folder below it, such as /opt/ml/checkpoints",
+            )
         if path.uri.startswith("file://"):
             check_writable(Path(path.uri.removeprefix("file://")), what=f"the folder for {path.name}")
     limit = int(platform.settings.text("warm-pool-limit"))

@@ -24,6 +24,7 @@ from sm_emulate.cli.options import (
 
 if TYPE_CHECKING:
     from sm_emulate.api.training import HostPlan
+    from sm_emulate.lifecycle.interruptions import Interruptions
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.training_result import TrainingResult
     from sm_emulate.request.training import TrainingRequest
@@ -114,12 +115,14 @@ def train(**flags: Any) -> int:
     """Run a training job on IMAGE as SageMaker would, and leave model.tar.gz."""
     platform = platform_of(flags)
     request = _request(flags)
+    interruptions = _interruptions(flags)
+    interruptions.check(request)
     if flags["dry_run"]:
         from sm_emulate.api.training import plan
 
         _print_plan(plan(request, home=flags["home"], platform=platform), as_json=flags["output"] == "json")
         return 0
-    return _run(request, platform, flags)
+    return _run(request, platform, interruptions, flags)
 
 
 def _request(flags: dict[str, Any]) -> TrainingRequest:
@@ -194,17 +197,23 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
     return request if told or flags["instance_type"] else unsized(request)
 
 
-def _run(request: TrainingRequest, platform: Platform, flags: dict[str, Any]) -> int:
-    from sm_emulate.api.training import train as run_job
-    from sm_emulate.errors import ExitCode
+def _interruptions(flags: dict[str, Any]) -> Interruptions:
     from sm_emulate.lifecycle.interruptions import Interruptions
     from sm_emulate.request.flags import seconds_each
 
     after = flags["interrupt_after"]
-    interruptions = Interruptions(
+    return Interruptions(
         after_s=() if after is None else seconds_each(after, what="--interrupt-after"),
         wait_s=flags["interrupted_for"],
     )
+
+
+def _run(
+    request: TrainingRequest, platform: Platform, interruptions: Interruptions, flags: dict[str, Any]
+) -> int:
+    from sm_emulate.api.training import train as run_job
+    from sm_emulate.errors import ExitCode
+
     several = request.resource_config.total_instances > 1
     with Interrupts() as interrupts, terminal(mark_hosts=several, quiet=flags["quiet"]) as told:
         result = run_job(

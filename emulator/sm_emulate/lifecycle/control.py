@@ -125,4 +125,6 @@ def mark_abandoned(run: RunFolder) -> None:
         "LastModifiedTime": now().isoformat(timespec="milliseconds"),
         "Emulator": emulator | {"Abandoned": True},
     }
+    if "WarmPoolStatus" in description:  # it went with its process
+        reason["WarmPoolStatus"] = {"Status": "Terminated", "ResourceRetainedBillableTimeInSeconds": 0}
     run.write(run.result, named | description | failed | reason)

@@ -35,8 +35,10 @@ class Interruptions:
                 expected="EnableManagedSpotTraining true",
                 hint="add --spot",
             )
-        if any(each < 0 for each in (*self.after_s, self.wait_s)):
-            raise RequestError("an interruption needs a time that is not negative", value=min(self.after_s))
+        if (least := min(*self.after_s, self.wait_s, 0.0)) < 0:
+            raise RequestError(
+                "an interruption has a negative time", value=f"{least:g}", expected="seconds from 0 on"
+            )
 
     def of(self, interrupted: int, settings: Settings) -> Interruption | None:
         """Give what happens to the instances of a job that was interrupted so often before."""

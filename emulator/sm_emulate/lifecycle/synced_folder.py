@@ -54,10 +54,11 @@ class SyncedFolder(Companion):
     def prepare(self) -> None:
         """Bring back what was kept, and list it in checkpoints-manifest."""
         if not self._path.both_ways:
+            self._ask()
             return
         for host, each in self._hosts.items():
             try:
-                found = each.mirror.fetch()
+                found = each.mirror.fetch(stopped=self._around.stopped)
             except SmEmulateError as error:
                 raise PlatformFailure(wordings.download_failed(error.what)) from error
             prefix = self._path.uri.removeprefix("file:///")
@@ -67,6 +68,14 @@ class SyncedFolder(Companion):
             lines = [prefix, *found]
             manifest.write_text("".join(f"{line}\n" for line in lines), "utf-8", "surrogateescape")
             manifest.chmod(0o644)
+
+    def _ask(self) -> None:
+        """Find out now, and not when the job has run for hours, that nothing can be put there."""
+        try:
+            for _ in store_of(self._path.uri, self._around.platform.s3).objects(self._path.uri):
+                return
+        except SmEmulateError as error:
+            self._around.publish(Warned(message=f"{self._path.inside} cannot be uploaded: {error.what}"))
 
     def started(self, host: str, container: str) -> None:
         """Begin to upload what the host writes."""

@@ -241,6 +241,7 @@ class TrainingAttempt:
             run_folder=parts.run_folder,
             publish=parts.publish,
             fail=self._companions.fail,
+            stopped=lambda: parts.asked.times > 0,
             hand_back=self._hand_back,
         )
 

@@ -13,7 +13,7 @@ from sm_emulate.errors import MachineError, SmEmulateError
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from sm_emulate.storage.objects import ObjectStore
@@ -72,14 +72,19 @@ class Mirror:
         """What kept the last look from its end."""
         return self._troubles[0] if self._troubles else None
 
-    def fetch(self) -> list[str]:
+    def fetch(self, *, stopped: Callable[[], bool] = lambda: False) -> list[str]:
         """Bring everything under the prefix into the folder; give the URIs of what was found, in their order.
+
+        Args:
+            stopped: asked before each file whether to leave the rest.
 
         Raises:
             SmEmulateError: the store cannot be read, or the folder not written.
         """
         found = []
         for each in self._store.objects(self._prefix):
+            if stopped():
+                break
             name = each.uri.removeprefix(self._prefix)
             if any(part in ("", ".", "..") for part in name.split("/")) or _ours(name):
                 self.left_out[name] = "its name is none of a file of this folder"
