@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from product import Images, Product
+from s3_scene import bucket, s3_server, wire  # noqa: F401  # fixtures
 from scenes import Endpoints, Heard, Jobs, Model
 
 from sm_emulate.engine.discover import connect

@@ -282,6 +282,7 @@ class Product:
             "SM_EMULATE_HOME": str(self.home),
             "XDG_CACHE_HOME": str(self.cache),
             "DOCKER_HOST": self.endpoint,
+            "AWS_EC2_METADATA_DISABLED": "true",  # who has no credentials learns it at once
             "NO_COLOR": "1",
             "COLUMNS": "100",
             # what is tested is what the tests imported, wherever the command is started from

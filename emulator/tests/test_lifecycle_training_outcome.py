@@ -395,10 +395,59 @@ def test_an_output_path_gets_the_archives_and_the_run_folder_links_to_them(jobs,
     assert jobs.folder().model_archive.resolve() == result.model_archive
 
 
-def test_an_output_path_in_s3_is_warned_of(jobs):
-    result = jobs.run(lambda box: write(box, "/opt/ml/model/m", "m"), output_path="s3://bucket/out")
-    assert result.model_archive == jobs.folder().model_archive
-    assert "nothing is written to s3://bucket/out yet" in jobs.heard.of(Warned)[0].message
+def test_artifacts_go_to_s3_and_stay_in_the_run_folder(jobs, tmp_path):
+    platform = api.platform(s3="embedded")
+    result = jobs.run(
+        lambda box: write(box, "/opt/ml/model/m", "m"), output_path="s3://bucket/out/", platform=platform
+    )
+    stored = platform.s3.folder / "bucket" / "out" / "job" / "output" / "model.tar.gz"
+    assert members(stored) == ["m"]
+    assert stored.read_bytes() == jobs.folder().model_archive.read_bytes()
+    assert jobs.described()["ModelArtifacts"] == {
+        "S3ModelArtifacts": "s3://bucket/out/job/output/model.tar.gz"
+    }
+
+
+def _uncompressed(request):
+    return replace(request, output_data_config=replace(request.output_data_config, compression_type="NONE"))
+
+
+def _leaves_a_model(box):
+    write(box, "/opt/ml/model/deep/weights", "w")
+    box.path("/opt/ml/model/latest").symlink_to("deep/weights")
+    write(box, "/opt/ml/output/data/plot", "p")
+
+
+def test_without_compression_the_model_s_files_are_put_one_by_one(jobs):
+    platform = api.platform(s3="embedded")
+    jobs.run(_leaves_a_model, output_path="s3://bucket/out", after=_uncompressed, platform=platform)
+    output = platform.s3.folder / "bucket" / "out" / "job" / "output"
+    assert (output / "model" / "deep" / "weights").read_text() == "w"
+    assert (output / "model" / "latest").read_text() == "w", "an object cannot be a link"
+    assert members(output / "output.tar.gz") == ["plot"]
+    assert not (output / "model.tar.gz").exists()
+    assert jobs.described()["ModelArtifacts"] == {"S3ModelArtifacts": "s3://bucket/out/job/output/model/"}
+    assert [event.message for event in jobs.heard.of(Warned)] == []
+
+
+def test_without_compression_a_local_output_path_gets_the_files_too(jobs, tmp_path):
+    jobs.run(_leaves_a_model, output_path=tmp_path / "out", after=_uncompressed)
+    output = tmp_path / "out" / "job" / "output"
+    assert (output / "model" / "deep" / "weights").read_text() == "w"
+    assert jobs.described()["ModelArtifacts"] == {"S3ModelArtifacts": f"file://{output}/model/"}
+
+
+def test_an_s3_that_takes_no_artifacts_fails_the_job_and_they_stay_here(jobs):
+    platform = api.platform(s3="embedded")
+
+    def program(box):
+        write(box, "/opt/ml/model/m", "m")
+        platform.s3.folder.mkdir(parents=True)
+        (platform.s3.folder / "bucket").write_text("no folder any more")
+
+    result = jobs.run(program, output_path="s3://bucket/out", platform=platform)
+    assert result.failure_reason.startswith("ClientError: Artifact upload failed:")
+    assert members(jobs.folder().model_archive) == ["m"]
 
 
 CALLS = ("create", "logs", "start", "wait")

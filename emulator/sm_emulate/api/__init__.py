@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     )
     from sm_emulate.api.series import metrics
     from sm_emulate.api.training import HostPlan, plan, train
+    from sm_emulate.api.transform_requests import transform_request, transform_request_from_aws
+    from sm_emulate.api.transforming import transform
+    from sm_emulate.api.tuning import tune, tuning_request, tuning_request_from_aws
     from sm_emulate.artifacts.unpack import unpack_model
     from sm_emulate.engine.discover import connect
     from sm_emulate.engine.protocol import (
@@ -44,8 +47,14 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.training import TrainingJob
     from sm_emulate.lifecycle.training_result import TrainingResult
+    from sm_emulate.lifecycle.transform import TransformJob
+    from sm_emulate.lifecycle.transform_result import TransformResult
+    from sm_emulate.lifecycle.tuning import TuningJob
+    from sm_emulate.lifecycle.tuning_result import TuningResult
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.request.training import TrainingRequest
+    from sm_emulate.request.transform import TransformRequest
+    from sm_emulate.request.tuning import TuningRequest
     from sm_emulate.spec.invocation import CONTAINER_USER_AGENT
     from sm_emulate.spec.profiles import PlatformProfile, profile_named
     from sm_emulate.spec.settings import Settings
@@ -80,6 +89,12 @@ __all__ = [
     "TrainingJob",
     "TrainingRequest",
     "TrainingResult",
+    "TransformJob",
+    "TransformRequest",
+    "TransformResult",
+    "TuningJob",
+    "TuningRequest",
+    "TuningResult",
     "channel",
     "connect",
     "endpoint_request",
@@ -97,6 +112,12 @@ __all__ = [
     "train",
     "training_request",
     "training_request_from_aws",
+    "transform",
+    "transform_request",
+    "transform_request_from_aws",
+    "tune",
+    "tuning_request",
+    "tuning_request_from_aws",
     "unpack_model",
 ]
 
@@ -129,6 +150,12 @@ _HOME = {
     "TrainingJob": "lifecycle.training",
     "TrainingRequest": "request.training",
     "TrainingResult": "lifecycle.training_result",
+    "TuningJob": "lifecycle.tuning",
+    "TuningRequest": "request.tuning",
+    "TuningResult": "lifecycle.tuning_result",
+    "TransformJob": "lifecycle.transform",
+    "TransformRequest": "request.transform",
+    "TransformResult": "lifecycle.transform_result",
     "channel": "api.requests",
     "connect": "engine.discover",
     "endpoint_request": "api.requests",
@@ -146,6 +173,12 @@ _HOME = {
     "train": "api.training",
     "training_request": "api.requests",
     "training_request_from_aws": "api.requests",
+    "tune": "api.tuning",
+    "tuning_request": "api.tuning",
+    "tuning_request_from_aws": "api.tuning",
+    "transform": "api.transforming",
+    "transform_request": "api.transform_requests",
+    "transform_request_from_aws": "api.transform_requests",
     "unpack_model": "artifacts.unpack",
 }
 """Where each name lives; a test holds it to `__all__` and to the imports above."""

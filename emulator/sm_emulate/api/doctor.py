@@ -90,6 +90,8 @@ def _look(engine: Engine, state_folder: Path) -> Iterator[Finding]:
     yield from _guarded("transports", lambda: _transports(engine, info, state_folder))
     yield _gpus(info)
     yield from _disks(info, state_folder)
+    yield _fast_file()
+    yield _cache()
     yield _clock(info, now)
     yield _limits(info)
     yield from _guarded("leftovers", lambda: _leftovers(engine, state_folder))
@@ -208,6 +210,30 @@ def _disk(name: str, folder: Path) -> Finding:
     status: Status = "fail" if free < _TOO_LITTLE else "warn" if free < _SCARCE else "ok"
     remedy = None if status == "ok" else "make room: docker system df shows what images and containers take"
     return Finding(name=name, status=status, seen=f"{free / _GIB:.1f} GiB free in {place}", remedy=remedy)
+
+
+def _fast_file() -> Finding:
+    """Whether FastFile channels in S3 are fetched when they are read."""
+    from sm_emulate.storage.s3_mount import why_not
+
+    reason = why_not()
+    if reason is None:
+        return Finding(name="fast file", status="ok", seen="channels in S3 are fetched as they are read")
+    return Finding(
+        name="fast file", status="ok", seen=f"channels in S3 are downloaded before the start: {reason}"
+    )
+
+
+def _cache() -> Finding:
+    from sm_emulate.report.terminal import size
+    from sm_emulate.storage.object_cache import object_cache
+
+    cache = object_cache(os.environ)
+    return Finding(
+        name="cache",
+        status="ok",
+        seen=f"{size(cache.size())} of channels in S3, in {cache.folder}; `sm-emulate clean --cache` removes it",
+    )
 
 
 def _clock(info: EngineInfo, now: datetime) -> Finding:

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 
 from sm_emulate.api.engines import engine_for
 from sm_emulate.api.images import find_image
+from sm_emulate.api.requests import platform as default_platform
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError, RequestError
-from sm_emulate.lifecycle.platform import Platform
+from sm_emulate.lifecycle.channel_plan import ChannelPlan, channel_plans
 from sm_emulate.lifecycle.training import TrainingJob
 from sm_emulate.lifecycle.training_container import container_spec
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.training import check_local
 from sm_emulate.spec.training_job import LAYOUT, STOP_GRACE_SECONDS
 from sm_emulate.staging.cluster import cluster_of
+from sm_emulate.staging.places import check_places
 from sm_emulate.staging.scope import check_emulated
 from sm_emulate.staging.synced import synced_paths
 from sm_emulate.staging.tree import staged_tree
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from sm_emulate.engine.protocol import ContainerSpec, Engine
     from sm_emulate.events import Listener
     from sm_emulate.lifecycle.interruptions import Interruptions
+    from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.training_result import TrainingResult
     from sm_emulate.request.training import TrainingRequest
 
@@ -72,7 +75,7 @@ def train(
         MachineError: this machine cannot run it.
     """
     runs = _runs(home)
-    platform = platform or Platform()
+    platform = platform or default_platform(home=home)
     request = _checked(request, runs, platform)
     if interruptions is not None:
         interruptions.check(request)
@@ -120,6 +123,8 @@ class HostPlan:
     directories: tuple[str, ...]
     """Empty directories that exist before the program starts."""
     container: ContainerSpec
+    channels: tuple[ChannelPlan, ...] = ()
+    """Those whose data does not just lie here: what would be downloaded, linked or mounted."""
 
 
 def plan(
@@ -131,7 +136,7 @@ def plan(
         RequestError: something asked for is wrong or not emulated.
     """
     runs = _runs(home)
-    platform = platform or Platform()
+    platform = platform or default_platform(home=home)
     request = _checked(request, runs, platform)
     run = runs.folder("training-jobs", request.training_job_name)
     cluster = cluster_of(request.resource_config, mixed=platform.settings.text("host-numbers") == "mixed")
@@ -146,6 +151,8 @@ def plan(
             settings=platform.settings,
             region=platform.region,
             account=platform.account,
+            s3=platform.s3,
+            file_systems=platform.file_systems,
         )
         container = container_spec(
             request,
@@ -164,6 +171,9 @@ def plan(
                 files=tree.files,
                 directories=tuple(each for each in tree.directories if each not in _PARENTS),
                 container=container,
+                channels=tuple(
+                    channel_plans(request, cluster=cluster, host=host, tree=tree.folder, platform=platform)
+                ),
             )
         )
     return planned
@@ -200,6 +210,7 @@ def _checked(request: TrainingRequest, runs: Runs, platform: Platform) -> Traini
             expected=f"at most {limit}",
             hint="the setting warm-pool-limit decides",
         )
+    check_places(request, s3=platform.s3, file_systems=platform.file_systems, region=platform.region)
     name, output = request.training_job_name, request.output_data_config
     anywhere = Runs(default_home(os.environ)).folder("training-jobs", name).path
     if output.local_path != anywhere:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 COMMANDS = {
     "train": ("sm_emulate.cli.train", "Run a training job on an image."),
+    "tune": ("sm_emulate.cli.tune", "Search for the best hyperparameters."),
     "serve": ("sm_emulate.cli.serve", "Run an endpoint on an image."),
     "invoke": ("sm_emulate.cli.invoke", "Send a payload to an endpoint."),
+    "transform": ("sm_emulate.cli.transform", "Run a batch transform job on an image."),
     "validate": ("sm_emulate.cli.validate", "Say whether SageMaker will run an image."),
     "rules": ("sm_emulate.cli.rules", "List the rules of validate."),
     "rule": ("sm_emulate.cli.rules", "Print the page of a rule."),
-    "ps": ("sm_emulate.cli.runs", "List training jobs and endpoints."),
+    "ps": ("sm_emulate.cli.runs", "List jobs and endpoints."),
     "describe": ("sm_emulate.cli.runs", "Show a run as AWS's Describe call does."),
     "metrics": ("sm_emulate.cli.metrics", "Print or plot the metrics of a job."),
     "logs": ("sm_emulate.cli.runs", "Print a run's container logs."),

@@ -265,6 +265,8 @@ def _tuning(run: RunFolder, *, plot: bool, png: Path | None, output: str) -> Non
 
 def print_training_jobs(jobs: Sequence[dict[str, Any]]) -> None:
     """Print the training jobs of a tuning job, one a line."""
+    from sm_emulate.report.tuning_terminal import short
+
     names = list(dict.fromkeys(name for job in jobs for name in job["TunedHyperParameters"]))
     rows = []
     for job in jobs:
@@ -274,15 +276,7 @@ def print_training_jobs(jobs: Sequence[dict[str, Any]]) -> None:
                 job["TrainingJobName"],
                 job["TrainingJobStatus"],
                 f"{metric['Value']:g}" if metric else "-",
-                *(_short(job["TunedHyperParameters"].get(name, "-")) for name in names),
+                *(short(job["TunedHyperParameters"].get(name, "-")) for name in names),
             ]
         )
     print_table(["TRAINING JOB", "STATUS", "OBJECTIVE", *names], rows)
-
-
-def _short(value: str) -> str:
-    """A number in a few digits; the whole of it stands in the description."""
-    try:
-        return value if len(value) <= 8 else f"{float(value):.6g}"
-    except ValueError:
-        return value

@@ -154,6 +154,12 @@ def complete_jobs(ctx: click.Context, _option: click.Parameter, incomplete: str)
     return [run.name for run in runs if run.name.startswith(incomplete)]
 
 
+def complete_tuning_jobs(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
+    """Offer the names of tuning jobs that are over to the shell."""
+    runs = [run for run in runs_of(ctx.params.get("home")).all() if run.kind == "hyper-parameter-tuning-jobs"]
+    return [run.name for run in runs if run.result.exists() and run.name.startswith(incomplete)]
+
+
 def complete_settings(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
     """Offer the names of settings to the shell."""
     from sm_emulate.spec.settings import SETTINGS

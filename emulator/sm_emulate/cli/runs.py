@@ -34,7 +34,13 @@ def status_of(run: RunFolder, description: dict[str, Any]) -> str:
     """Say in one word how a run stands."""
     if run.abandoned:
         return "Abandoned"
-    return str(description.get("TrainingJobStatus") or description.get("EndpointStatus") or "Starting")
+    statuses = (
+        "TrainingJobStatus",
+        "EndpointStatus",
+        "HyperParameterTuningJobStatus",
+        "TransformJobStatus",
+    )
+    return str(next((description[name] for name in statuses if name in description), "Starting"))
 
 
 @click.command(epilog="\b\nExamples:\n  sm-emulate ps\n  sm-emulate ps --all --output json")
@@ -42,7 +48,7 @@ def status_of(run: RunFolder, description: dict[str, Any]) -> str:
 @home_option
 @output_option
 def ps(every: bool, home: Path | None, output: str) -> None:
-    """List training jobs, endpoints and warm pools; those that run or wait now, or all."""
+    """List training jobs, tuning jobs, endpoints and warm pools; those that run or wait now, or all."""
     rows = []
     for run in runs_of(home).all():
         if not every and run.result.exists():
@@ -105,7 +111,7 @@ def _warm_pools(home: Path | None) -> list[dict[str, Any]]:
 @run_argument
 @home_option
 def describe(name: str, home: Path | None) -> None:
-    """Print a run as DescribeTrainingJob or DescribeEndpoint does: JSON, with an `Emulator` object."""
+    """Print a run as AWS's Describe call for it does: JSON, with an `Emulator` object."""
     run = runs_of(home).find(name)
     description = run.description()
     if run.abandoned:
@@ -127,26 +133,32 @@ def describe(name: str, home: Path | None) -> None:
 @click.option("--tail", type=click.IntRange(min=0), help="Only the last lines of each host.")
 @home_option
 def logs(name: str, follow: bool, host: str | None, tail: int | None, home: Path | None) -> None:
-    """Print what the containers of a run wrote, byte for byte; several hosts one after the other."""
+    """Print what the containers of a run wrote, byte for byte; hosts and training jobs one after the other."""
     run = runs_of(home).find(name)
-    hosts = sorted(file.stem for file in (run.path / "logs").glob("*.log"))
-    if host is not None and host not in hosts:
+    files = _logs(run)
+    if host is not None and not any(file.stem == host for file in files):
         raise RequestError(
             "this run has no log of that host",
             value=host,
-            expected=" or ".join(hosts) or "a host that has started",
+            expected=" or ".join(dict.fromkeys(file.stem for file in files)) or "a host that has started",
         )
-    shown = [host] if host else hosts
-    offsets = dict.fromkeys(shown, 0)
-    if tail is not None:
-        offsets = {each: _tail_offset(run.log(each), tail) for each in shown}
+    offsets = {} if tail is None else {file: _tail_offset(file, tail) for file in files}
     while True:
         over = not follow or run.owner_pid() is None
-        for each in shown if host else sorted(file.stem for file in (run.path / "logs").glob("*.log")):
-            offsets[each] = _copy(run.log(each), offsets.get(each, 0))
+        for file in _logs(run):
+            if host in {None, file.stem}:
+                offsets[file] = _copy(file, offsets.get(file, 0))
         if over:
             return
         time.sleep(0.1)
+
+
+def _logs(run: RunFolder) -> list[Path]:
+    """The logs of a run, host by host; those of a tuning job's training jobs, job by job."""
+    if run.kind != "hyper-parameter-tuning-jobs":
+        return sorted((run.path / "logs").glob("*.log"))
+    folders = [run.home / "training-jobs" / name for name in _launched(run)]
+    return [log for folder in folders for log in sorted((folder / "logs").glob("*.log"))]
 
 
 def _copy(log: Path, offset: int) -> int:
@@ -172,6 +184,12 @@ def _tail_offset(log: Path, lines: int) -> int:
     return end - sum(map(len, kept))
 
 
+def _launched(run: RunFolder) -> list[str]:
+    """The names of a tuning job's training jobs; of any other run, none."""
+    jobs = run.description().get("Emulator", {}).get("TrainingJobs", [])
+    return [str(job["TrainingJobName"]) for job in jobs]
+
+
 @click.command(epilog="\b\nExamples:\n  sm-emulate stop my-endpoint\n  sm-emulate stop --all")
 @click.argument("names", nargs=-1, metavar="NAME...", shell_complete=complete_running)
 @click.option("--all", "every", is_flag=True, help="Stop every run that lives.")
@@ -187,7 +205,11 @@ def stop(names: tuple[str, ...], every: bool, home: Path | None, engine: str | N
         raise click.UsageError("Missing argument 'NAME...' (or --all).")
     runs = runs_of(home)
     chosen = [runs.find(name) for name in names]
-    chosen += [run for run in runs.all() if every and not run.result.exists() and run not in chosen]
+    if every:
+        living = [run for run in runs.all() if not run.result.exists()]
+        # those of a tuning job are stopped by it: asked twice, they would be killed
+        of_tuning_jobs = {name for run in living if run.owner_pid() for name in _launched(run)}
+        chosen += [run for run in living if run not in chosen and run.name not in of_tuning_jobs]
     over = [run for run in chosen if run.result.exists()]
     for run in chosen:
         if run not in over:
@@ -204,16 +226,19 @@ def stop(names: tuple[str, ...], every: bool, home: Path | None, engine: str | N
 
 
 @click.command(
-    epilog="\b\nExamples:\n  sm-emulate clean\n  sm-emulate clean my-job\n  sm-emulate clean --all"
+    epilog="\b\nExamples:\n  sm-emulate clean\n  sm-emulate clean my-job\n  sm-emulate clean --all\n"
+    "  sm-emulate clean --cache"
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_runs)
 @click.option("--all", "every", is_flag=True, help="Remove the folder of every run that is over.")
+@click.option("--cache", is_flag=True, help="Remove what was fetched from S3 and is kept for the next run.")
 @home_option
 @engine_option
-def clean(names: tuple[str, ...], every: bool, home: Path | None, engine: str | None) -> None:
+def clean(names: tuple[str, ...], every: bool, cache: bool, home: Path | None, engine: str | None) -> None:
     """Remove containers and networks whose process has died; with names or --all, run folders as well.
 
     Runs that live are never touched. Without names, run folders are kept: a run whose process died is marked.
+    With --cache alone, nothing else is removed.
     """
     from sm_emulate.lifecycle.control import sweep
 
@@ -222,6 +247,10 @@ def clean(names: tuple[str, ...], every: bool, home: Path | None, engine: str | 
     for run in chosen:
         if run.owner_pid() is not None:
             raise RequestError("this run is alive", value=run.id, hint=f"`sm-emulate stop {run.name}` first")
+    if cache:
+        _remove_cache()
+        if not names and not every:
+            return
     container_engine = engine_at(engine)
     for leftover in sweep(runs, container_engine):
         click.echo(f"removed {leftover.kind} {leftover.name}")
@@ -241,6 +270,18 @@ def clean(names: tuple[str, ...], every: bool, home: Path | None, engine: str | 
         )
     for error in errors:
         raise error
+
+
+def _remove_cache() -> None:
+    import os
+
+    from sm_emulate.report.terminal import size
+    from sm_emulate.storage.object_cache import object_cache
+
+    kept = object_cache(os.environ)
+    taken = kept.size()
+    kept.remove()
+    click.echo(f"removed {kept.folder}  {size(taken)}")
 
 
 def _delete(run: RunFolder, engine: Engine) -> MachineError | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ Examples:
   sm-emulate train my-image --channel train=./data
   sm-emulate train my-image --channel train=./data,mode=FastFile --hyperparameter epochs=3 \\
       --metric 'loss=loss: ([0-9.]+)' --output-path ./models
+  sm-emulate train my-image --channel train=s3://bucket/data/ --s3 http://127.0.0.1:9000
   sm-emulate train my-image --instance-count 2 --instance-type ml.c5.xlarge
   sm-emulate train my-image --instance-group data=ml.c5.xlarge:2 --instance-group gpu=ml.g5.xlarge:1 \\
       --channel train=./data,instance-groups=data
@@ -51,7 +53,7 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
               help="CreateTrainingJob's JSON; other flags are put over it.")  # fmt: skip
 @click.option("--job-name", metavar="NAME", help="Name of the job.  [default: image and time]")
 @click.option("--channel", "channels", multiple=True, metavar="NAME=PATH[,OPTION=VALUE...]",
-              help="Input channel: a folder or file; options such as mode=FastFile.")  # fmt: skip
+              help="Input channel: a folder, file or s3://; options such as mode=FastFile.")  # fmt: skip
 @click.option(
     "--hyperparameter", "hyperparameters", multiple=True, metavar="KEY=VALUE", help="One hyperparameter."
 )
@@ -63,6 +65,8 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
 @click.option("--instance-type", metavar="TYPE",
               help="Instance type: also limits vCPUs and memory.  [default: ml.m5.large, no limits]")  # fmt: skip
 @click.option("--instance-count", type=int, metavar="N", help="Hosts, named algo-1 to algo-N.  [default: 1]")
+@click.option("--file-system", "file_systems", multiple=True, metavar="ID=DIR",
+              help="Folder that stands for an EFS or FSx file system of the request.")  # fmt: skip
 @click.option("--instance-group", "instance_groups", multiple=True, metavar="NAME=TYPE:COUNT",
               help="A group of a heterogeneous cluster.")  # fmt: skip
 @click.option("--volume-size", type=int, metavar="GB", help="VolumeSizeInGB: warn where the job needs more.")
@@ -101,7 +105,8 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
 @click.option("--enable-network-isolation", is_flag=True, help="No way out of the containers.")
 @click.option("--metric", "metrics", multiple=True, metavar="NAME=REGEX",
               help="Metric definition: group 1 of the regex is the number.")  # fmt: skip
-@click.option("--output-path", metavar="DIR", help="Put archives at DIR/JOB/output/.  [default: run folder]")
+@click.option("--output-path", metavar="DIR",
+              help="Put archives at DIR/JOB/output/; may be s3://.  [default: run folder]")  # fmt: skip
 @click.option("--role-arn", metavar="ARN", help="RoleArn, a name only.")
 @click.option(
     "--dry-run", is_flag=True, help="Print /opt/ml, environment and a docker run line; start nothing."
@@ -113,7 +118,7 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
 @output_option
 def train(**flags: Any) -> int:
     """Run a training job on IMAGE as SageMaker would, and leave model.tar.gz."""
-    platform = platform_of(flags)
+    platform = replace(platform_of(flags), file_systems=_file_systems(flags))
     request = _request(flags)
     interruptions = _interruptions(flags)
     interruptions.check(request)
@@ -123,6 +128,13 @@ def train(**flags: Any) -> int:
         _print_plan(plan(request, home=flags["home"], platform=platform), as_json=flags["output"] == "json")
         return 0
     return _run(request, platform, interruptions, flags)
+
+
+def _file_systems(flags: dict[str, Any]) -> dict[str, Path]:
+    from sm_emulate.request.flags import key_values
+
+    given = key_values(flags["file_systems"], what="file system")
+    return {name: Path(folder).expanduser().absolute() for name, folder in given.items()}
 
 
 def _request(flags: dict[str, Any]) -> TrainingRequest:
@@ -246,9 +258,13 @@ def _print_result(result: TrainingResult) -> None:
         click.echo(f"FailureReason: {result.failure_reason}")
     for metric in result.final_metrics:
         click.echo(f"{metric['MetricName']}: {metric['Value']:g}")
-    for archive in (result.model_archive, result.output_archive):
-        if archive is not None:
-            click.echo(f"{archive}  {size(archive.stat().st_size)}")
+    for archive, uri in (
+        (result.model_archive, result.model_uri),
+        (result.output_archive, result.output_uri),
+    ):
+        if uri:
+            place = uri if archive is None or uri.startswith("s3:") else archive
+            click.echo(f"{place}  {size(archive.stat().st_size)}" if archive else place)
     click.echo(f"{result.run_folder}")
 
 
@@ -256,6 +272,7 @@ def _print_plan(hosts: list[HostPlan], *, as_json: bool) -> None:
     import shlex
     from dataclasses import replace
 
+    from sm_emulate.report.terminal import size
     from sm_emulate.request.secrets import masked
 
     hosts = [
@@ -269,6 +286,17 @@ def _print_plan(hosts: list[HostPlan], *, as_json: bool) -> None:
                     {
                         "Host": host.host,
                         "Directories": list(host.directories),
+                        "Channels": [
+                            {
+                                "ChannelName": channel.channel,
+                                "Source": channel.source,
+                                "Way": channel.way,
+                                "Objects": channel.objects,
+                                "Bytes": channel.size,
+                                "BytesToDownload": channel.missing,
+                            }
+                            for channel in host.channels
+                        ],
                         "Files": {path: content.decode() for path, content in host.files.items()},
                         "Mounts": [
                             {"Source": mount.source, "Target": mount.target, "ReadOnly": mount.read_only}
@@ -289,6 +317,11 @@ def _print_plan(hosts: list[HostPlan], *, as_json: bool) -> None:
             click.echo(f"{directory}/")
         for path, content in host.files.items():
             click.echo(f"{path}\n    {content.decode()}")
+        for channel in host.channels:
+            click.echo(
+                f"\n# channel {channel.channel}: {channel.way}, {channel.objects} objects, {size(channel.size)}"
+                + (f", {size(channel.missing)} of them not in the cache" if channel.missing else "")
+            )
         click.echo("\n# environment")
         for name, value in host.container.environment.items():
             click.echo(f"{name}={value}")

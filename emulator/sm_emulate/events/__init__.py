@@ -142,6 +142,40 @@ class Noted(Event):
     message: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class JobLaunched(Event):
+    """A tuning job launched a training job."""
+
+    job: str
+    number: int
+    hyperparameters: Mapping[str, str]
+    """Those that were searched for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobEvent(Event):
+    """What happened in one training job of a tuning job."""
+
+    job: str
+    number: int
+    event: Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobEnded(Event):
+    """A training job of a tuning job is over."""
+
+    job: str
+    number: int
+    status: str
+    objective: float | None
+    """None when it never printed the objective metric."""
+    best: bool = False
+    """Whether it is the best so far."""
+    early_stopped: bool = False
+    failure_reason: str = ""
+
+
 class Listener(Protocol):
     """Hears every event of one run, one at a time, in order, from whichever thread it happened in."""
 

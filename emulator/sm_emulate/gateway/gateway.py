@@ -24,7 +24,7 @@ def warm_up() -> None:
     """Import what serving needs, so that the time for it passes while a container starts."""
     from sm_emulate.gateway import connection, serving  # noqa: F401 - imported for their cost
 
-    _loop_factory()
+    loop_factory()
 
 
 def check_port(port: int) -> None:
@@ -115,7 +115,7 @@ class Gateway:
 
     def _run(self, listening: socket.socket, ready: threading.Event) -> None:
         try:
-            loop = self._loop = _loop_factory()()
+            loop = self._loop = loop_factory()()
             try:
                 loop.run_until_complete(self._serve(loop, listening, ready))
             finally:
@@ -146,7 +146,7 @@ class Gateway:
             self._serving.abort()
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     """Give uvloop's loop where there is one: it costs half of asyncio's time per request."""
     try:
         import uvloop

@@ -56,7 +56,9 @@ def advice(
         yield from dict.fromkeys(
             words for pattern, words in _LAST_WORDS for end in last_words if pattern.search(end)
         )
-    empty = outcome.secondary is SecondaryStatus.COMPLETED and archives.model is None
+    empty = (
+        outcome.secondary is SecondaryStatus.COMPLETED and archives.model is None and not archives.model_uri
+    )
     if empty:
         yield f"nothing was written to {LAYOUT.model}: there is no model.tar.gz"
     mode = settings.number("config-directory-mode")

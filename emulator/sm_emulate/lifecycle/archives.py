@@ -14,4 +14,8 @@ class Archives:
     """Where the archives lie; None where there was nothing to pack."""
 
     model: Path | None = None
+    """None with CompressionType NONE, too."""
+    model_uri: str = ""
+    """`s3://` or `file://`; of a model that was not packed, its folder."""
     output: Path | None = None
+    output_uri: str = ""

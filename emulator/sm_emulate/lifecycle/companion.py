@@ -72,8 +72,8 @@ class Surroundings:
     publish: Callable[[Event], None]
     fail: Callable[[str], None]
     """Ends the job with this FailureReason. Any thread may call it; the first call counts."""
-    stopped: Callable[[], bool]
-    """Whether somebody wants the job to stop: what takes long before the containers start ends early then."""
+    stopping: Callable[[], bool] = lambda: False
+    """Whether somebody wants the job to stop: what takes long asks now and then, and returns."""
     hand_back: Callable[[Path], None]
     """Has what containers made as root in a folder of the run belong to the calling user. May raise MachineError."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sm_emulate.staging.channel_data import is_brought
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -12,7 +14,11 @@ if TYPE_CHECKING:
 
 def companions_of(around: Surroundings) -> Iterator[Companion]:
     """Give the companions of a job; a job whose data lies here needs none, and imports none."""
-    request = around.request
+    request, cluster = around.request, around.cluster
+    if any(is_brought(request, channel, cluster) for channel in request.input_data_config):
+        from sm_emulate.lifecycle.channels import Channels
+
+        yield Channels(around)
     if (
         request.checkpoint_config
         or request.debug_hook_config

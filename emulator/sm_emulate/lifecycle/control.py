@@ -15,6 +15,7 @@ from sm_emulate.events import now
 from sm_emulate.lifecycle.warm_pool import is_kept, terminate
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS
 from sm_emulate.spec.wordings import INTERNAL_SERVER_ERROR
+from sm_emulate.storage.mounts import mounts_below, unmount
 from sm_emulate.storage.trouble import told
 from sm_emulate.storage.warm_pools import WarmPools
 
@@ -76,6 +77,8 @@ def sweep(runs: Runs, engine: Engine) -> list[Leftover]:
         removed += terminate(pools, engine)  # after the containers on their networks
     for run in runs.all():
         if run.abandoned:
+            for folder in mounts_below(run.path):
+                unmount(folder)
             with told("a run whose process died cannot be marked", run.path):
                 mark_abandoned(run)
     for draft in runs.drafts():
@@ -119,12 +122,40 @@ def mark_abandoned(run: RunFolder) -> None:
             {"TrainingJobStatus": "Failed", "SecondaryStatus": "Failed"},
         ),
         "endpoints": ({"EndpointName": run.name}, {"EndpointStatus": "Failed"}),
+        "hyper-parameter-tuning-jobs": (
+            {"HyperParameterTuningJobName": run.name},
+            {"HyperParameterTuningJobStatus": "Failed"} | _without_living(description),
+        ),
+        "transform-jobs": ({"TransformJobName": run.name}, {"TransformJobStatus": "Failed"}),
     }[run.kind]
     reason = {
         "FailureReason": INTERNAL_SERVER_ERROR,
         "LastModifiedTime": now().isoformat(timespec="milliseconds"),
-        "Emulator": emulator | {"Abandoned": True},
     }
+    if "TrainingJobs" in emulator:
+        emulator["TrainingJobs"] = [_dead(job) for job in emulator["TrainingJobs"]]
+    whole: dict[str, Any] = {"Emulator": emulator | {"Abandoned": True}}
     if "WarmPoolStatus" in description:  # it went with its process
-        reason["WarmPoolStatus"] = {"Status": "Terminated", "ResourceRetainedBillableTimeInSeconds": 0}
-    run.write(run.result, named | description | failed | reason)
+        whole["WarmPoolStatus"] = {"Status": "Terminated", "ResourceRetainedBillableTimeInSeconds": 0}
+    run.write(run.result, named | description | failed | reason | whole)
+
+
+def _without_living(description: dict[str, Any]) -> dict[str, Any]:
+    """Give a tuning job's counters when none of its training jobs is alive any more."""
+    moves = (
+        ("TrainingJobStatusCounters", "InProgress", "RetryableError"),
+        ("ObjectiveStatusCounters", "Pending", "Failed"),
+    )
+    counted = {}
+    for name, alive, dead in moves:
+        counters = description.get(name) or {}
+        counted[name] = counters | {alive: 0, dead: counters.get(dead, 0) + counters.get(alive, 0)}
+    return counted
+
+
+def _dead(job: dict[str, Any]) -> dict[str, Any]:
+    """Give a training job of a tuning job whose process died, as it stands then."""
+    if job["TrainingJobStatus"] not in ("InProgress", "Stopping"):
+        return job
+    ended = {"TrainingJobStatus": "Failed", "ObjectiveStatus": "Failed"}
+    return job | ended | {"FailureReason": INTERNAL_SERVER_ERROR}

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sm_emulate.spec.profiles import DEFAULT_PROFILE, PlatformProfile
 from sm_emulate.spec.settings import Settings
 from sm_emulate.storage.s3_place import S3Place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,3 +23,5 @@ class Platform:
     region: str = "us-east-1"
     account: str = "123456789012"
     s3: S3Place = field(default_factory=S3Place)
+    file_systems: Mapping[str, Path] = field(default_factory=dict)
+    """The local folder that stands for each EFS or FSx for Lustre file system, by FileSystemId."""

@@ -58,7 +58,7 @@ class SyncedFolder(Companion):
             return
         for host, each in self._hosts.items():
             try:
-                found = each.mirror.fetch(stopped=self._around.stopped)
+                found = each.mirror.fetch(stopped=self._around.stopping)
             except SmEmulateError as error:
                 raise PlatformFailure(wordings.download_failed(error.what)) from error
             prefix = self._path.uri.removeprefix("file:///")

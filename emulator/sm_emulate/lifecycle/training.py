@@ -159,6 +159,8 @@ class TrainingJob:
             warm_pool_until=self._pool.until if self._pool else None,
             model_archive=self._archives.model,
             output_archive=self._archives.output,
+            model_uri=self._archives.model_uri,
+            output_uri=self._archives.output_uri,
             final_metrics=self._metrics.final() if self._metrics else (),
         )
 
@@ -279,14 +281,18 @@ class TrainingJob:
         except PlatformFailure as failure:
             if outcome.failure_reason is None:
                 outcome = failed_by(failure.reason)
-        # the engine takes its time to remove containers: archives are packed meanwhile
-        self._archives = upload(
-            self.request,
-            list(attempt.trees.values()),
-            run=self.run_folder,
-            settings=self.platform.settings,
-            publish=self._publish,
-        )
+        try:
+            # the engine takes its time to remove containers: archives are packed meanwhile
+            self._archives = upload(
+                self.request,
+                list(attempt.trees.values()),
+                run=self.run_folder,
+                settings=self.platform.settings,
+                s3=self.platform.s3,
+                publish=self._publish,
+            )
+        except PlatformFailure as failure:
+            outcome = failed_by(failure.reason)
         return outcome
 
     def _wake(self) -> None:

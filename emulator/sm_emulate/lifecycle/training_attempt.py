@@ -223,6 +223,8 @@ class TrainingAttempt:
             settings=parts.platform.settings,
             region=parts.platform.region,
             account=parts.platform.account,
+            s3=parts.platform.s3,
+            file_systems=parts.platform.file_systems,
             run_number=self._run_number,
         )
         if self._pool is not None:
@@ -241,7 +243,7 @@ class TrainingAttempt:
             run_folder=parts.run_folder,
             publish=parts.publish,
             fail=self._companions.fail,
-            stopped=lambda: parts.asked.times > 0,
+            stopping=lambda: parts.asked.times > 0,
             hand_back=self._hand_back,
         )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sm_emulate.request.secrets import masked_document
 from sm_emulate.request.training import to_aws
 from sm_emulate.spec.training_job import SecondaryStatus, TrainingJobStatus, job_arn
+from sm_emulate.spec.tuning import TUNING_JOB_TAG, tuning_job_arn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,10 @@ class TrainingResult:
     """WarmPoolStatus."""
     warm_pool_until: float | None = None
     """When a pool that is Available ends, in seconds since 1970."""
+    model_uri: str = ""
+    """Where the model was put: `s3://` or `file://`; with CompressionType NONE, a folder."""
+    output_uri: str = ""
+    """Where `output.tar.gz` was put."""
     final_metrics: tuple[FinalMetricData, ...] = ()
 
     @property
@@ -80,7 +85,8 @@ class TrainingResult:
         described: dict[str, Any] = {
             "TrainingJobName": name,
             "TrainingJobArn": arn,
-            "ModelArtifacts": {"S3ModelArtifacts": self.model_archive.as_uri() if self.model_archive else ""},
+            **self._tuning_job(),
+            "ModelArtifacts": {"S3ModelArtifacts": self.model_uri},
             "TrainingJobStatus": self.status.value,
             "SecondaryStatus": self.secondary_status.value,
         }
@@ -118,13 +124,21 @@ class TrainingResult:
             "PlatformProfile": self.platform.profile.name,
             "Settings": dict(self.platform.settings.given),
             "ContainerExitCodes": dict(self.container_exit_codes),
-            "OutputArchive": self.output_archive.as_uri() if self.output_archive else "",
+            "OutputArchive": self.output_uri,
             "Seconds": self.seconds,
         }
         if self.warm_pool_until is not None:
             until = datetime.fromtimestamp(self.warm_pool_until, timezone.utc)
             described["Emulator"]["WarmPoolUntil"] = _iso(until)
         return described
+
+    def _tuning_job(self) -> dict[str, str]:
+        """The ARN of the tuning job that launched it, if one did."""
+        region, account = self.platform.region, self.platform.account
+        for tag in self.request.tags:
+            if tag.key == TUNING_JOB_TAG:
+                return {"TuningJobArn": tuning_job_arn(region=region, account=account, name=tag.value)}
+        return {}
 
 
 def _iso(moment: datetime) -> str:

@@ -6,8 +6,7 @@ import json
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
-from sm_emulate.events import LogLines, LogPart, MetricRecorded, Progress
-from sm_emulate.storage.metric_series import as_line
+from sm_emulate.events import JobEvent, LogLines, LogPart, MetricRecorded, Progress
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ class RunFiles:
         self._events: IO[str] = run.events.open("a", encoding="utf-8", buffering=1)
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, JobEvent):
+            return  # the training job's own folder has it
         with told("the run's logs cannot be written", self._run.path):
             if isinstance(event, (LogLines, LogPart)):
                 if (log := self._logs.get(event.host)) is None:
@@ -51,6 +52,8 @@ class RunFiles:
                     self._note(event)
 
     def _note(self, metric: MetricRecorded) -> None:
+        from sm_emulate.storage.metric_series import as_line
+
         if self._metrics is None:
             self._metrics = self._run.metrics.open("a", encoding="utf-8", buffering=1)
         self._metrics.write(as_line(metric))

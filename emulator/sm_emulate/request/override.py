@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def override(document: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Give the document with the members of another over it.
 
-    Structures and maps are merged; channels and metric definitions are replaced by name, a channel that has only its
-    data source in common keeps the rest of what the document says of it; everything else is replaced.
+    Structures and maps are merged; channels, metric definitions and ranges are replaced by name, a channel that has
+    only its data source in common keeps the rest of what the document says of it; everything else is replaced.
     """
     merged = deepcopy(dict(document))
     for name, value in over.items():
@@ -46,7 +46,13 @@ def wait_as_long_as_it_runs(document: dict[str, Any]) -> None:
         )
 
 
-_NAMED = {"InputDataConfig": "ChannelName", "MetricDefinitions": "Name"}
+_NAMED = {
+    "InputDataConfig": "ChannelName",
+    "MetricDefinitions": "Name",
+    "IntegerParameterRanges": "Name",
+    "ContinuousParameterRanges": "Name",
+    "CategoricalParameterRanges": "Name",
+}
 _WHOLE = {"DataSource"}
 """A structure of which one member is set, never two."""
 

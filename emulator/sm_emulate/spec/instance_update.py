@@ -88,7 +88,9 @@ def rendered(catalogue: dict[str, Any]) -> str:
         f"{json.dumps(name)}: {json.dumps(each, separators=(', ', ': '))}"
         for name, each in catalogue["types"].items()
     )
-    head = "".join(f"{json.dumps(key)}: {json.dumps(catalogue[key])},\n" for key in ("about", "updated", "unknown"))
+    head = "".join(
+        f"{json.dumps(key)}: {json.dumps(catalogue[key])},\n" for key in ("about", "updated", "unknown")
+    )
     return f'{{\n{head}"types": {{\n{rows}\n}}\n}}\n'
 
 
@@ -98,7 +100,9 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m sm_emulate.spec.instance_update", description="Write the sizes of instance types."
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the file is stale")
-    parser.add_argument("wheels", nargs="*", type=Path, help="moto's, the newest last; else the installed moto")
+    parser.add_argument(
+        "wheels", nargs="*", type=Path, help="moto's, the newest last; else the installed moto"
+    )
     given = parser.parse_args(arguments)
     before = json.loads(CATALOGUE.read_text(encoding="utf-8")) if CATALOGUE.exists() else {}
     made, names = before, known_types()

@@ -35,6 +35,7 @@ class Kind(Enum):
     SIZE = "a number of bytes, or with k, m or g behind it, such as 64m"
     ULIMIT = "unlimited, a number, or two with a colon between: the soft limit and the hard one"
     SECONDS = "a whole number of seconds, at least 1"
+    COUNT = "a whole number, at least 1"
     DELAY = "a whole number of seconds"
     INTERFACE = "a network interface name, such as eth0"
     HOST_NAME = "a host name, such as model.aws.local"
@@ -84,7 +85,7 @@ class Setting:
             value = None
         elif self.kind is Kind.SIZE:
             value = _size(text)
-        elif self.kind is Kind.SECONDS:
+        elif self.kind in (Kind.SECONDS, Kind.COUNT):
             value = int(text) if re.fullmatch(_SECONDS, text) and int(text) > 0 else None
         elif self.kind is Kind.DELAY:
             value = int(text) if re.fullmatch(_SECONDS, text) else None

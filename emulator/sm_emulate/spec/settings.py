@@ -262,6 +262,17 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.config.topology-null",),
     ),
     Setting(
+        name="s3-key-sharding",
+        choices=("round-robin", "blocks"),
+        default=lambda _: "round-robin",
+        about=(
+            "Which objects a host gets of a channel with ShardedByS3Key. Only that it is about 1/n of them is published. "
+            "round-robin gives the first key to the first host, the second to the second; blocks gives each host keys "
+            "that follow each other."
+        ),
+        facts=("training.channels.sharding-order",),
+    ),
+    Setting(
         name="shm-size",
         kind=Kind.SIZE,
         default=lambda _: "64m",
@@ -359,6 +370,28 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.config.upstreamoutputdataconfig",),
     ),
     Setting(
+        name="transform-newline",
+        kind=Kind.CHOICE,
+        default=lambda _: "where-missing",
+        choices=("where-missing", "always"),
+        about=(
+            "AssembleWith Line puts a newline after each answer of a transform job: only where the answer does not end in "
+            "one, or always, as the SDK's local mode does."
+        ),
+        facts=("batch.assemble",),
+    ),
+    Setting(
+        name="transform-retried",
+        kind=Kind.CHOICE,
+        default=lambda _: "5xx",
+        choices=("5xx", "no-answer"),
+        about=(
+            "Which invocations of a transform job are tried again, up to InvocationsMaxRetries: those that were answered "
+            "with 500 or above and those that were not answered, or the latter alone. Nothing is published."
+        ),
+        facts=("batch.retried-statuses",),
+    ),
+    Setting(
         name="warm-pool-limit",
         choices=("3600", "21600"),
         default=lambda _: "21600",
@@ -413,6 +446,67 @@ SETTINGS: tuple[Setting, ...] = (
             "programs read it without a check."
         ),
         facts=("hosting.environment.safe-port-range-single",),
+    ),
+    Setting(
+        name="tuning-auto-scaling",
+        choices=("by-range", "linear"),
+        default=lambda _: "by-range",
+        about=(
+            "How a tuning job searches a range with ScalingType Auto: by-range takes a logarithmic scale where the ends "
+            "are above 0 and differ by a factor of 100 or more, linear never does. How AWS chooses is not published."
+        ),
+        facts=("tuning.auto-scaling",),
+    ),
+    Setting(
+        name="tuning-checkpoints",
+        choices=("per-job", "shared"),
+        default=lambda _: "per-job",
+        about=(
+            "Where the training jobs of a tuning job keep checkpoints: per-job puts the job's name behind "
+            "CheckpointConfig's S3Uri, shared gives all of them the same place, where those that run side by side "
+            "overwrite each other."
+        ),
+        facts=("tuning.checkpoints",),
+    ),
+    Setting(
+        name="tuning-early-stopping-after",
+        kind=Kind.COUNT,
+        default=lambda _: "1",
+        about=(
+            "How many training jobs must have completed before TrainingJobEarlyStoppingType Auto stops one. AWS's page "
+            "names no number: with 1, the median is that of whatever has completed."
+        ),
+        facts=("tuning.early-stopping",),
+    ),
+    Setting(
+        name="tuning-completion",
+        choices=("stop", "finish"),
+        default=lambda _: "stop",
+        about=(
+            "What happens to the training jobs that still run when a completion criterion is met: stop stops them, "
+            "finish lets them come to their end. MaxRuntimeInSeconds always stops them."
+        ),
+        facts=("tuning.completion",),
+    ),
+    Setting(
+        name="tuning-convergence-after",
+        kind=Kind.COUNT,
+        default=lambda _: "10",
+        about=(
+            "After how many training jobs in a row without an improvement of 1% CompleteOnConvergence takes a tuning "
+            "job as converged. AWS's own algorithm is not published."
+        ),
+        facts=("tuning.convergence",),
+    ),
+    Setting(
+        name="autotune-jobs",
+        kind=Kind.COUNT,
+        default=lambda _: "20",
+        about=(
+            "MaxNumberOfTrainingJobs of a tuning job with Autotune that names no limit. What AWS chooses is not "
+            "published."
+        ),
+        facts=("tuning.autotune",),
     ),
 )
 
@@ -492,7 +586,7 @@ class Settings(Mapping[str, SettingValue]):
         return value
 
     def number(self, name: str) -> int:
-        """Give the value of a setting that holds bytes, seconds or a mode."""
+        """Give the value of a setting that holds bytes, seconds, a count or a mode."""
         value = self._values[name]
         if not isinstance(value, int):
             raise TypeError(f"setting {name} holds words")

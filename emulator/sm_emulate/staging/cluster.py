@@ -63,7 +63,11 @@ def cluster_of(resources: ResourceConfig, *, mixed: bool = False) -> Cluster:
         [(group.instance_group_name, group.instance_type)] * group.instance_count
         for group in resources.instance_groups
     ] or [[(HOMOGENEOUS_GROUP, resources.instance_type or "")] * (resources.instance_count or 1)]
-    wanted = [one for turn in zip_longest(*reversed(groups)) for one in turn if one] if mixed else list(chain(*groups))
+    wanted = (
+        [one for turn in zip_longest(*reversed(groups)) for one in turn if one]
+        if mixed
+        else list(chain(*groups))
+    )
     return Cluster(
         tuple(
             Host(name=f"algo-{number}", instance_type=instance_type, group=group)

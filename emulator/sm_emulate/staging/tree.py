@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from sm_emulate.request.location import local_path
 from sm_emulate.spec.training_job import LAYOUT
+from sm_emulate.staging.channel_folder import ChannelFolder, Origin, channel_folder
 from sm_emulate.staging.config_files import channels_of, config_files
 from sm_emulate.staging.manifest import manifest_lines
 from sm_emulate.staging.synced import shared_checkpoints, synced_paths
+from sm_emulate.storage.s3_place import S3Place
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
@@ -122,6 +124,8 @@ def staged_tree(
     region: str,
     account: str,
     run_number: int = 1,
+    s3: S3Place | None = None,
+    file_systems: Mapping[str, Path] | None = None,
 ) -> StagedTree:
     """Describe one host's tree under `folder`, without making anything."""
     files = config_files(
@@ -135,9 +139,17 @@ def staged_tree(
         run_number=run_number,
     )
     channels = {
-        channel.channel_name: source
+        channel.channel_name: channel_folder(
+            request,
+            channel,
+            cluster=cluster,
+            host=host,
+            tree=folder,
+            settings=settings,
+            s3=s3 or S3Place(),
+            file_systems=file_systems or {},
+        )
         for channel in channels_of(request, host)
-        if (source := channel.data_source.local_path) is not None
     }
     synced = [path.inside for path in synced_paths(request, settings) if path.both_ways and not path.mounted]
     return StagedTree(
@@ -151,26 +163,26 @@ def staged_tree(
             *synced,
         ),
         files={f"{LAYOUT.config}/{name}": content for name, content in sorted(files.items())},
-        manifests={LAYOUT.manifest(name): source for name, source in channels.items()},
-        placed=tuple(_placements(folder, request, host=host, settings=settings)),
+        manifests={
+            LAYOUT.manifest(name): each.path for name, each in channels.items() if each.origin is Origin.LOCAL
+        },
+        placed=tuple(_placements(folder, request, channels, settings)),
         config_mode=settings.number("config-directory-mode"),
     )
 
 
 def _placements(
-    folder: Path, request: TrainingRequest, *, host: Host, settings: Settings
+    folder: Path, request: TrainingRequest, channels: Mapping[str, ChannelFolder], settings: Settings
 ) -> Iterator[Placed]:
     for target in LAYOUT.mounts:
         yield Placed(source=folder / PurePosixPath(target).relative_to(LAYOUT.root), target=target)
-    for channel in channels_of(request, host):
-        if (source := channel.data_source.local_path) is None:
-            continue
-        target = LAYOUT.channel(channel.channel_name)
+    for name, channel in channels.items():
+        target, filled = LAYOUT.channel(name), channel.origin is Origin.FILLED
         yield Placed(
-            source=source,
-            target=target if source.is_dir() else f"{target}/{source.name}",
-            read_only=request.input_mode(channel) == "FastFile"
-            or settings.text("channel-access") == "read-only",
+            source=channel.path,
+            target=target if filled or channel.path.is_dir() else f"{target}/{channel.path.name}",
+            read_only=channel.read_only,
+            made_if_missing=filled,
         )
     checkpoints = request.checkpoint_config
     if checkpoints is not None and shared_checkpoints(request, settings):

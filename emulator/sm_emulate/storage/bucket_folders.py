@@ -36,10 +36,21 @@ class BucketFolders:
                 expected=f"one of the folders in {self._folder}",
                 hint=f"a bucket of the embedded S3 is a folder: mkdir -p {self._folder / (bucket or 'BUCKET')}",
             )
-        top = f"{self._folder}/{bucket}/".lstrip("/")
         for found in self._files.objects(self._file(prefix)):
-            key = found.key.removeprefix(top)
-            yield replace(found, uri=s3_uri(bucket, key), key=key)
+            yield self._stored(found, bucket)
+
+    def find(self, uri: str) -> StoredObject | None:
+        """Look up one file."""
+        found = self._files.find(self._file(uri))
+        return None if found is None else self._stored(found, bucket_and_key(uri)[0])
+
+    def check_writable(self, uri: str) -> None:
+        """Make sure that the bucket's folder can be written to."""
+        self._files.check_writable(self._file(uri))
+
+    def local_file(self, found: StoredObject) -> str:
+        """Give the path of the file that an object is."""
+        return self._files.local_file(self._local(found))
 
     def open(self, found: StoredObject) -> BinaryIO:
         """Open the file."""
@@ -56,6 +67,10 @@ class BucketFolders:
     def delete(self, uri: str) -> None:
         """Remove the file."""
         self._files.delete(self._file(uri))
+
+    def _stored(self, found: StoredObject, bucket: str) -> StoredObject:
+        key = found.key.removeprefix(f"{self._folder}/{bucket}/".lstrip("/"))
+        return replace(found, uri=s3_uri(bucket, key), key=key)
 
     def _local(self, found: StoredObject) -> StoredObject:
         return replace(found, uri=self._file(found.uri))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from sm_emulate.storage.objects import StoredObject
+from sm_emulate.storage.place import check_writable
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
@@ -41,13 +42,22 @@ class FolderStore:
             names += [path for path in paths if path.startswith(start)]
         for name in sorted(names, key=os.fsencode):
             with suppress(FileNotFoundError):  # it has gone since, or is a link to nowhere
-                found = os.stat(name)  # noqa: PTH116  # likewise
-                yield StoredObject(
-                    uri=_SCHEME + name,
-                    key=name.lstrip("/"),
-                    size=found.st_size,
-                    etag=f"{found.st_mtime_ns:x}-{found.st_size:x}",
-                )
+                yield _stored(name)
+
+    def find(self, uri: str) -> StoredObject | None:
+        """Look up one file."""
+        path = Path(_path(uri))
+        with told("the data cannot be read", path), suppress(FileNotFoundError, NotADirectoryError):
+            return _stored(str(path)) if path.is_file() else None
+        return None
+
+    def check_writable(self, uri: str) -> None:
+        """Make sure that files can be put into a folder, which need not be there yet."""
+        check_writable(Path(_path(uri)), what="the folder")
+
+    def local_file(self, found: StoredObject) -> str:
+        """Give the path of a file."""
+        return _path(found.uri)
 
     def open(self, found: StoredObject) -> BinaryIO:
         """Open the file."""
@@ -72,6 +82,16 @@ class FolderStore:
         path = Path(_path(uri))
         with told("a file cannot be removed", path):
             path.unlink(missing_ok=True)
+
+
+def _stored(path: str) -> StoredObject:
+    found = os.stat(path)  # noqa: PTH116  # thousands of names, as strings
+    return StoredObject(
+        uri=_SCHEME + path,
+        key=path.lstrip("/"),
+        size=found.st_size,
+        etag=f"{found.st_mtime_ns:x}-{found.st_size:x}",
+    )
 
 
 def _path(uri: str) -> str:

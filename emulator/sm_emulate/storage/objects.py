@@ -36,6 +36,12 @@ class ObjectStore(Protocol):
         Keys that end in a slash (the folders of S3's console) are left out.
         """
 
+    def find(self, uri: str) -> StoredObject | None:
+        """Look up one object, None if it is not there."""
+
+    def check_writable(self, uri: str) -> None:
+        """Make sure, as far as can be told, that objects can be put below `uri`. Nothing is made."""
+
     def open(self, found: StoredObject) -> BinaryIO:
         """Read an object from its beginning. Of a local file it is the file itself, with a `fileno`."""
 

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-Kind = Literal["training-jobs", "endpoints", "hyper-parameter-tuning-jobs"]
+Kind = Literal["training-jobs", "endpoints", "hyper-parameter-tuning-jobs", "transform-jobs"]
 OWNER = "owner"
 NOUNS: Mapping[str, str] = {
     "training-jobs": "training job",
     "endpoints": "endpoint",
     "hyper-parameter-tuning-jobs": "tuning job",
+    "transform-jobs": "transform job",
 }
 
 
@@ -150,6 +151,10 @@ class RunFolder:
         Raises:
             MachineError: something in it is not ours to remove.
         """
+        from sm_emulate.storage.mounts import mounts_below, unmount
+
+        for folder in mounts_below(self.path):
+            unmount(folder)
         try:
             for folder in (self.path / "opt-ml", self.path):
                 delete_tree(folder)

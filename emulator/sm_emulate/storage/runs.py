@@ -2,6 +2,7 @@
 
     <home>/training-jobs/<name>/
     <home>/endpoints/<name>/
+    <home>/hyper-parameter-tuning-jobs/<name>/
 
 A new run folder is made under a hidden name, locked, and then renamed: nobody ever sees one without its owner.
 """
@@ -133,7 +134,7 @@ class Runs:
                         yield RunFolder(Path(entry.path), kind)
 
     def find(self, name: str) -> RunFolder:
-        """Look a run up by its name, or by `training-jobs/NAME` and `endpoints/NAME` where both exist.
+        """Look a run up by its name, or by kind and name, `training-jobs/NAME`, where two kinds have it.
 
         Raises:
             RequestError: no such run, or two of them.
@@ -143,15 +144,16 @@ class Runs:
         if len(found) == 1:
             return found[0]
         if found:
+            found.sort(key=lambda run: list(NOUNS).index(run.kind))
             raise RequestError(
-                "a training job and an endpoint have this name",
+                f"{' and '.join(_a(NOUNS[run.kind]) for run in found)} have this name",
                 value=name,
                 expected=" or ".join(f"{run.kind}/{run.name}" for run in found),
             )
         raise RequestError(
             "there is no run of this name",
             value=name,
-            expected="the name of a training job or endpoint",
+            expected="the name of a training job, tuning job or endpoint",
             hint=_nearest(last, [run.name for run in self.all()]),
         )
 
@@ -162,6 +164,10 @@ def _cannot_make(folder: Path, failure: OSError) -> MachineError:
         value=folder,
         hint="set SM_EMULATE_HOME or --home to a folder that you can write",
     )
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def _nearest(name: str, names: list[str]) -> str:

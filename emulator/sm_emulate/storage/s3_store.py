@@ -33,6 +33,7 @@ class S3Store:
     def __init__(self, s3: S3Place) -> None:
         self._s3 = s3
         self._making = threading.Lock()
+        self._session: Any = None
 
     def objects(self, prefix: str) -> Iterator[StoredObject]:
         """Find every object whose key begins with a prefix, a page of 1000 at a time."""
@@ -48,6 +49,36 @@ class S3Store:
                             size=found["Size"],
                             etag=found["ETag"].strip('"'),
                         )
+
+    def find(self, uri: str) -> StoredObject | None:
+        """Look up one object."""
+        from botocore.exceptions import ClientError
+
+        bucket, key = bucket_and_key(uri)
+        with asked(uri, self._s3):
+            try:
+                head = self._client.head_object(Bucket=bucket, Key=key)
+            except ClientError as failure:
+                if failure.response.get("Error", {}).get("Code") in ("404", "NoSuchKey", "NotFound"):
+                    return None
+                raise
+        return StoredObject(uri=uri, key=key, size=head["ContentLength"], etag=head["ETag"].strip('"'))
+
+    def check_writable(self, uri: str) -> None:
+        """Make sure that the bucket is there; whether it may be written to is seen only when it is."""
+        from botocore.exceptions import ClientError
+
+        bucket, _ = bucket_and_key(uri)
+        with asked(uri, self._s3):
+            try:
+                self._client.head_bucket(Bucket=bucket)
+            except ClientError as failure:
+                code = failure.response.get("Error", {}).get("Code")
+                if code in ("403", "AccessDenied"):  # one may be allowed to put objects and nothing else
+                    return
+                if code == "404":  # the answer to a HEAD has no words
+                    failure.response["Error"]["Code"] = "NoSuchBucket"
+                raise
 
     def open(self, found: StoredObject, *, start: int = 0, size: int | None = None) -> BinaryIO:
         """Read an object, or `size` bytes of it, from its byte `start` on; a connection that breaks is replaced."""
@@ -86,6 +117,18 @@ class S3Store:
             whole = {} if start == 0 and end >= found.size else {"Range": f"bytes={start}-{end - 1}"}
             return self._client.get_object(Bucket=bucket, Key=key, IfMatch=f'"{found.etag}"', **whole)["Body"]
 
+    def connection(self) -> tuple[str, str | None, tuple[str, str] | None]:
+        """Give the address, the region and the keys that are used, None for keys that end before long."""
+        with asked("s3://", self._s3):
+            found = self._client.meta
+            keys = self._session.get_credentials() if self._s3.access_key is None else None
+            frozen = None if keys is None else keys.get_frozen_credentials()
+        if frozen is not None:
+            lasting = None if frozen.token else (frozen.access_key, frozen.secret_key)
+        else:
+            lasting = (self._s3.access_key or "", self._s3.secret_key or "")
+        return found.endpoint_url, found.region_name, lasting
+
     @property
     def place(self) -> S3Place:
         return self._s3
@@ -111,7 +154,8 @@ class S3Store:
         )
         try:
             with asked("s3://", self._s3):
-                return boto3.session.Session().client(
+                self._session = boto3.session.Session()
+                return self._session.client(
                     "s3",
                     endpoint_url=self._s3.endpoint_url,
                     aws_access_key_id=self._s3.access_key,

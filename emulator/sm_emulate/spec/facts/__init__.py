@@ -30,6 +30,7 @@ from sm_emulate.spec.facts import (
     training_outputs,
     training_resources,
     training_toolkit,
+    tuning,
 )
 from sm_emulate.spec.facts.shown_by import SHOWN_BY
 
@@ -45,6 +46,7 @@ _MODULES = (
     training_lifecycle,
     training_resources,
     training_toolkit,
+    tuning,
     hosting_start,
     hosting_environment,
     hosting_model,

@@ -22,6 +22,10 @@ MIRROR = "emulator/tests/test_storage_mirror.py"
 SYNCED = "emulator/tests/test_product_train_checkpoints.py"
 ARTIFACTS = "emulator/tests/test_product_train_artifacts.py"
 SERVE = "emulator/tests/test_product_serve.py"
+TRANSFORM = "emulator/tests/test_product_transform.py"
+TRANSFORM_REQUEST = "emulator/tests/test_request_transform.py"
+PAYLOADS = "emulator/tests/test_staging_payloads.py"
+TRANSFORM_OUTPUT = "emulator/tests/test_artifacts_transform_output.py"
 WRONG = "emulator/tests/test_product_wrong_input.py"
 UNPACK = "emulator/tests/test_artifacts_unpack.py"
 PACK = "emulator/tests/test_artifacts_pack.py"
@@ -33,10 +37,65 @@ HOSTILE = "emulator/tests/gateway/test_gateway_hostile_containers.py"
 CONNECTIONS = "emulator/tests/gateway/test_gateway_connections.py"
 BOTO3 = "emulator/tests/gateway/test_gateway_boto3.py"
 
+TUNING = "emulator/tests/test_lifecycle_tuning.py"
+TUNE = "emulator/tests/test_product_tune.py"
+TUNING_REQUEST = "emulator/tests/test_request_tuning.py"
+
 COMPLETE = True
 """Whether every emulated fact has to name a test; a test of this package holds us to it once it is True."""
 
 SHOWN_BY: dict[str, tuple[str, ...]] = {
+    "batch.same-container": (
+        f"{TRANSFORM}::test_the_container_sees_a_batch_job",
+        f"{TRANSFORM}::test_a_container_that_is_never_healthy",
+    ),
+    "batch.execution-parameters": (
+        f"{TRANSFORM}::test_the_container_s_wishes_come_before_the_defaults_and_after_the_request",
+    ),
+    "batch.precedence": (
+        f"{TRANSFORM}::test_the_container_s_wishes_come_before_the_defaults_and_after_the_request",
+    ),
+    "batch.spelling": (f"{TRANSFORM}::test_the_container_sees_a_batch_job",),
+    "batch.payload": (
+        f"{TRANSFORM_REQUEST}::test_what_sagemaker_refuses_is_refused",
+        f"{TRANSFORM}::test_a_payload_of_any_size_is_streamed_in_chunks",
+        f"{TRANSFORM}::test_a_record_that_is_too_large_is_an_error_of_the_client",
+    ),
+    "batch.split": (
+        f"{PAYLOADS}::test_bodies_together_are_the_object_whatever_the_limit",
+        f"{PAYLOADS}::test_recordio_keeps_its_framing_in_batches_and_loses_it_alone",
+        f"{PAYLOADS}::test_tfrecord_likewise",
+    ),
+    "batch.client-config": (
+        f"{TRANSFORM_REQUEST}::test_what_is_left_out_has_the_platform_s_defaults",
+        f"{TRANSFORM}::test_what_fails_is_tried_again",
+    ),
+    "batch.retried-statuses": (f"{TRANSFORM}::test_what_fails_is_tried_again",),
+    "batch.output": (
+        f"{TRANSFORM}::test_a_failed_record_fails_its_file_and_the_job_and_no_other_file",
+        f"{TRANSFORM}::test_each_file_becomes_an_out_file_in_its_sub_folder",
+    ),
+    "batch.assemble": (f"{TRANSFORM_OUTPUT}::test_answers_are_put_one_after_the_other_or_on_lines",),
+    "batch.filters": (
+        "emulator/tests/test_request_record_filter.py::test_a_row_is_an_array",
+        "emulator/tests/test_request_record_filter.py::test_a_document_is_walked_by_names",
+        f"{TRANSFORM}::test_records_are_filtered_joined_and_filtered_again",
+    ),
+    "batch.join": (
+        f"{TRANSFORM_OUTPUT}::test_a_row_is_followed_by_its_answer",
+        f"{TRANSFORM_OUTPUT}::test_a_document_is_given_its_answer_as_an_attribute",
+    ),
+    "batch.environment": (f"{TRANSFORM_REQUEST}::test_the_environment_has_the_api_s_limits",),
+    "batch.log-lines": (
+        f"{TRANSFORM}::test_a_failed_record_fails_its_file_and_the_job_and_no_other_file",
+        f"{TRANSFORM}::test_a_container_that_dies_gives_no_answer",
+    ),
+    "batch.instances": (
+        f"{TRANSFORM}::test_several_instances_share_the_objects",
+        f"{TRANSFORM_REQUEST}::test_what_sagemaker_refuses_is_refused",
+    ),
+    "batch.record-counts": (f"{TRANSFORM_OUTPUT}::test_what_cannot_be_joined_or_filtered_is_told",),
+    "batch.slow-bodies": (f"{TRANSFORM}::test_a_container_that_dies_gives_no_answer",),
     "training.invocation.train-replaces-cmd": (
         f"{CONTAINER}::test_train_is_appended_as_the_four_cases_say",
         f"{JOB_SPEC}::test_the_four_ways_to_start_a_program",
@@ -800,5 +859,73 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{START}::test_a_healthy_container_comes_into_service_and_answers",
         f"{SERVICE}::test_a_container_that_dies_in_service_fails_the_endpoint",
     ),
+    "training.toolkit.tuning-metric": (
+        f"{TUNING}::test_a_container_gets_static_and_searched_hyperparameters_as_strings_and_the_objective",
+        f"{TUNING_REQUEST}::test_the_objectives_name_is_one_of_the_hundred_hyperparameters",
+    ),
+    "training.toolkit.tuning-job": (
+        f"{TUNING}::test_training_jobs_are_ordinary_ones_with_the_tuning_jobs_name",
+        f"{TUNE}::test_training_jobs_are_runs_like_any_other",
+    ),
+    "training.environment.tuning-limit": (f"{TUNING_REQUEST}::test_the_limits_of_the_api_hold",),
+    "tuning.ranges": (
+        f"{TUNING}::test_a_container_gets_static_and_searched_hyperparameters_as_strings_and_the_objective",
+        f"{TUNING_REQUEST}::test_what_is_wrong_with_ranges_is_told",
+    ),
+    "tuning.scaling": (
+        f"{TUNING}::test_half_of_what_is_tried_lies_on_each_side_of_the_scales_middle",
+        f"{TUNING_REQUEST}::test_what_is_wrong_with_ranges_is_told",
+    ),
+    "tuning.auto-scaling": (f"{TUNING}::test_the_setting_decides_about_scale_auto",),
+    "tuning.combinations": (
+        f"{TUNING_REQUEST}::test_more_jobs_than_combinations_are_refused_in_sagemakers_words",
+        f"{TUNING}::test_no_combination_is_tried_twice",
+    ),
+    "tuning.strategies": (
+        f"{TUNING}::test_a_grid_is_every_combination_once",
+        f"{TUNING}::test_bayesian_search_comes_nearer_than_its_random_beginning",
+    ),
+    "tuning.seed": (f"{TUNING}::test_the_same_seed_chooses_the_same_again",),
+    "tuning.objective-definition": (
+        f"{TUNE}::test_an_objective_without_a_metric_definition_is_refused_in_sagemakers_words",
+    ),
+    "tuning.hyperband": (
+        f"{TUNING}::test_hyperband_stops_what_is_bad_early_and_everything_at_its_most",
+        f"{TUNING}::test_hyperband_reads_its_most_from_a_static_hyperparameter",
+    ),
+    "tuning.early-stopping-rule": (
+        f"{TUNING}::test_the_median_rule_compares_with_running_averages_up_to_the_same_step",
+        f"{TUNING}::test_a_job_worse_than_the_median_is_stopped_early",
+    ),
+    "tuning.early-stopping": (f"{TUNING}::test_the_setting_decides_how_many_completed_jobs_it_takes",),
+    "tuning.criteria": (
+        f"{TUNING}::test_it_ends_at_the_number_of_training_jobs",
+        f"{TUNING}::test_time_that_is_over_ends_it",
+        f"{TUNING}::test_a_target_that_is_reached_ends_it",
+        f"{TUNING}::test_less_than_one_percent_is_no_improvement",
+    ),
+    "tuning.completion": (f"{TUNING}::test_the_setting_decides_about_what_runs_when_it_is_over",),
+    "tuning.convergence": (f"{TUNING}::test_convergence_ends_it_after_as_many_jobs_as_the_setting_says",),
+    "tuning.failure": (f"{TUNING}::test_five_failures_at_the_beginning_fail_it_in_sagemakers_words",),
+    "tuning.objective-status": (
+        f"{TUNING}::test_training_jobs_that_never_print_the_objective_fail_it",
+        f"{TUNING}::test_the_run_folder_says_how_it_stands_while_it_runs",
+    ),
+    "tuning.stop": (
+        f"{TUNE}::test_another_process_stops_it_and_sees_how_it_stands",
+        f"{TUNE}::test_ctrl_c_stops_every_training_job_and_exits_130",
+    ),
+    "tuning.warm-start": (
+        f"{TUNING}::test_a_warm_start_learns_from_its_parents_and_names_the_best_of_all",
+        f"{TUNING}::test_a_warm_start_that_does_not_fit_is_refused_before_anything_starts",
+        f"{TUNING}::test_six_changed_static_values_are_too_many_for_a_warm_start",
+    ),
+    "tuning.overall-best": (
+        f"{TUNING}::test_a_warm_start_learns_from_its_parents_and_names_the_best_of_all",
+        f"{TUNING}::test_with_transfer_learning_results_do_not_compare",
+    ),
+    "tuning.definitions": (f"{TUNING}::test_several_definitions_take_turns",),
+    "tuning.checkpoints": (f"{TUNING}::test_the_setting_decides_where_checkpoints_are_kept",),
+    "tuning.autotune": (f"{TUNING}::test_autotune_chooses_ranges_around_the_examples_and_a_number_of_jobs",),
 }
 """Fact id to pytest node ids, such as `emulator/tests/test_train.py::test_train_replaces_cmd`."""

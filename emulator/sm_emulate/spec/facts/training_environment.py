@@ -129,7 +129,10 @@ AREA = Area(
             level=EMULATED,
         ),
         confirmed(
-            "training.environment.tuning-limit", "A tuning job's Environment holds at most 48 entries.", API
+            "training.environment.tuning-limit",
+            "A tuning job's Environment holds at most 48 entries.",
+            API,
+            level=EMULATED,
         ),
         confirmed(
             "training.environment.efa",

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sm_emulate.spec.fact import OUTSIDE, Area, confirmed
+from sm_emulate.spec.fact import EMULATED, OUTSIDE, Area, confirmed
 from sm_emulate.spec.facts.sources import SDK, TRAINING_TOOLKIT, guide_2023, sdk, thread, toolkit
 
 AREA = Area(
@@ -86,13 +86,13 @@ AREA = Area(
             "training.toolkit.tuning-metric",
             "A tuning job adds the hyperparameter _tuning_objective_metric, which counts toward the 100.",
             guide_2023("automatic-model-tuning-define-metrics-variables"),
-            planned="tuning jobs",
+            level=EMULATED,
         ),
         confirmed(
             "training.toolkit.tuning-job",
             "A tuning job's container is an ordinary training job called TUNING-NNN-8HEX; tuned values are strings.",
             guide_2023("automatic-model-tuning-define-ranges"),
-            planned="tuning jobs",
+            level=EMULATED,
         ),
         confirmed(
             "training.toolkit.tuner-entrypoint",

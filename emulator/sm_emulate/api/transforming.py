@@ -1,0 +1,105 @@
+"""Batch transform jobs from Python: `transform` runs one."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from sm_emulate.api.engines import engine_for
+from sm_emulate.api.images import find_image
+from sm_emulate.engine.gpus import gpu_request
+from sm_emulate.errors import MachineError, RequestError
+from sm_emulate.lifecycle.platform import Platform
+from sm_emulate.lifecycle.transform import TransformJob
+from sm_emulate.report.run_files import RunFiles
+from sm_emulate.request.location import local_path
+from sm_emulate.request.transform import check_local
+from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS
+from sm_emulate.spec.transform_job import START_WINDOW_SECONDS
+from sm_emulate.storage.runs import Runs, default_home
+from sm_emulate.storage.stores import store_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from sm_emulate.engine.protocol import ContainerSpec, Engine
+    from sm_emulate.events import Listener
+    from sm_emulate.lifecycle.transform_result import TransformResult
+    from sm_emulate.request.transform import TransformRequest
+
+
+def transform(
+    request: TransformRequest,
+    *,
+    engine: Engine | None = None,
+    home: Path | None = None,
+    platform: Platform | None = None,
+    gpus: str = "auto",
+    start_window_s: float = START_WINDOW_SECONDS,
+    stop_grace_s: float = STOP_GRACE_SECONDS,
+    listeners: Sequence[Listener] = (),
+    ready: Callable[[TransformJob], None] | None = None,
+    vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
+) -> TransformResult:
+    """Run a batch transform job to its end and give its result; a job that fails is a result, too.
+
+    Args:
+        request: from `transform_request`.
+        engine: the container engine; the first that answers by default.
+        home: the folder of all runs; SM_EMULATE_HOME or the user's state folder by default.
+        platform: settings, region, account and S3 of the SageMaker that is emulated.
+        gpus: `auto`, `none`, `all`, a number, or `device=ID[,ID...]`.
+        start_window_s: seconds in which each container has to answer its first ping.
+        stop_grace_s: seconds between SIGTERM and SIGKILL.
+        listeners: hear every event, one at a time.
+        ready: given the job just before it runs, so that another thread or a signal handler can `stop()` it.
+        vary: changes each container before it is made.
+
+    Raises:
+        RequestError: something asked for is wrong or not emulated; nothing was started.
+        ImageNotFoundError: the image is neither here nor can it be pulled; nothing was started.
+        MachineError: this machine cannot run it.
+    """
+    platform = platform or Platform()
+    _check_emulated(request)
+    check_local(request)
+    store_of(request.transform_output.s3_output_path, platform.s3).check_writable(
+        request.transform_output.s3_output_path
+    )
+    runs = Runs(home.absolute() if home else default_home(os.environ))
+    with engine_for(engine) as used:
+        wanted = gpu_request(gpus, instance_type=request.transform_resources.instance_type, engine=used)
+        image = find_image(used, request.model.image, listeners)
+        with runs.create("transform-jobs", request.transform_job_name) as run, RunFiles(run) as files:
+            job = TransformJob(
+                request,
+                image=image,
+                engine=used,
+                run=run,
+                platform=platform,
+                gpus=wanted,
+                start_window_s=start_window_s,
+                stop_grace_s=stop_grace_s,
+                listeners=(files, *listeners),
+                vary=vary,
+            )
+            if ready is not None:
+                ready(job)
+            try:
+                return job.run()
+            except (RequestError, MachineError):
+                if not job.began:
+                    run.forget()  # there is no run to look at; the error says it all
+                raise
+
+
+def _check_emulated(request: TransformRequest) -> None:
+    model = request.model.model_data
+    if model is not None and local_path(model) is None:
+        raise RequestError(
+            "only models on this machine can be served yet",
+            value=model,
+            expected="a folder, or a file named *.tar.gz",
+            hint="copy it here first",
+        )

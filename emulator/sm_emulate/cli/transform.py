@@ -1,0 +1,183 @@
+"""`sm-emulate transform`."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sm_emulate.cli.interrupts import Interrupts
+from sm_emulate.cli.options import (
+    Seconds,
+    engine_at,
+    engine_option,
+    home_option,
+    output_option,
+    platform_of,
+    platform_options,
+    terminal,
+)
+
+if TYPE_CHECKING:
+    from sm_emulate.lifecycle.transform_result import TransformResult
+    from sm_emulate.request.transform import TransformRequest
+
+EXAMPLES = """\b
+Examples:
+  sm-emulate transform my-image --model model.tar.gz --input ./payloads --content-type text/csv
+  sm-emulate transform my-image --model model.tar.gz --input rows.csv --content-type text/csv \\
+      --split-type Line --strategy MultiRecord --assemble-with Line --output-path ./predictions
+  sm-emulate transform my-image --input rows.csv --content-type text/csv --accept text/csv --split-type Line \\
+      --assemble-with Line --input-filter '$[1:]' --join-source Input --output-filter '$[0,-1]'
+  sm-emulate transform my-image --model model.tar.gz --request job.json
+\b
+Each input object becomes OUTPUT_PATH/NAME.out. Ctrl-C stops the job; a second one kills its containers.
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("image", required=False)
+@click.option("--request", "request_file", type=click.Path(path_type=Path), metavar="FILE",
+              help="CreateTransformJob's JSON, or an object with CreateModel and CreateTransformJob; other flags are "
+              "put over it.")  # fmt: skip
+@click.option("--job-name", metavar="NAME", help="Name of the job.  [default: image and time]")
+@click.option("--model", metavar="PATH", help="Folder or .tar.gz that the container finds at /opt/ml/model.")
+@click.option("--input", "input_path", metavar="PATH", help="Folder, file, manifest or s3:// prefix.")
+@click.option("--input-type", metavar="TYPE", help="S3Prefix or ManifestFile.  [default: S3Prefix]")
+@click.option("--content-type", metavar="TYPE", help="MIME type of the input.")
+@click.option("--compression", metavar="TYPE", help="None or Gzip.  [default: None]")
+@click.option("--split-type", metavar="TYPE", help="None, Line, RecordIO or TFRecord.  [default: None]")
+@click.option("--strategy", metavar="NAME", help="SingleRecord or MultiRecord.  [default: the container's]")
+@click.option("--max-payload", type=int, metavar="MB", help="MaxPayloadInMB; 0 sends chunks.  [default: 6]")
+@click.option("--max-concurrent", type=int, metavar="N", help="MaxConcurrentTransforms.  [default: 1]")
+@click.option("--accept", metavar="TYPE", help="MIME type that is wanted back.")
+@click.option("--assemble-with", metavar="HOW", help="None or Line.  [default: None]")
+@click.option("--input-filter", metavar="PATH", help="What of each record is sent, as '$[1:]'.")
+@click.option("--output-filter", metavar="PATH", help="What of each result is kept, as '$[0,-1]'.")
+@click.option("--join-source", metavar="SOURCE", help="None or Input: put answers beside their records.")
+@click.option("--output-path", metavar="PATH", help="Folder or s3:// prefix.  [default: run folder]")
+@click.option("--environment", multiple=True, metavar="KEY=VALUE", help="One variable of the container.")
+@click.option("--instance-type", metavar="TYPE", help="Instance type.  [default: ml.m5.large]")
+@click.option("--instance-count", type=int, metavar="N", help="Instances; objects are shared out among them.")
+@click.option("--invocation-timeout", type=int, metavar="SECONDS", help="Of one call.  [default: 600]")
+@click.option("--invocation-retries", type=int, metavar="N", help="How often it is sent again.  [default: 3]")
+@click.option(
+    "--gpus", default="auto", show_default=True, metavar="WHICH", help="auto, none, all, N or device=ID,..."
+)
+@click.option("--startup-timeout", type=Seconds(min=1), default=1800.0, show_default=True, metavar="SECONDS",
+              help="Time for the first healthy ping.")  # fmt: skip
+@click.option("--stop-grace", type=Seconds(min=0), default=30.0, show_default=True, metavar="SECONDS",
+              help="Between SIGTERM and SIGKILL.")  # fmt: skip
+@click.option("--enable-network-isolation", is_flag=True, help="No way out of the containers.")
+@click.option("--quiet", is_flag=True, help="Container logs and warnings only.")
+@platform_options
+@home_option
+@engine_option
+@output_option
+def transform(**flags: Any) -> int:
+    """Run a batch transform job on IMAGE as SageMaker would: every input object becomes an output object."""
+    from sm_emulate.api.transforming import transform as run_job
+    from sm_emulate.errors import ExitCode
+
+    platform = platform_of(flags)
+    request = _request(flags)
+    several = request.transform_resources.instance_count > 1
+    with Interrupts() as interrupts, terminal(mark_hosts=several, quiet=flags["quiet"]) as told:
+        result = run_job(
+            request,
+            engine=engine_at(flags["engine"]) if flags["engine"] else None,
+            home=flags["home"],
+            platform=platform,
+            gpus=flags["gpus"],
+            start_window_s=flags["startup_timeout"],
+            stop_grace_s=flags["stop_grace"],
+            listeners=(told,),
+            ready=interrupts.stop,
+        )
+    if flags["output"] == "json":
+        click.echo(json.dumps(result.describe(), indent=2))
+    else:
+        _print_result(result)
+    if interrupts.by_person:
+        return ExitCode.INTERRUPTED
+    return ExitCode.OK if result.succeeded else ExitCode.CONTAINER
+
+
+def _request(flags: dict[str, Any]) -> TransformRequest:
+    """Build the request from the file, the flags, or both."""
+    from sm_emulate.request.flags import key_values
+    from sm_emulate.request.hosted_model import create_model
+    from sm_emulate.request.json_file import read_object
+    from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, default_job_name
+    from sm_emulate.request.override import override
+    from sm_emulate.request.transform import from_aws, load_models, transform_document
+    from sm_emulate.storage.runs import default_cache, default_home
+
+    given: dict[str, Any] = {}
+    if flags["request_file"] is not None:
+        given = read_object(flags["request_file"], what="the request file")
+    both = "CreateTransformJob" in given
+    document = given.get("CreateTransformJob", {}) if both else given
+    model = given.get("CreateModel", {}) if both else {}
+    image = flags["image"]
+    if image is None and not model:
+        raise click.UsageError("Missing argument 'IMAGE' (or --request FILE with CreateModel).")
+    if flags["input_path"] is None and "TransformInput" not in document:
+        raise click.UsageError("Missing option '--input' (or --request FILE with TransformInput).")
+    name = flags["job_name"] or document.get("TransformJobName")
+    if name is None:
+        name = default_job_name(image or "job", datetime.now(timezone.utc))
+    model_name = document.get("ModelName") or model.get("ModelName") or name
+    over_model = create_model(
+        image,
+        model_name=model_name,
+        model_data=flags["model"],
+        network_isolation=flags["enable_network_isolation"],
+    )
+    if image is None:
+        del over_model["PrimaryContainer"]["Image"]
+    home = (flags["home"] or default_home(os.environ)).absolute()
+    output_path = flags["output_path"]
+    if output_path is None and "TransformOutput" not in document:
+        output_path = str(home / "transform-jobs" / str(name) / "output")
+    fresh = not document
+    over = transform_document(
+        job_name=name,
+        model_name=model_name,
+        input_path=flags["input_path"],
+        data_type=flags["input_type"] or ("S3Prefix" if fresh else None),
+        content_type=flags["content_type"],
+        compression_type=flags["compression"],
+        split_type=flags["split_type"],
+        output_path=output_path,
+        accept=flags["accept"],
+        assemble_with=flags["assemble_with"],
+        batch_strategy=flags["strategy"],
+        max_payload_in_mb=flags["max_payload"],
+        max_concurrent_transforms=flags["max_concurrent"],
+        input_filter=flags["input_filter"],
+        output_filter=flags["output_filter"],
+        join_source=flags["join_source"],
+        environment=key_values(flags["environment"], what="environment variable", secret=True),
+        instance_type=flags["instance_type"] or (DEFAULT_INSTANCE_TYPE if fresh else None),
+        instance_count=flags["instance_count"] or (1 if fresh else None),
+        invocation_timeout=flags["invocation_timeout"],
+        invocation_retries=flags["invocation_retries"],
+    )
+    models = load_models(cache_dir=default_cache(os.environ))
+    return from_aws(override(document, over), override(model, over_model), models=models)
+
+
+def _print_result(result: TransformResult) -> None:
+    click.echo(f"{result.status.value}  {result.request.transform_job_name}")
+    if result.failure_reason is not None:
+        click.echo(f"FailureReason: {result.failure_reason}")
+    for uri, words in result.failures.items():
+        click.echo(f"{uri}: {words}")
+    for uri in result.outputs:
+        click.echo(uri.removeprefix("file://"))
+    click.echo(f"{result.run_folder}")

@@ -1,0 +1,329 @@
+"""A batch transform job, from its request to its result."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from sm_emulate.engine.protocol import LABEL_HOST
+from sm_emulate.errors import EndpointFailedError, SmEmulateError
+from sm_emulate.events import LogLines, Progress, StatusChanged, Warned, now
+from sm_emulate.lifecycle.endpoint_container import container_spec
+from sm_emulate.lifecycle.labels import labels_of
+from sm_emulate.lifecycle.model_folder import model_folder
+from sm_emulate.lifecycle.network import private_network
+from sm_emulate.lifecycle.platform import Platform
+from sm_emulate.lifecycle.publisher import Publisher
+from sm_emulate.lifecycle.serving_container import ServingContainer, StopAskedError
+from sm_emulate.lifecycle.stop_request import StopRequest
+from sm_emulate.lifecycle.transform_result import TransformResult
+from sm_emulate.request.transform import to_aws
+from sm_emulate.spec import transform_job as spec
+from sm_emulate.spec import wordings
+from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS
+from sm_emulate.spec.transform_job import TransformJobStatus
+from sm_emulate.storage.trouble import told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
+    from sm_emulate.events import Event, Listener
+    from sm_emulate.lifecycle.transform_work import Work
+    from sm_emulate.request.transform import TransformRequest
+    from sm_emulate.storage.run_folder import RunFolder
+
+_OVER = frozenset({TransformJobStatus.COMPLETED, TransformJobStatus.FAILED, TransformJobStatus.STOPPED})
+TELL_SECONDS = 0.2
+
+
+class TransformJob:
+    """One batch transform job.
+
+    Args:
+        request: what to run, checked.
+        image: the image as the engine knows it.
+        engine: runs the containers.
+        run: a new run folder that this process holds.
+        platform: which SageMaker.
+        gpus: the GPUs of each instance.
+        start_window_s: within which each container has to answer its first ping.
+        stop_grace_s: between SIGTERM and SIGKILL.
+        listeners: hear what happens.
+        vary: changes each container before it is made; the contract's probes ask this way what would happen if.
+    """
+
+    def __init__(
+        self,
+        request: TransformRequest,
+        *,
+        image: Image,
+        engine: Engine,
+        run: RunFolder,
+        platform: Platform | None = None,
+        gpus: GpuRequest | None = None,
+        start_window_s: float = spec.START_WINDOW_SECONDS,
+        stop_grace_s: float = STOP_GRACE_SECONDS,
+        listeners: Sequence[Listener] = (),
+        vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
+    ) -> None:
+        self.request, self.image, self.run_folder = request, image, run
+        self.platform = platform or Platform()
+        self.created = now()
+        self.session = uuid4().hex
+        self.status = TransformJobStatus.IN_PROGRESS
+        self.failure_reason: str | None = None
+        self._engine, self._gpus, self._vary = engine, gpus, vary
+        self._window, self._grace = start_window_s, stop_grace_s
+        self._publish = Publisher((self._keep, *listeners))
+        self._asked = StopRequest(run, wake=self._wake)
+        self._instances: dict[str, ServingContainer] = {}
+        self._seconds: dict[str, float] = {}
+        self._started: datetime | None = None
+        self._ended: datetime | None = None
+        self._work: Work | None = None
+        for number in range(request.transform_resources.instance_count):
+            name = f"instance-{number + 1}"
+            self._instances[name] = ServingContainer(
+                engine,
+                host=name,
+                host_header=spec.HOST_HEADER,
+                stopping=lambda: self._asked.times,
+                publish=self._publish,
+            )
+
+    def stop(self) -> None:
+        """Stop it as StopTransformJob does; a second time, kill at once. Signal handlers may call it."""
+        self._asked.ask()
+
+    @property
+    def began(self) -> bool:
+        """Whether a container was ever started."""
+        return any(instance.began for instance in self._instances.values())
+
+    def run(self) -> TransformResult:
+        """Run it to its end.
+
+        Raises:
+            SmEmulateError: the machine could not run it; the run folder then says Failed.
+        """
+        folder = self.run_folder
+        try:
+            with told("the job cannot be written down", folder.path):
+                folder.write(folder.request, to_aws(self.request))
+            self._enter(TransformJobStatus.IN_PROGRESS, spec.STARTING)
+            with ExitStack() as resources:
+                self._run(resources)
+        except BaseException as error:
+            self._fail(error)
+            raise
+        return self.result()
+
+    def result(self) -> TransformResult:
+        """Say how it stands."""
+        work = self._work
+        return TransformResult(
+            request=self.request,
+            platform=self.platform,
+            image=self.image,
+            run_folder=self.run_folder.path,
+            status=self.status,
+            failure_reason=self.failure_reason,
+            created=self.created,
+            started=self._started,
+            ended=self._ended,
+            changed=now(),
+            parameters=None if work is None else work.parameters,
+            outputs=() if work is None else work.outputs,
+            failures={} if work is None else work.failures,
+            requests=0 if work is None else work.requests,
+            retried=0 if work is None else work.retried,
+            container_exit_codes={
+                name: instance.exit.code
+                for name, instance in self._instances.items()
+                if instance.exit is not None
+            },
+            seconds=dict(self._seconds),
+        )
+
+    def _run(self, resources: ExitStack) -> None:
+        from sm_emulate.lifecycle.transform_work import Work
+
+        work = self._work = Work(
+            self.request,
+            platform=self.platform,
+            drafts=self.run_folder.path / "outputs",
+            publish=self._publish,
+            log=self._log,
+        )
+        resources.callback(work.close)
+        with self._timed("Input"):
+            found = work.look_up()
+        if not found:
+            source = self.request.transform_input.data_source.s3.s3_uri
+            self._end(TransformJobStatus.FAILED, spec.FAILED, f"ClientError: no input was found at {source}")
+            return
+        try:
+            self._start(resources)
+            with self._timed("Transform"):
+                self._send(work)
+        except StopAskedError:
+            pass
+        except EndpointFailedError as error:
+            for line in error.lines():
+                self._publish(Warned(message=line))
+            self._stop_containers()
+            self._end(TransformJobStatus.FAILED, spec.FAILED, spec.PING_FAILED)
+            return
+        if self._asked.times:
+            self._enter(TransformJobStatus.STOPPING, spec.STOPPING)
+        self._stop_containers()
+        with self._timed("Upload"):
+            work.finish()
+        if self._asked.times:
+            self._end(TransformJobStatus.STOPPED, spec.STOPPED)
+        elif work.failure_reason is not None:
+            self._end(TransformJobStatus.FAILED, spec.FAILED, work.failure_reason)
+        else:
+            self._end(TransformJobStatus.COMPLETED, spec.COMPLETED)
+
+    def _start(self, resources: ExitStack) -> None:
+        """Start the containers and wait until all are healthy."""
+        first = next(iter(self._instances.values()))
+        with self._timed("Model"):
+            model = model_folder(
+                self.request.model,
+                self.run_folder.path / "opt-ml" / "model",
+                publish=self._publish,
+                heed_stop=first.heed_stop,
+            )
+        network = None
+        labels = labels_of(self.run_folder, self.session)
+        if self.request.model.enable_network_isolation:
+            network = resources.enter_context(
+                private_network(
+                    self._engine,
+                    f"sm-emulate-{self.session[:12]}",
+                    internal=True,
+                    labels=labels,
+                    publish=self._publish,
+                )
+            )
+        with self._timed("Container"):
+            for name, instance in self._instances.items():
+                instance.heed_stop()
+                resources.callback(instance.close)
+                instance.start(self._spec(name, model, network, labels))
+        with self._timed("Health"):
+            for instance in self._instances.values():
+                instance.healthy(self._window)
+
+    def _spec(
+        self, name: str, model: Path | None, network: str | None, labels: dict[str, str]
+    ) -> ContainerSpec:
+        request = self.request
+        spec_ = container_spec(
+            {
+                **request.model.environment,
+                **spec.environment(
+                    max_payload_in_mb=request.max_payload_in_mb,
+                    batch_strategy=request.batch_strategy,
+                    max_concurrent_transforms=request.max_concurrent_transforms,
+                    requested=request.environment,
+                ),
+            },
+            image=self.image.id,
+            platform=self.platform,
+            model=model,
+            network=network,
+            gpus=self._gpus,
+            labels={**labels, LABEL_HOST: name},
+            name=f"sm-emulate-{name}-{self.session[:12]}",
+        )
+        return spec_ if self._vary is None else self._vary(spec_)
+
+    def _send(self, work: Work) -> None:
+        """Send everything; leave off when somebody wants to stop or a container ends."""
+        upstreams = [each.upstream for each in self._instances.values() if each.upstream is not None]
+        work.ask(upstreams[0])
+        self._started = now()
+        self._enter(TransformJobStatus.IN_PROGRESS, spec.SENDING)
+        sending = work.start(upstreams, wake=self._wake)
+        told_at = 0.0
+        try:
+            while not sending.over:
+                for instance in self._instances.values():
+                    instance.catch_up()
+                if self._asked.times or any(each.exit is not None for each in self._instances.values()):
+                    sending.stop()
+                    sending.join()
+                    break
+                next(iter(self._instances.values())).hear(TELL_SECONDS)
+                if time.monotonic() - told_at > TELL_SECONDS:
+                    told_at = time.monotonic()
+                    self._publish(
+                        Progress(
+                            task="Transforming", done_bytes=work.done_bytes, total_bytes=work.total_bytes
+                        )
+                    )
+        finally:
+            sending.stop()
+            sending.join()
+        if sending.error is not None:
+            raise sending.error
+        if not self._asked.times:
+            work.give_up_the_rest()
+
+    def _stop_containers(self) -> None:
+        asked = self._asked.times
+        for instance in self._instances.values():
+            instance.catch_up()
+            if instance.began:
+                instance.stop(self._grace, hurried=lambda: self._asked.times > max(1, asked))
+
+    def _wake(self) -> None:
+        for instance in self._instances.values():
+            instance.wake()
+
+    def _log(self, line: str) -> None:
+        """Write a line into the data log, as the platform does beside the container's own log."""
+        stamp = now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+        text = f"{stamp}:[sagemaker logs]: {line}\n".encode("utf-8", "replace")
+        self._publish(LogLines(host=spec.DATA_LOG, data=text))
+
+    def _enter(self, status: TransformJobStatus, message: str) -> None:
+        self.status = status
+        self._publish(StatusChanged(status=status.value, message=message))
+
+    def _end(self, status: TransformJobStatus, message: str, reason: str | None = None) -> None:
+        self.failure_reason, self._ended = reason, now()
+        self._enter(status, message)
+
+    def _keep(self, event: Event) -> None:
+        """Keep run.json true for other processes, and write result.json before anybody hears of the end."""
+        if isinstance(event, StatusChanged):
+            folder = self.run_folder
+            with told("the job's status cannot be written down", folder.path):
+                folder.write(
+                    folder.result if self.status in _OVER else folder.standing, self.result().describe()
+                )
+
+    def _fail(self, error: BaseException) -> None:
+        """Leave a result that says what stopped us; nothing here may hide the error itself."""
+        if self.status in _OVER:
+            return
+        words = error.what if isinstance(error, SmEmulateError) else f"{type(error).__name__}: {error}"
+        with suppress(Exception):
+            self._end(TransformJobStatus.FAILED, spec.FAILED, f"{wordings.INTERNAL_SERVER_ERROR} ({words})")
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._seconds[phase] = round(time.monotonic() - began, 3)

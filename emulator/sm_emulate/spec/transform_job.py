@@ -1,0 +1,82 @@
+"""A batch transform job as data: its statuses, its defaults, its container's environment.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-batch-code.html
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from sm_emulate.spec.training_job import partition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MEGABYTE = 1024 * 1024
+DEFAULT_MAX_CONCURRENT = 1
+DEFAULT_MAX_PAYLOAD_MB = 6
+MAX_PAYLOAD_MB = 100
+"""Also the most that MaxConcurrentTransforms times MaxPayloadInMB may be."""
+DEFAULT_TIMEOUT_SECONDS = 600
+DEFAULT_MAX_RETRIES = 3
+EXECUTION_PARAMETERS = "/execution-parameters"
+HOST_HEADER = "169.254.255.131:8080"
+"""What containers were seen to be asked for: aws/amazon-sagemaker-examples#2028."""
+USER_AGENT = "Go-http-client/1.1"
+SUFFIX = ".out"
+DATA_LOG = "data-log"
+"""The log stream in which the platform itself tells which object failed."""
+
+SPELLED = {"SingleRecord": "SINGLE_RECORD", "MultiRecord": "MULTI_RECORD"}
+"""BatchStrategy as the API spells it, and as containers do."""
+
+
+class TransformJobStatus(str, Enum):
+    """TransformJobStatus of DescribeTransformJob."""
+
+    IN_PROGRESS = "InProgress"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+
+
+def environment(
+    *,
+    max_payload_in_mb: int | None,
+    batch_strategy: str | None,
+    max_concurrent_transforms: int | None,
+    requested: Mapping[str, str],
+) -> dict[str, str]:
+    """Give the container's variables; what the request leaves open is not passed."""
+    added = {"SAGEMAKER_BATCH": "true"}
+    if max_payload_in_mb is not None:
+        added["SAGEMAKER_MAX_PAYLOAD_IN_MB"] = str(max_payload_in_mb)
+    if batch_strategy is not None:
+        added["SAGEMAKER_BATCH_STRATEGY"] = SPELLED[batch_strategy]
+    if max_concurrent_transforms is not None:
+        added["SAGEMAKER_MAX_CONCURRENT_TRANSFORMS"] = str(max_concurrent_transforms)
+    return added | dict(requested)
+
+
+def transform_job_arn(*, region: str, account: str, name: str) -> str:
+    """Give the job's ARN, where the name is lower-cased."""
+    return f"arn:{partition(region)}:sagemaker:{region}:{account}:transform-job/{name.lower()}"
+
+
+START_WINDOW_SECONDS = 1800
+"""How long a container may fail its pings: aws/amazon-sagemaker-examples#815."""
+STARTING = "Starting the transform job"
+SENDING = "Sending records to the container"
+COMPLETED = "Transform job completed"
+STOPPING = "Stopping the transform job"
+STOPPED = "Transform job stopped"
+FAILED = "Transform job failed"
+PING_FAILED = (
+    "AlgorithmError: Model container failed to respond to ping. Please ensure /ping endpoint is implemented and "
+    "responds with an HTTP 200 status code"
+)
+"""aws/amazon-sagemaker-examples#852."""
+CLIENT_ERROR = "ClientError: See job logs for more information"
+ALGORITHM_ERROR = "AlgorithmError: See job logs for more information"
