@@ -10,7 +10,8 @@ from sm_emulate import api
 from sm_emulate.engine.protocol import LABEL_POOL
 from sm_emulate.errors import EngineError, RequestError
 from sm_emulate.events import ContainerStarted, StatusChanged, Warned
-from sm_emulate.lifecycle import lives
+from sm_emulate.lifecycle import lives, training_attempt
+from sm_emulate.lifecycle.companion import Companion, PlatformFailure
 from sm_emulate.lifecycle.warm_pool import terminate
 from sm_emulate.storage.warm_pools import WarmPools
 
@@ -243,3 +244,42 @@ def test_the_setting_says_how_long_a_warm_pool_may_wait(jobs):
     with pytest.raises(RequestError, match="KeepAlivePeriodInSeconds is too large") as refused:
         jobs.run(lambda box: 0, keep_alive_period_in_seconds=3601, platform=platform)
     assert refused.value.expected == "at most 3600"
+
+
+class Failing(Companion):
+    """Fails in one way, in the first life only."""
+
+    lives = 0
+
+    def __init__(self, around, *, early, reason):
+        type(self).lives += 1
+        self.around, self.early, self.reason = around, early, reason
+
+    def prepare(self):
+        if self.early and self.lives == 1:
+            raise PlatformFailure(self.reason)
+
+    def started(self, host, container):
+        if not self.early and self.lives == 1:
+            self.around.fail(self.reason)
+
+
+@pytest.mark.usefixtures("_quick")
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize(
+    "reason", ["InternalServerError: We encountered an internal error.", "ClientError: x"]
+)
+def test_what_works_beside_the_containers_is_retried_when_it_is_no_fault_of_the_job(
+    jobs, monkeypatch, early, reason
+):
+    monkeypatch.setattr(Failing, "lives", 0)
+    monkeypatch.setattr(
+        training_attempt, "companions_of", lambda around: [Failing(around, early=early, reason=reason)]
+    )
+    result = jobs.run(lambda box: box.next_signal(0.3) and None, maximum_retry_attempts=1)
+    begun = ["Starting", "Downloading"] if early else LIFE
+    if reason.startswith("Internal"):
+        assert steps(result) == [*begun, "Restarting", *LIFE, "Uploading", "Completed"]
+    else:
+        assert result.failure_reason == reason
+        assert steps(result) == [*begun, *([] if early else ["Uploading"]), "Failed"]
