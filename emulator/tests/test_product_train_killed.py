@@ -48,6 +48,7 @@ def test_kill_9_at_random_moments_of_a_job(product, images):
             assert described["Emulator"]["Abandoned"] is True
             assert described["FailureReason"].startswith("InternalServerError")
     assert product.describe("finished") == finished.json
+    assert [path.name for path in (product.tmp / "kept").rglob(".*")] == [], "no half-written file"
     assert finished.model == {"sub": None, "sub/m": b"m\n"}
     assert product.run("clean", "--all").code == 0
     assert [run for run in product.runs() if not run.partition("/")[2].startswith(".")] == []

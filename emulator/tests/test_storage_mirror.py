@@ -8,7 +8,7 @@ import pytest
 
 from sm_emulate.errors import MachineError
 from sm_emulate.storage import mirror as mirrors
-from sm_emulate.storage.folder_store import FolderStore
+from sm_emulate.storage.folder_store import FolderStore, remove_drafts
 from sm_emulate.storage.mirror import Mirror
 
 SIDECARS = (".sagemaker-uploading", ".sagemaker-uploaded")
@@ -170,3 +170,15 @@ def test_a_folder_that_is_not_there_is_empty(store, tmp_path, kept):
     mirror = Mirror(tmp_path / "none", store, f"file://{kept}/", markers=True, deletes=True)
     assert mirror.look(settled=False)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_file_that_a_killed_process_had_half_written_is_no_object_and_is_removed(tmp_path, kept):
+    store, prefix = FolderStore(), f"file://{kept}/"
+    (tmp_path / "a").write_text("1")
+    store.put(tmp_path / "a", f"{prefix}{'n' * 255}")
+    dead, mine = ".sm-emulate-4194304-0123abcd.new", f".sm-emulate-{os.getpid()}-0123abcd.new"
+    for name in (dead, mine):
+        (kept / name).write_text("half")
+    assert [each.key.rpartition("/")[2] for each in store.objects(prefix)] == ["n" * 255]
+    remove_drafts(kept)
+    assert names(kept) == [mine, "n" * 255]

@@ -13,14 +13,17 @@ from sm_emulate.engine.protocol import LABEL_HOME, LABEL_OWNER, LABEL_RUN
 from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.events import now
 from sm_emulate.lifecycle.warm_pool import is_kept, terminate
+from sm_emulate.request.location import local_path
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS
 from sm_emulate.spec.wordings import INTERNAL_SERVER_ERROR
+from sm_emulate.storage.folder_store import remove_drafts
 from sm_emulate.storage.mounts import mounts_below, unmount
 from sm_emulate.storage.trouble import told
 from sm_emulate.storage.warm_pools import WarmPools
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from sm_emulate.engine.protocol import Engine, Leftover
     from sm_emulate.storage.run_folder import RunFolder
@@ -81,9 +84,20 @@ def sweep(runs: Runs, engine: Engine) -> list[Leftover]:
                 unmount(folder)
             with told("a run whose process died cannot be marked", run.path):
                 mark_abandoned(run)
+            for place in _synced_to(run.description()):
+                remove_drafts(place)
     for draft in runs.drafts():
         draft.delete()
     return removed
+
+
+def _synced_to(description: dict[str, Any]) -> Iterator[Path]:
+    """Give the folders of this machine that a job kept others like."""
+    for name in ("CheckpointConfig", "DebugHookConfig", "TensorBoardOutputConfig", "ProfilerConfig"):
+        config = description.get(name) or {}
+        uri = config.get("S3Uri") or config.get("S3OutputPath")
+        if uri is not None and (folder := local_path(uri)) is not None:
+            yield folder
 
 
 def _orphaned(leftover: Leftover, runs: Runs) -> bool:
