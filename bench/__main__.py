@@ -10,7 +10,7 @@ import json
 import traceback
 from datetime import datetime, timezone
 
-from bench import gateway, hosting, packing, start_up, training, validation, warm_pools
+from bench import cluster, gateway, hosting, packing, pipes, start_up, training, validation, warm_pools
 from bench.ground import Ground, NotHereError, machine
 from bench.row import Row
 
@@ -22,6 +22,8 @@ PARTS = {
     "e": ("packing", packing.packing),
     "f": ("start-up", start_up.start_up),
     "g": ("validation", validation.validation),
+    "h": ("Pipe channels", pipes.pipes),
+    "i": ("twenty hosts", cluster.hosts),
     "w": ("warm pools", warm_pools.warm_pools),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import socket
@@ -10,6 +11,7 @@ import statistics
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.ground import NotHereError
@@ -56,6 +58,8 @@ class Load:
     rate: float
     p50_ms: float
     p99_ms: float
+    processor_ms: float
+    """Processor time of the proxy for each request; of the gateway's process, too, when it is not asked."""
 
 
 def gateway(ground: Ground) -> list[Row]:
@@ -66,11 +70,12 @@ def gateway(ground: Ground) -> list[Row]:
     script = ground.work / "post.lua"
     body = PAYLOAD.read_text().replace("\n", "\\n")
     script.write_text(f'wrk.method = "POST"\nwrk.body = "{body}"\nwrk.headers["Content-Type"] = "text/csv"\n')
-    with _endpoint(ground) as (ours, direct), _nginx(ground, direct) as proxied:
+    with _endpoint(ground) as (ours, direct, serving), _nginx(ground, direct) as (proxied, nginx):
         urls = dict(zip(NAMES, (f"http://{direct}/invocations", ours, proxied), strict=True))
+        pids = dict(zip(NAMES, (serving, serving, nginx), strict=True))
         for url in urls.values():
             predict(url)
-        one, many = (_loads(ground, urls, script, connections) for connections in (1, 16))
+        one, many = (_loads(ground, urls, pids, script, connections) for connections in (1, 16))
     return [*_latency(one), *_rates(many)]
 
 
@@ -101,6 +106,7 @@ def _rates(seen: dict[str, list[Load]]) -> list[Row]:
         f"{max(ls.rate for ls in seen[name]):.0f})"
         for name in NAMES
     )
+    processor = {name: statistics.median(load.processor_ms for load in loads) for name, loads in seen.items()}
     return [
         Row(
             part="c",
@@ -111,35 +117,68 @@ def _rates(seen: dict[str, list[Load]]) -> list[Row]:
             note=figures,
         ),
         Row(part="c", what="nginx: rate / direct rate, 16 connections", value=rate["nginx"] / rate["direct"]),
+        Row(part="c", what="rate / nginx's rate, 16 connections", value=rate["gateway"] / rate["nginx"]),
+        Row(
+            part="c",
+            what="processor time per request, 16 connections",
+            value=processor["gateway"],
+            unit="ms",
+            note=f"of which for the container's log {processor['direct']:.3f} ms; nginx {processor['nginx']:.3f} ms",
+        ),
     ]
 
 
-def _loads(ground: Ground, urls: dict[str, str], script: object, connections: int) -> dict[str, list[Load]]:
+def _loads(
+    ground: Ground, urls: dict[str, str], pids: dict[str, int], script: object, connections: int
+) -> dict[str, list[Load]]:
     """Load each in turn, every second round the other way round."""
     seen: dict[str, list[Load]] = {name: [] for name in urls}
     for turn in range(ground.rounds(7, 3)):
         for name in sorted(urls, key=list(urls).index, reverse=bool(turn % 2)):
-            seen[name].append(_wrk(urls[name], str(script), connections, 1 if ground.quick else 3))
+            seconds = 1 if ground.quick else 3
+            seen[name].append(_wrk(urls[name], pids[name], str(script), connections, seconds))
     return seen
 
 
-def _wrk(url: str, script: str, connections: int, seconds: int) -> Load:
+def _wrk(url: str, pid: int, script: str, connections: int, seconds: int) -> Load:
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script, url]
+    before = _processor_s(pid)
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    used = _processor_s(pid) - before
     if "Non-2xx" in said or "Socket errors" in said:
         raise RuntimeError(f"some requests to {url} failed:\n{said}")
-    rate, p50, p99 = (
+    rate, count, p50, p99 = (
         re.search(pattern, said)
-        for pattern in (r"Requests/sec:\s+([\d.]+)", r"50%\s+([\d.]+)(us|ms|s)", r"99%\s+([\d.]+)(us|ms|s)")
+        for pattern in (
+            r"Requests/sec:\s+([\d.]+)",
+            r"(\d+) requests in",
+            r"50%\s+([\d.]+)(us|ms|s)",
+            r"99%\s+([\d.]+)(us|ms|s)",
+        )
     )
-    if rate is None or p50 is None or p99 is None:
+    if rate is None or count is None or p50 is None or p99 is None:
         raise RuntimeError(f"wrk said something else:\n{said}")
-    return Load(rate=float(rate[1]), p50_ms=float(p50[1]) * _MS[p50[2]], p99_ms=float(p99[1]) * _MS[p99[2]])
+    return Load(
+        rate=float(rate[1]),
+        p50_ms=float(p50[1]) * _MS[p50[2]],
+        p99_ms=float(p99[1]) * _MS[p99[2]],
+        processor_ms=1000 * used / int(count[1]),
+    )
+
+
+def _processor_s(pid: int) -> float:
+    """The processor time that a process and its children have used so far."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    ticks = 0
+    for each in (pid, *children):
+        user, system = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()[11:13]
+        ticks += int(user) + int(system)
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
-def _endpoint(ground: Ground) -> Iterator[tuple[str, str]]:
-    """Serve as a user does; give the gateway's URL and the container's own address."""
+def _endpoint(ground: Ground) -> Iterator[tuple[str, str, int]]:
+    """Serve as a user does; give the gateway's URL, the container's own address and the process."""
     name = "bench-gateway"
     command = ground.console("serve", ground.decision_trees, "--model", str(ground.model), "--quiet")
     serving = subprocess.Popen(
@@ -157,7 +196,7 @@ def _endpoint(ground: Ground) -> Iterator[tuple[str, str]]:
         home = f"label=dev.sm-emulate.home={ground.home}"
         container = ground.docker("ps", "--quiet", "--filter", run, "--filter", home)
         address = ground.docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", container)
-        yield url, f"{address}:8080"
+        yield url, f"{address}:8080", serving.pid
     finally:
         serving.terminate()
         serving.wait()
@@ -166,8 +205,8 @@ def _endpoint(ground: Ground) -> Iterator[tuple[str, str]]:
 
 
 @contextlib.contextmanager
-def _nginx(ground: Ground, upstream: str) -> Iterator[str]:
-    """An nginx of our own as a proxy; give its URL."""
+def _nginx(ground: Ground, upstream: str) -> Iterator[tuple[str, int]]:
+    """An nginx of our own as a proxy; give its URL and its first process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -185,7 +224,7 @@ def _nginx(ground: Ground, upstream: str) -> Iterator[str]:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break
             time.sleep(0.02)
-        yield f"http://127.0.0.1:{port}/invocations"
+        yield f"http://127.0.0.1:{port}/invocations", proxy.pid
     finally:
         proxy.terminate()
         proxy.wait()

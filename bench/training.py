@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sm_emulate.request.service_model import OperationModel
     from sm_emulate.request.training import TrainingRequest
 
-WHOLE, WARM, SDK, CHANNEL = 1.6, 1.15, 6.0, 1.1
+WHOLE, WARM, SDK, CHANNEL, MANY = 1.6, 1.15, 6.0, 1.1, 1.2
 
 
 def jobs(ground: Ground) -> list[Row]:
@@ -76,7 +76,27 @@ def channels(ground: Ground) -> list[Row]:
     }
     times = side_by_side(subjects, rounds=ground.rounds(15, 5))
     ratio = times["1 GB channel"].median / times["1 KB channel"].median
-    return [Row(part="d", what="job with a 1 GB channel / with 1 KB", value=ratio, bar=CHANNEL, times=times)]
+    return [
+        Row(part="d", what="job with a 1 GB channel / with 1 KB", value=ratio, bar=CHANNEL, times=times),
+        _many_files(ground),
+    ]
+
+
+def _many_files(ground: Ground) -> Row:
+    """Measure a channel of 100,000 files against one of ten: all of them stand in its manifest."""
+    many, few = ground.work / "many", ground.work / "few"
+    for folder, count in ((many, 100_000), (few, 10)):
+        folder.mkdir()
+        for number in range(count):
+            (folder / f"{number:06}.csv").touch()
+    train = partial(ground.console, "train", ground.nothing, "--channel")
+    subjects = {
+        "100,000 files": partial(ground.run, train(f"train={many}")),
+        "10 files": partial(ground.run, train(f"train={few}")),
+    }
+    times = side_by_side(subjects, rounds=ground.rounds(15, 5))
+    ratio = times["100,000 files"].median / times["10 files"].median
+    return Row(part="d", what="job with 100,000 files / with 10", value=ratio, bar=MANY, times=times)
 
 
 def _fill(folder: Path, *, files: int, size: int) -> None:

@@ -75,8 +75,10 @@ class RecordedEngine:
         if container in self._lives:
             self._record.over(self._lives[container])
 
-    def create_network(self, name: str, *, internal: bool, labels: Mapping[str, str]) -> str:
-        network = self._engine.create_network(name, internal=internal, labels=labels)
+    def create_network(
+        self, name: str, *, internal: bool, labels: Mapping[str, str], with_host: bool = True
+    ) -> str:
+        network = self._engine.create_network(name, internal=internal, labels=labels, with_host=with_host)
         with self._lock:
             self._networks.add(network)
         return network

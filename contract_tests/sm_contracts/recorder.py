@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sm_emulate.events import Invoked, Pinged
+from sm_emulate.events import Invoked, Pinged, now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,7 +127,9 @@ class Recorder:
             elif isinstance(event, Invoked):
                 took = event.model_seconds + event.overhead_seconds
                 status = event.original_status or event.status or None
-                self.invocation(self.now() - took, status, took, event.path, event.failure)
+                # told a moment after it was finished
+                began = self.now() - (now() - event.at).total_seconds() - took
+                self.invocation(began, status, took, event.path, event.failure)
 
         return hear
 

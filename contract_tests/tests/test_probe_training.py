@@ -13,7 +13,6 @@ import pytest
 
 from sm_contracts.evidence import Missing
 from sm_contracts.probes.training import PROBES
-from sm_contracts.probes.training.pipes import PipeFeeder
 from sm_contracts.probes.training.way import Way, is_text, quoted, typed
 from sm_contracts.registry import all_rules
 from sm_contracts.roles import Role
@@ -305,24 +304,46 @@ def test_gpus_that_are_opened_are_seen(channel):
     assert (result.status.value, result.evidence["devices"]) == ("pass", ["/dev/nvidia0"])
 
 
-def test_pipes_feed_whoever_opens_them(tmp_path, channel):
-    (channel / "b.csv").write_bytes(b"3,4\n" * 50_000)
-    feeder = PipeFeeder(tmp_path, "train", channel)
-    assert (tmp_path / "train_0").read_bytes() == b"1,2\n" + b"3,4\n" * 50_000
-    for _ in range(200):
-        if (tmp_path / "train_1").exists():
-            break
-        time.sleep(0.01)
-    with (tmp_path / "train_1").open("rb", buffering=0) as pipe:
-        assert pipe.read(4) == b"1,2\n"  # and no more: a reader may leave early
-    feeder.close()
-    assert feeder.opened == 2
+def read_pipe(box, channel, epoch):
+    return box.path(f"{ML}/input/data/{channel}_{epoch}").read_bytes()
 
 
-def test_an_unopened_pipe_does_not_hold_anybody_up(tmp_path, channel):
-    feeder = PipeFeeder(tmp_path, "train", channel)
-    feeder.close()
-    assert feeder.opened == 0
+def judge_pipes(engine, program, channel, *names, options="mode=Pipe"):
+    image = engine.add_image("image:1", program)
+    subject = Subject(
+        image="image:1",
+        roles=frozenset({Role.TRAIN}),
+        roles_found_by="asked for",
+        training=TrainingSample(channels=tuple(f"{name}={channel},{options}" for name in names)),
+        limits=Limits(train_stop_grace_s=1.0),
+    )
+    return run([all_rules()["SM222"]], PROBES, subject, engine=engine, image=image).rules[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ("mode=Pipe", b"1,2\n"),
+        ("mode=Pipe,record-wrapper=RecordIO", bytes.fromhex("0a23d7ce 04000000") + b"1,2\n"),
+    ],
+)
+def test_a_program_that_reads_its_pipes_passes(engine, channel, options, wanted):
+    def program(box):
+        assert [read_pipe(box, "train", epoch) for epoch in range(2)] == [wanted] * 2
+        save(box)
+
+    result = judge_pipes(engine, program, channel, "train", options=options)
+    assert (result.status.value, result.message) == ("pass", "")
+
+
+def test_a_pipe_that_nobody_opens_is_named(engine, channel):
+    def program(box):
+        read_pipe(box, "train", 0)
+        save(box)
+
+    result = judge_pipes(engine, program, channel, "train", "validation")
+    assert result.status.value == "fail"
+    assert "nobody opened /opt/ml/input/data/validation_0; training ended with exit code 0" in result.message
 
 
 def test_hyperparameters_that_are_strings():

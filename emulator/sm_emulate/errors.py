@@ -8,6 +8,7 @@
     ├── MachineError               exit 3   this machine cannot run it
     │   ├── EngineNotFoundError    exit 3   no container engine answers
     │   ├── ImageNotFoundError     exit 3   neither here nor in a registry
+    │   ├── PipeError          exit 3   a FIFO cannot be made
     │   ├── GpuNotFoundError       exit 3   a GPU was asked for that is not there
     │   ├── StorageError           exit 3   S3 refused, or cannot be reached
     │   └── EngineError            exit 3   the engine refused a call
@@ -131,6 +132,10 @@ class EngineNotFoundError(MachineError):
 
 class ImageNotFoundError(MachineError):
     code = "no-image"
+
+
+class PipeError(MachineError):
+    code = "pipe"
 
 
 class GpuNotFoundError(MachineError):

@@ -100,6 +100,9 @@ class Wire:
         self.served = 0
         self.broken_after = None
         """Bytes after which every connection breaks, once."""
+        self.held_after = None
+        """Bytes after which nothing more comes back until `release`."""
+        self.held, self.released = threading.Event(), threading.Event()
         self.connections = []
         self.threads = []
         self._start(self._accept)
@@ -126,12 +129,23 @@ class Wire:
                     if self.broken_after is not None and self.served > self.broken_after:
                         self.broken_after = None
                         break
+                    if self.held_after is not None and self.served > self.held_after:
+                        self.held.set()
+                        self.released.wait(60)
                 target.sendall(block)
         for each in (source, target):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
+    def wait_until_held(self):
+        assert self.held.wait(60)
+
+    def release(self):
+        self.held_after = None
+        self.released.set()
+
     def close(self):
+        self.release()
         self.listening.shutdown(socket.SHUT_RDWR)
         self.listening.close()
         for each in self.connections:

@@ -13,6 +13,7 @@ import pytest
 
 from sm_emulate import api
 from sm_emulate.errors import RequestError
+from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.request.endpoint import EndpointRequest
 from sm_emulate.request.training import TrainingRequest
 from sm_emulate.storage.runs import Runs
@@ -171,7 +172,7 @@ def test_a_platform_is_checked():
 def test_a_plan_makes_nothing_and_says_what_the_job_would_do(jobs, tmp_path):
     (tmp_path / "data").mkdir()
     request = api.training_request("img:1", job_name="job", channels={"train": tmp_path / "data"})
-    (planned,) = api.plan(request)
+    (planned,) = api.plan(request, platform=Platform(credentials="none"))
     assert not jobs.home.exists()
     seen = {}
 
@@ -205,8 +206,8 @@ def test_a_request_without_output_path_follows_the_home_of_its_run(engine, home,
 
 def test_what_is_not_emulated_is_refused_before_anything_is_made(engine, home):
     request = api.training_request("img", channels={"x": "s3://b/in"})
-    with pytest.raises(RequestError, match="channel x: only data on this machine"):
-        api.train(request, engine=engine)
+    with pytest.raises(RequestError, match="there is no bucket b"):
+        api.train(request, engine=engine, platform=api.platform(s3="embedded"))
     with (
         pytest.raises(RequestError, match="only models on this machine"),
         api.serve(api.endpoint_request("img", model="s3://b/model.tar.gz"), engine=engine),

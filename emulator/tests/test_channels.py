@@ -419,6 +419,18 @@ def test_the_cache_is_not_removed_while_it_is_used(bucket, cache, monkeypatch):
     assert not kept.folder.exists()
 
 
+def test_what_a_killed_process_left_in_the_cache_is_tidied_and_parts_are_kept(bucket, cache, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache / "tidied"))
+    kept = object_cache(os.environ)
+    with kept.held():
+        (kept.folder / ".drafts" / "half").touch()
+        (kept.folder / "large.part").touch()
+        kept.tidy()
+        assert (kept.folder / ".drafts" / "half").exists(), "another process may be writing it"
+    kept.tidy()
+    assert sorted(path.name for path in kept.folder.iterdir()) == [".lock", "large.part"]
+
+
 def _file_system(tmp_path, access):
     return api.training_request_from_aws(
         {
@@ -451,7 +463,7 @@ def test_a_local_folder_stands_for_a_file_system(jobs, tmp_path, access):
     folder = tmp_path / "efs" / "data" / "train"
     folder.mkdir(parents=True)
     (folder / "a").write_text("a")
-    platform = replace(api.platform(), file_systems={"fs-0123456789": tmp_path / "efs"})
+    platform = api.platform(file_systems={"fs-0123456789": tmp_path / "efs"})
     seen = []
 
     def program(box):
@@ -467,9 +479,19 @@ def test_a_file_system_that_nothing_stands_for_is_refused(jobs, tmp_path):
     with pytest.raises(RequestError, match="which folder stands for the file system is not known") as told:
         jobs.run(Finds(), request=_file_system(tmp_path, "ro"))
     assert told.value.hint == "--file-system fs-0123456789=./FOLDER"
-    platform = replace(api.platform(), file_systems={"fs-0123456789": tmp_path})
+    platform = api.platform(file_systems={"fs-0123456789": tmp_path})
     with pytest.raises(RequestError, match="the directory is not in the folder"):
         jobs.run(Finds(), request=_file_system(tmp_path, "ro"), platform=platform)
+
+
+def test_access_to_models_is_taken_and_has_no_effect(jobs, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights").write_text("w")
+    channel = api.channel(tmp_path / "model")
+    channel["DataSource"]["S3DataSource"]["ModelAccessConfig"] = {"AcceptEula": True}
+    finds = Finds("model")
+    jobs.run(finds, channels={"model": channel})
+    assert finds.trees["model"]["algo-1"] == {"weights": "w"}
 
 
 def test_a_plan_says_what_would_be_downloaded_and_downloads_nothing(data, cache):

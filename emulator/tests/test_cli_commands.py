@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -124,6 +125,29 @@ def test_train_takes_the_json_of_create_training_job_and_flags_over_it(run, engi
     assert described["AlgorithmSpecification"]["TrainingImage"] == "img"
     assert described["InputDataConfig"][0]["ContentType"] == "text/csv"
     assert (tmp_path / "out" / "from-file" / "output" / "model.tar.gz").is_file()
+
+
+def test_train_reads_its_request_from_standard_input(run, monkeypatch):
+    request = {
+        "TrainingJobName": "from-stdin",
+        "RoleArn": "arn:aws:iam::123456789012:role/r",
+        "AlgorithmSpecification": {"TrainingImage": "img", "TrainingInputMode": "File"},
+        "OutputDataConfig": {"S3OutputPath": "s3://b/out"},
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+    }
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(request).encode())))
+    code, out, _ = run("train", "--request", "-", "--dry-run", "--output", "json")
+    assert code == 0
+    assert "from-stdin" in out
+
+
+def test_a_request_that_never_came_over_standard_input_is_told_as_such(run, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    code, out, err = run("train", "--request", "-", "--dry-run")
+    assert (code, out) == (2, "")
+    assert "the request file is not JSON" in err
+    assert "nothing came over standard input" in err
 
 
 def test_a_dry_run_starts_nothing_and_needs_no_engine(run, monkeypatch, home, data):

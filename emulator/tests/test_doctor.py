@@ -40,10 +40,12 @@ def test_a_healthy_machine(tmp_path):
     found = look(MemoryEngine(), tmp_path)
     assert found.can_train
     assert [f.name for f in found.findings] == [
-        "engine", "image store", "transports", "gpu", "disk: state folder", "clock", "limits", "leftovers",
+        "engine", "image store", "transports", "gpu", "credentials in containers", "disk: state folder",
+        "fast file", "cache", "clock", "limits", "leftovers",
     ]  # fmt: skip
     assert "Memory Engine 1, API 1.41" in by_name(found)["engine"].seen
     assert by_name(found)["transports"].seen.startswith("bind: ")
+    assert "`sm-emulate clean --cache` removes it" in by_name(found)["cache"].seen
     told = json.loads(json.dumps(found.as_json()))
     assert told["can_train"] is True
     assert set(told["findings"][0]) == {"name", "status", "seen", "remedy"}
@@ -142,4 +144,22 @@ def test_this_machine_passes(tmp_path):
     found = examine(lambda: connect(environ=os.environ), state_folder=tmp_path)
     assert found.can_train
     names = [finding.name for finding in found.findings]
-    assert len(names) == len(set(names)) == 9
+    assert len(names) == len(set(names)) == 12
+
+
+@pytest.mark.parametrize(
+    ("entry", "status", "words"),
+    [
+        ("thread", "ok", "at 169.254.170.2: "),
+        ("container", "ok", "by a second container since you are not root"),
+        (None, "warn", "cannot be entered from here"),
+    ],
+)
+def test_whether_containers_can_have_credentials(tmp_path, monkeypatch, entry, status, words):
+    engine = MemoryEngine()
+    engine.network_entry = entry
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    found = by_name(look(engine, tmp_path))["credentials in containers"]
+    assert found.status == status
+    assert words in found.seen
+    assert ("made from yours" in found.seen) == (entry is not None)

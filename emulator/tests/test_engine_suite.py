@@ -1,6 +1,7 @@
 """What the house relies on of any engine: one suite for the in-memory engine and a real one."""
 
 import json
+import shutil
 import socket
 import subprocess
 import threading
@@ -649,3 +650,51 @@ def test_what_is_no_archive_is_refused(docker_stage, tmp_path, content):
     with pytest.raises(EngineError) as caught:
         docker_stage.engine.load(str(tmp_path / "image.tar"))
     assert caught.value.value == str(tmp_path / "image.tar")
+
+
+def test_what_we_open_inside_a_container_is_not_taken_for_its_own(docker_stage):
+    engine = docker_stage.engine
+    if engine.network_entry != "thread":
+        pytest.skip("only root enters a container's network by itself")
+    container, reader = docker_stage.started("nc -l -p 8081 & echo up; sleep 60", None)
+    reader.wait_for(b"up")
+    opened = engine.listen_inside(container, "169.254.170.2", (80, 8082))
+    assert sorted(opened) == [80, 8082]
+    for listener in opened.values():
+        listener.close()
+    again = engine.listen_inside(container, "169.254.170.2", (80,))
+    for _ in range(200):
+        found = engine.listeners(container)
+        if found:
+            break
+        time.sleep(0.05)
+    assert {each.port for each in found} == {8081}
+    again[80].close()
+    engine.remove(container)
+    assert reader.join(30) is None
+
+
+def test_a_confined_container_answers_and_does_not_call(docker_stage):
+    engine = docker_stage.engine
+    if engine.network_entry != "thread" or shutil.which("iptables") is None:
+        pytest.skip("only root confines a container, with iptables")
+    calls = "while ! [ -e /tmp/go ]; do sleep 0.05; done; nc -w 2 $(cat /tmp/go) </dev/null && echo out; echo tried"
+    container, reader = docker_stage.started(f"mkdir -p /tmp; {calls}; echo hello | nc -l -p 8081", None)
+    address = engine.state(container).address
+    assert engine.confine(container) is True
+    with socket.create_server(("", 0)) as ours:
+        gateway = address.rpartition(".")[0] + ".1"
+        where = f"{gateway} {ours.getsockname()[1]}"
+        subprocess.run(["docker", "exec", "-i", container, "sh", "-c", f"echo {where} > /tmp/go"], check=True)
+        reader.wait_for(b"tried")
+    assert b"out" not in reader.text()
+    for _ in range(200):
+        try:
+            with socket.create_connection((address, 8081), timeout=5) as asking:
+                assert asking.recv(100) == b"hello\n"
+                break
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+    else:
+        raise AssertionError("it never answered")
+    engine.remove(container)

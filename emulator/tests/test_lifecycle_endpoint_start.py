@@ -93,7 +93,11 @@ def test_the_accept_header_of_a_caller_that_sends_none_is_a_setting(endpoints, m
 def test_the_container_has_the_request_s_environment_and_no_more(endpoints, model):
     served = model()
     start(endpoints, served, environment={"MINE": "1"})
-    assert dict(served.box.spec.environment) == {"MINE": "1"}
+    assert dict(served.box.spec.environment) == {
+        "MINE": "1",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
 
 
 @pytest.mark.parametrize(("value", "seen"), [("unset", None), ("set", "9000-9999")])
@@ -137,10 +141,15 @@ def test_the_gateway_holds_the_documented_limits(endpoints, model, monkeypatch):
 
     monkeypatch.setattr("sm_emulate.lifecycle.endpoint.Gateway", gateway)
     start(endpoints, model())
-    start(endpoints, model(), platform=api.platform(settings={"payload-limit": "6291456"}))
+    start(
+        endpoints,
+        model(),
+        platform=api.platform(settings={"payload-limit": "6291456", "payload-refusal": "validation-error"}),
+    )
     first, second = fronts
     assert (first.model_timeout_s, first.connect_timeout_s) == (60, 0.25)
     assert (first.max_body_bytes, second.max_body_bytes) == (25 << 20, 6_291_456)
+    assert (first.long_body_is_invalid, second.long_body_is_invalid) == (False, True)
 
 
 def test_a_stop_gives_the_server_30_seconds_unless_told_otherwise():

@@ -145,3 +145,28 @@ def test_checkpoints_that_only_root_may_read_are_uploaded_and_come_back(product,
     assert product.run("clean", "--all").code == 0
     assert owners(product) == {product.tmp.stat().st_uid}
     assert not (product.home / "warm-pools").exists()
+
+
+ASKS = """\
+import json, os, time, urllib.request
+address = "http://169.254.170.2" + os.environ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]
+for _ in range(100):
+    try:
+        print(json.load(urllib.request.urlopen(address, timeout=2))["AccessKeyId"])
+        break
+    except OSError:
+        time.sleep(0.1)
+print(open("/proc/net/dev").read().count("eth"))
+"""
+
+
+def test_a_container_finds_the_credentials_of_somebody_who_is_not_root(product, images):
+    own = {"AWS_ACCESS_KEY_ID": "ASIAMINE", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t"}
+    job = product.train(images.train_python(ASKS), env=own)
+    assert job.log() == "ASIAMINE\n1\n"
+    assert "warning: algo-1 has no AWS credentials" not in job.err
+
+
+def test_somebody_without_an_account_pays_nothing_for_credentials(product, images):
+    job = product.train(images.train("env | grep -c CREDENTIALS; echo done"))
+    assert job.log() == "0\ndone\n"

@@ -81,12 +81,17 @@ def test_a_model_of_a_training_job_is_served(product, images, server):
 
 
 def test_the_container_gets_serve_and_the_requests_environment_only(product, images, server, model):
-    product.serve(server, "--model", model, "--environment", "A=b c")
+    product.serve(server, "--model", model, "--environment", "A=b c", "--credentials", "none")
     seen = asked(product, "seen")
     assert seen["argv"][-1].endswith("/serve")
     environment = seen["environment"]
     assert environment.pop("HOSTNAME") == seen["hostname"] == "container-0.local"
-    assert environment == images.variables(server) | {"HOME": "/root", "A": "b c"}
+    assert environment == images.variables(server) | {
+        "HOME": "/root",
+        "A": "b c",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
     assert seen["pid"] == 1
     assert seen["terminals"] == []
 

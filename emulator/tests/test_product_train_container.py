@@ -9,6 +9,8 @@ import re
 import pytest
 from product import WITNESS
 
+from sm_emulate.engine.inside import may_enter
+
 pytestmark = pytest.mark.engine
 
 RESOURCES_2025 = (
@@ -180,6 +182,9 @@ def test_a_user_who_is_not_root_cannot_read_the_config_of_2022_but_that_of_2020(
 def test_the_environment_is_the_platforms_and_nothing_else(ordinary, images, witness):
     found = dict(seen(ordinary)["environment"])
     assert re.fullmatch(r"ip-10-0-\d+-\d+\.eu-west-1\.compute\.internal", found.pop("HOSTNAME"))
+    if may_enter():
+        path = found.pop("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
+        assert re.fullmatch(r"/v2/credentials/[0-9a-f-]{36}", path)
     assert found == images.variables(witness) | {
         "HOME": "/root",
         "TRAINING_JOB_NAME": "Mixed-Case",

@@ -9,7 +9,7 @@ import pytest
 
 from sm_emulate import events
 from sm_emulate.errors import MachineError
-from sm_emulate.report.run_files import RunFiles, as_record
+from sm_emulate.report.run_files import RunFiles, event_line
 from sm_emulate.storage.runs import Runs
 
 AT = datetime(2026, 1, 31, 12, 0, 0, 42_000, tzinfo=timezone.utc)
@@ -76,7 +76,7 @@ def test_every_kind_of_event_can_be_written_as_json():
         events.Warned(message="w"),
     ]
     for event in made:
-        record = json.loads(json.dumps(as_record(event)))
+        record = json.loads(event_line(event))
         assert record["event"] == type(event).__name__
         assert list(record)[1] == "at"
 

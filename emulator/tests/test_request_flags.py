@@ -7,6 +7,7 @@ import pytest
 from sm_emulate.errors import RequestError
 from sm_emulate.request import flags, service_model
 from sm_emulate.request.naming import base_name, default_job_name
+from sm_emulate.request.override import override
 from sm_emulate.request.pattern import matches
 from sm_emulate.request.training import from_aws
 
@@ -349,3 +350,36 @@ def test_the_time_in_a_job_name_is_utc():
 
 def test_the_name_of_an_image_alone():
     assert base_name("registry:5000/a/b_c:1") == "b-c"
+
+
+def test_groups_of_instances_are_read():
+    assert flags.instance_group("data=ml.c5.xlarge:2") == {
+        "InstanceGroupName": "data",
+        "InstanceType": "ml.c5.xlarge",
+        "InstanceCount": 2,
+    }
+    assert flags.instance_group("gpu=ml.g5.xlarge")["InstanceCount"] == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["ml.c5.xlarge:2", "data=", "=ml.c5.xlarge", "data=ml.c5.xlarge:two", "data=ml.c5.xlarge:"]
+)
+def test_a_group_without_name_type_or_number_is_refused(text):
+    with pytest.raises(RequestError, match="--instance-group does not take this value") as caught:
+        flags.instance_group(text)
+    assert caught.value.expected == "NAME=TYPE:COUNT, as workers=ml.c5.xlarge:2"
+
+
+GROUP = {"InstanceGroupName": "a", "InstanceType": "ml.c5.xlarge", "InstanceCount": 2}
+
+
+def test_groups_over_a_document_take_the_place_of_its_type_and_the_other_way_round():
+    one = {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5}}
+    groups = {"ResourceConfig": {"InstanceGroups": [GROUP]}}
+    assert override(one, groups) == {"ResourceConfig": {"InstanceGroups": [GROUP], "VolumeSizeInGB": 5}}
+    over = {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 3}}
+    assert override(groups, over) == over
+    # asked for both: the request's own rules refuse that
+    assert set(override({}, {"ResourceConfig": {**over["ResourceConfig"], "InstanceGroups": [GROUP]}})["ResourceConfig"]) == {
+        "InstanceType", "InstanceCount", "InstanceGroups",
+    }  # fmt: skip

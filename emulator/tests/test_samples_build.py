@@ -22,9 +22,11 @@ SAMPLES = [
     "basic_training",
     "decision_trees",
     "fastapi_server",
+    "mpi",
     "node_server",
     "static_c",
     "toolkit_script_mode",
+    "torch_gloo",
 ]
 IRIS = (ROOT / "fixtures/iris/train.csv").read_bytes()
 PAYLOAD = (ROOT / "fixtures/iris/payload.csv").read_bytes()

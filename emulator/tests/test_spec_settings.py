@@ -16,7 +16,7 @@ from sm_emulate.spec.profiles import (
     PROFILES,
     profile_named,
 )
-from sm_emulate.spec.setting import Kind
+from sm_emulate.spec.setting import Kind, ulimits
 from sm_emulate.spec.settings import SETTINGS, Settings, parse
 
 
@@ -63,7 +63,7 @@ def test_your_data_is_safe_from_the_container_unless_you_say_otherwise() -> None
 def test_every_default_is_a_value_that_the_setting_takes(setting) -> None:
     for profile in PROFILES:
         assert setting.parse(setting.default(profile)) == Settings(profile)[setting.name]
-    assert bool(setting.choices) == (setting.kind in {Kind.CHOICE, Kind.MODE})
+    assert setting.choices or setting.kind not in {Kind.CHOICE, Kind.MODE}
 
 
 def test_every_setting_is_read_where_it_is_said_to_decide() -> None:
@@ -144,3 +144,33 @@ def test_the_way_to_a_job_never_loads_the_facts() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("text", "limits"),
+    [
+        ("nofile=1024", {"nofile": (1024, 1024)}),
+        (
+            "nofile=1024:4096,memlock=unlimited,stack=1:unlimited",
+            {"nofile": (1024, 4096), "memlock": (-1, -1), "stack": (1, -1)},
+        ),
+    ],
+)
+def test_ulimits_are_read(text, limits) -> None:
+    assert ulimits(Settings(DEFAULT_PROFILE, {"ulimits": text}).text("ulimits")) == limits
+
+
+@pytest.mark.parametrize(
+    "text", ["nofile", "files=3", "nofile=2:1", "nofile=unlimited:5", "nofile=1,nofile=2", "nofile=-1", ""]
+)
+def test_other_ulimits_are_refused(text) -> None:
+    with pytest.raises(RequestError, match="setting ulimits does not take this value"):
+        Settings(DEFAULT_PROFILE, {"ulimits": text})
+
+
+def test_a_size_may_also_be_a_word() -> None:
+    assert Settings(DEFAULT_PROFILE)["memory-limit"] == "type"
+    assert Settings(DEFAULT_PROFILE, {"memory-limit": "2g"}).number("memory-limit") == 2 << 30
+    with pytest.raises(RequestError) as caught:
+        Settings(DEFAULT_PROFILE, {"memory-limit": "much"})
+    assert caught.value.expected == "type, or a number of bytes, or with k, m or g behind it, such as 64m"

@@ -131,12 +131,6 @@ def test_a_gpu_is_not_hidden() -> None:
     assert "NVIDIA_VISIBLE_DEVICES" not in _environment(gpu=True)
 
 
-def test_credentials_are_named_only_where_something_serves_them() -> None:
-    assert "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" not in _environment()
-    seen = _environment(credentials_path="/v2/credentials/x")
-    assert seen["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] == "/v2/credentials/x"
-
-
 def test_settings_decide_about_unsure_variables() -> None:
     settings = Settings(
         PROFILE_2025,

@@ -8,12 +8,10 @@ import stat
 import pytest
 
 from sm_emulate import api
-from sm_emulate.errors import MachineError, RequestError
-from sm_emulate.request.channel import S3DataSource
+from sm_emulate.errors import MachineError
 from sm_emulate.spec.profiles import PROFILES
 from sm_emulate.staging.cluster import cluster_of
 from sm_emulate.staging.manifest import manifest_lines
-from sm_emulate.staging.scope import check_emulated
 from sm_emulate.staging.tree import staged_tree
 
 
@@ -163,8 +161,17 @@ def test_the_manifest_of_a_single_file(data):
 def test_a_link_that_leads_in_circles_ends_the_manifest_all_the_same(data):
     (data / "deep" / "up").symlink_to(data)
     (data / "self").symlink_to("self")
-    listed = [line.rpartition("/")[2].strip() for line in manifest_lines(data)]
-    assert listed == ["", "a.csv", "b.csv", "self", "c.csv"]
+    listed = [line.rpartition("/")[2] for line in "".join(manifest_lines(data)).splitlines()]
+    assert listed == ["", "a.csv", "b.csv", "c.csv", "self"]
+
+
+def test_the_manifest_is_in_the_order_of_the_keys_that_files_would_have(data):
+    for name in ("deep/er/d.csv", "deep-1.csv", "deep.csv", "deep0.csv"):
+        (data / name).parent.mkdir(exist_ok=True)
+        (data / name).touch()
+    listed = "".join(manifest_lines(data)).splitlines()[1:]
+    assert listed == sorted(listed)
+    assert len(listed) == 7
 
 
 def test_a_name_that_is_no_utf_8_is_listed_as_its_bytes(tmp_path, data):
@@ -231,34 +238,3 @@ def test_a_folder_that_cannot_be_made_is_this_machine_s_fault(tmp_path):
     tree.folder.write_text("in the way")
     with pytest.raises(MachineError, match=r"/opt/ml cannot be made: (Not a directory|File exists)"):
         tree.make()
-
-
-@pytest.mark.parametrize(
-    ("channels", "instances", "what", "value"),
-    [
-        ({"x": "s3://b/in"}, 1, "channel x: only data on this machine", "s3://b/in"),
-        ({"x": ("data", {"mode": "Pipe"})}, 1, "channel x: Pipe mode is not emulated", "Pipe"),
-        (
-            {"x": ("data", {"distribution": "ShardedByS3Key"})},
-            2,
-            "channel x: sharding over hosts",
-            "ShardedByS3Key",
-        ),
-    ],
-)
-def test_what_is_not_emulated_is_refused_by_name(data, channels, instances, what, value):
-    given = {
-        name: source if isinstance(source, str) else api.channel(data, **source[1])
-        for name, source in channels.items()
-    }
-    request = api.training_request("img", channels=given, instance_count=instances)
-    with pytest.raises(RequestError, match=what) as refused:
-        check_emulated(request)
-    assert refused.value.value == value
-    assert refused.value.expected
-
-
-def test_one_instance_may_shard_since_it_gets_everything(data):
-    request = api.training_request("img", channels={"x": api.channel(data, distribution="ShardedByS3Key")})
-    assert isinstance(request.input_data_config[0].data_source, S3DataSource)
-    check_emulated(request)

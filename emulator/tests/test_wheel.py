@@ -33,6 +33,10 @@ def test_wheel_holds_the_two_packages_and_nothing_else(wheel):
     assert tops == {"sm_emulate", "sm_contracts", metadata}
 
 
+def test_wheel_holds_the_sizes_of_instance_types(wheel):
+    assert "sm_emulate/spec/instance_types.json" in wheel.namelist()
+
+
 def test_wheel_holds_every_module_and_the_type_marker(wheel):
     expected = {
         str(path.relative_to(source))

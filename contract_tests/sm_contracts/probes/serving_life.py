@@ -246,6 +246,8 @@ class Life:
                 self.request,
                 engine=bench.engine,
                 home=bench.folder / "home",
+                # an image is judged, not a size: the same on every machine, and with nobody's keys
+                platform=api.platform(settings={"instance-limits": "none"}, credentials="none"),
                 gpus=bench.subject.gpus,
                 stop_grace_s=2.0,
                 listeners=(self._hear,),

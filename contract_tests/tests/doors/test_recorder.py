@@ -1,12 +1,14 @@
 """What is remembered of a container, however much it writes."""
 
+from datetime import timedelta
+
 import pytest
 
 from sm_contracts.recorded import HOST_LABEL, RUN_LABEL, RecordedEngine
 from sm_contracts.recorder import FIRST_LINES, LAST_LINES, LINE_CHARACTERS, Recorder
 from sm_emulate.api import ContainerSpec
 from sm_emulate.errors import StartError
-from sm_emulate.events import Invoked, Pinged
+from sm_emulate.events import Invoked, Pinged, now
 
 
 def test_lines_are_put_together_and_only_first_and_last_are_kept():
@@ -53,6 +55,16 @@ def test_events_of_an_endpoint_become_marks():
     assert (ping["status"], ping["seconds"], ping["failure"]) == (None, 2.0, "timeout")
     assert (invocation["status"], invocation["path"], invocation["probe"]) == (500, "/invocations", "serving")
     assert ping["at"] <= record.now() - 1.9
+
+
+def test_an_invocation_that_is_told_late_is_marked_when_it_was():
+    record = Recorder("serving")
+    record.listener()(
+        Invoked(at=now() - timedelta(seconds=60), path="/invocations", status=200, original_status=200,
+                model_seconds=0.5, overhead_seconds=0.1, bytes_in=1, bytes_out=2)
+    )  # fmt: skip
+    (invocation,) = record.timeline()
+    assert invocation["at"] <= record.now() - 60
 
 
 def test_a_container_that_the_probe_killed_is_told_apart():

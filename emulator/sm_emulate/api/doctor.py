@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 from sm_emulate.engine.owner import owner_is_gone
 from sm_emulate.engine.protocol import LABEL_HOME, LABEL_OWNER, LABEL_SESSION
 from sm_emulate.errors import EngineNotFoundError, MachineError, SmEmulateError
+from sm_emulate.spec.credentials import ADDRESS
+from sm_emulate.storage.aws_environment import has_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,6 +91,7 @@ def _look(engine: Engine, state_folder: Path) -> Iterator[Finding]:
     yield Finding(name="image store", status="ok", seen=f"{info.storage_driver} in {info.root_dir}")
     yield from _guarded("transports", lambda: _transports(engine, info, state_folder))
     yield _gpus(info)
+    yield _credentials(engine)
     yield from _disks(info, state_folder)
     yield _fast_file()
     yield _cache()
@@ -164,6 +167,22 @@ def _gpus(info: EngineInfo) -> Finding:
         )
     devices = f", devices {', '.join(info.cdi_devices)}" if info.cdi_devices else ""
     return Finding(name="gpu", status="ok", seen=f"through {way}{devices}; {host}")
+
+
+def _credentials(engine: Engine) -> Finding:
+    """Whether boto3 in containers finds keys, and whose."""
+    name = "credentials in containers"
+    entry = engine.network_entry
+    if entry is None:
+        return Finding(
+            name=name,
+            status="warn",
+            seen="none: the network of this engine's containers cannot be entered from here",
+            remedy="run sm-emulate on the engine's own Linux machine; jobs that do not call AWS need none",
+        )
+    how = "" if entry == "thread" else ", set up by a second container since you are not root"
+    whose = "temporary ones made from yours" if has_credentials(os.environ) else "you have none of AWS"
+    return Finding(name=name, status="ok", seen=f"at {ADDRESS}{how}: {whose}")
 
 
 def _cards() -> tuple[str, ...]:

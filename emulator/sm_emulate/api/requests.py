@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
+from sm_emulate.errors import RequestError
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.request import endpoint as endpoints
 from sm_emulate.request import training as jobs
@@ -24,7 +26,6 @@ from sm_emulate.storage.s3_place import s3_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.request.training import TrainingRequest
@@ -177,7 +178,7 @@ def endpoint_request(
     model: str | os.PathLike[str] | None = None,
     endpoint_name: str | None = None,
     environment: Mapping[str, str] | None = None,
-    instance_type: str = DEFAULT_INSTANCE_TYPE,
+    instance_type: str | None = None,
     variant_name: str = endpoints.DEFAULT_VARIANT_NAME,
     startup_timeout_in_seconds: int | None = None,
     enable_network_isolation: bool = False,
@@ -189,7 +190,8 @@ def endpoint_request(
         model: a folder, or an archive whose name ends in `.tar.gz`; none by default.
         endpoint_name: the image's name and the time by default.
         environment: the container's own variables.
-        instance_type: with `gpus="auto"` decides whether the container gets GPUs.
+        instance_type: decides the vCPUs and the memory that the container gets, and with `gpus="auto"` its GPUs;
+            by default it gets all of this machine.
         variant_name: of the production variant.
         startup_timeout_in_seconds: the container's time for its first healthy ping, 60 to 3600; 480 by default.
         enable_network_isolation: no way out of the container.
@@ -217,7 +219,9 @@ def platform(
     region: str = "us-east-1",
     account: str = "123456789012",
     s3: str | None = None,
+    file_systems: Mapping[str, str | os.PathLike[str]] | None = None,
     home: Path | None = None,
+    credentials: Literal["auto", "none"] = "auto",
 ) -> Platform:
     """Say which SageMaker is emulated.
 
@@ -228,11 +232,15 @@ def platform(
         account: twelve digits.
         s3: what `s3://` means: `aws` (where boto3's own configuration points), `embedded` (folders of this machine), or
             the URL of one. SM_EMULATE_S3 or `aws` by default.
+        file_systems: the local folder that stands for each EFS or FSx for Lustre file system, by FileSystemId.
         home: the folder of all runs, where the embedded S3 has its buckets; SM_EMULATE_HOME by default.
+        credentials: for AWS in containers: `auto` (temporary ones made from yours, when they ask) or `none`.
 
     Raises:
         RequestError: an unknown profile, setting or S3, or a value that it does not take.
     """
+    if credentials not in ("auto", "none"):
+        raise RequestError("this says nothing about credentials", value=credentials, expected="auto or none")
     dated = profile_named(profile)
     return Platform(
         profile=dated,
@@ -243,6 +251,8 @@ def platform(
             s3 or os.environ.get("SM_EMULATE_S3") or "aws",
             home=home.absolute() if home else default_home(os.environ),
         ),
+        credentials=credentials,
+        file_systems={name: Path(folder).absolute() for name, folder in (file_systems or {}).items()},
     )
 
 

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 from sm_emulate.api.engines import engine_for
 from sm_emulate.api.images import find_image
-from sm_emulate.api.requests import platform as default_platform
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError, RequestError
-from sm_emulate.lifecycle.channel_plan import ChannelPlan, channel_plans
+from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.training import TrainingJob
 from sm_emulate.lifecycle.training_container import container_spec
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.training import check_local
+from sm_emulate.spec.credentials import VARIABLE, credentials_path
 from sm_emulate.spec.training_job import LAYOUT, STOP_GRACE_SECONDS
 from sm_emulate.staging.cluster import cluster_of
+from sm_emulate.staging.config_files import channels_of
 from sm_emulate.staging.places import check_places
-from sm_emulate.staging.scope import check_emulated
 from sm_emulate.staging.synced import synced_paths
 from sm_emulate.staging.tree import staged_tree
 from sm_emulate.storage.place import check_writable
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine
     from sm_emulate.events import Listener
+    from sm_emulate.lifecycle.channel_plan import ChannelPlan
     from sm_emulate.lifecycle.interruptions import Interruptions
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.training_result import TrainingResult
@@ -75,7 +76,7 @@ def train(
         MachineError: this machine cannot run it.
     """
     runs = _runs(home)
-    platform = platform or default_platform(home=home)
+    platform = platform or _platform(home)
     request = _checked(request, runs, platform)
     if interruptions is not None:
         interruptions.check(request)
@@ -123,6 +124,8 @@ class HostPlan:
     directories: tuple[str, ...]
     """Empty directories that exist before the program starts."""
     container: ContainerSpec
+    pipes: tuple[str, ...] = ()
+    """FIFOs that exist before the program starts: the first of each Pipe channel."""
     channels: tuple[ChannelPlan, ...] = ()
     """Those whose data does not just lie here: what would be downloaded, linked or mounted."""
 
@@ -135,11 +138,22 @@ def plan(
     Raises:
         RequestError: something asked for is wrong or not emulated.
     """
+    from sm_emulate.lifecycle.channel_plan import channel_plans
+
     runs = _runs(home)
-    platform = platform or default_platform(home=home)
+    platform = platform or _platform(home)
     request = _checked(request, runs, platform)
     run = runs.folder("training-jobs", request.training_job_name)
     cluster = cluster_of(request.resource_config, mixed=platform.settings.text("host-numbers") == "mixed")
+    # the token is another one in each run
+    without = request.enable_network_isolation or platform.credentials == "none"
+    limits = limits_of(
+        request.resource_config.instance_types,
+        chosen=request.resource_config.chosen,
+        engine=None,
+        settings=platform.settings,
+        publish=lambda _: None,
+    )
     planned = []
     for host in cluster.hosts:
         tree = staged_tree(
@@ -161,15 +175,22 @@ def plan(
             tree=tree,
             image=request.algorithm_specification.training_image,
             platform=platform,
+            beside={} if without else {VARIABLE: credentials_path("TOKEN")},
             network=None if len(cluster.hosts) == 1 else request.training_job_name,
             gpus=None,
             labels={},
+            limits=limits[host.instance_type],
         )
         planned.append(
             HostPlan(
                 host=host.name,
                 files=tree.files,
                 directories=tuple(each for each in tree.directories if each not in _PARENTS),
+                pipes=tuple(
+                    LAYOUT.pipe(channel.channel_name, 0)
+                    for channel in channels_of(request, host)
+                    if request.input_mode(channel) == "Pipe"
+                ),
                 container=container,
                 channels=tuple(
                     channel_plans(request, cluster=cluster, host=host, tree=tree.folder, platform=platform)
@@ -183,13 +204,18 @@ _PARENTS = (LAYOUT.config, LAYOUT.data)
 """Directories that hold something: the files and channels in them are shown instead."""
 
 
+def _platform(home: Path | None) -> Platform:
+    from sm_emulate.api.requests import platform
+
+    return platform(home=home)
+
+
 def _runs(home: Path | None) -> Runs:
     return Runs(home.absolute() if home else default_home(os.environ))
 
 
 def _checked(request: TrainingRequest, runs: Runs, platform: Platform) -> TrainingRequest:
     """Refuse what cannot be run; a request without an output path of its own goes into its run folder."""
-    check_emulated(request)
     check_local(request)
     for path in synced_paths(request, platform.settings):
         store_of(path.uri, platform.s3)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING, Any
+
+from sm_emulate.storage.inflate import inflating
 
 if TYPE_CHECKING:
     import io
@@ -151,17 +152,6 @@ class GzipWriter:
             view = view[count:]
 
 
-def _inflater(raw: IO[bytes]) -> tuple[Any, tuple[type[Exception], ...]]:
-    """Give a reader of gzip content on `raw`, and what it raises when that is damaged."""
-    try:
-        from isal import igzip, isal_zlib
-    except ImportError:
-        return gzip.GzipFile(fileobj=raw, mode="rb"), (zlib.error, gzip.BadGzipFile)
-    codec: Any = igzip
-    damage: Any = isal_zlib.error
-    return codec.IGzipFile(fileobj=raw, mode="rb"), (damage, gzip.BadGzipFile)
-
-
 class DamagedGzipError(Exception):
     """The gzip stream ends too early (`cut_short`) or its content is not what its checksum says."""
 
@@ -174,7 +164,7 @@ class GzipReader:
     """Gives the content of a gzip file in order; the next block is made while the last one is used."""
 
     def __init__(self, raw: IO[bytes]) -> None:
-        self._file, self._damage = _inflater(raw)
+        self._file, self._damage = inflating(raw)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="inflate")
         self._next: Future[bytes] = self._pool.submit(self._file.read, BLOCK)
         self._view = memoryview(b"")

@@ -63,7 +63,7 @@ def output_option(command: Command) -> Command:
 
 
 def platform_options(command: Command) -> Command:
-    """`--platform-profile`, `--setting`, `--region`, `--s3`: which SageMaker is emulated, and which S3."""
+    """`--credentials`, `--platform-profile`, `--setting`, `--region`, `--s3`: which SageMaker, and which S3."""
     for option in (
         click.option(
             "--s3",
@@ -92,6 +92,13 @@ def platform_options(command: Command) -> Command:
             type=click.Choice(["2025", "2022", "2020"]),
             help="The platform as it was in that year.",
         ),
+        click.option(
+            "--credentials",
+            default="auto",
+            show_default=True,
+            type=click.Choice(["auto", "none"]),
+            help="AWS credentials inside: temporary ones made from yours when the program asks, or none.",
+        ),
     ):
         command = option(command)
     return command
@@ -108,7 +115,13 @@ def platform_of(flags: Mapping[str, Any]) -> Platform:
     profile = profile_named(flags["platform_profile"])
     settings = Settings(profile, key_values(flags["settings"], what="setting"))
     s3 = s3_place(flags["s3"], home=runs_of(flags.get("home")).home)
-    return Platform(profile=profile, settings=settings, region=flags["region"], s3=s3)
+    return Platform(
+        profile=profile,
+        settings=settings,
+        region=flags["region"],
+        s3=s3,
+        credentials=flags["credentials"],
+    )
 
 
 def terminal(*, mark_hosts: bool = False, quiet: bool = False) -> Terminal:

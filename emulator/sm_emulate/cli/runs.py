@@ -251,6 +251,7 @@ def clean(names: tuple[str, ...], every: bool, cache: bool, home: Path | None, e
         _remove_cache()
         if not names and not every:
             return
+    _tidy_cache()
     container_engine = engine_at(engine)
     for leftover in sweep(runs, container_engine):
         click.echo(f"removed {leftover.kind} {leftover.name}")
@@ -270,6 +271,14 @@ def clean(names: tuple[str, ...], every: bool, cache: bool, home: Path | None, e
         )
     for error in errors:
         raise error
+
+
+def _tidy_cache() -> None:
+    import os
+
+    from sm_emulate.storage.object_cache import object_cache
+
+    object_cache(os.environ).tidy()
 
 
 def _remove_cache() -> None:

@@ -52,7 +52,9 @@ The gateway speaks the container's own paths and AWS's, so boto3 works too:
     "--variant-name", default="AllTraffic", show_default=True, metavar="NAME", help="Production variant."
 )
 @click.option(
-    "--instance-type", default="ml.m5.large", show_default=True, metavar="TYPE", help="Instance type."
+    "--instance-type",
+    metavar="TYPE",
+    help="Instance type: also limits vCPUs and memory.  [default: ml.m5.large, no limits]",
 )
 @click.option("--environment", multiple=True, metavar="KEY=VALUE", help="One variable of the container.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="PORT",

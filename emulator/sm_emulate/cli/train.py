@@ -35,12 +35,15 @@ Examples:
   sm-emulate train my-image --channel train=./data
   sm-emulate train my-image --channel train=./data,mode=FastFile --hyperparameter epochs=3 \\
       --metric 'loss=loss: ([0-9.]+)' --output-path ./models
+  sm-emulate train my-image --channel train=./data,mode=Pipe,compression=Gzip,record-wrapper=RecordIO
   sm-emulate train my-image --channel train=s3://bucket/data/ --s3 http://127.0.0.1:9000
   sm-emulate train my-image --instance-count 2 --instance-type ml.c5.xlarge
   sm-emulate train my-image --instance-group data=ml.c5.xlarge:2 --instance-group gpu=ml.g5.xlarge:1 \\
       --channel train=./data,instance-groups=data
   sm-emulate train --request job.json --channel train=./data --output json
   sm-emulate train my-image --checkpoint-path ./checkpoints --spot --interrupt-after 20,15
+  jq '.StoppingCondition.MaxRuntimeInSeconds = 600' job.json | sm-emulate train --request - --channel train=./data
+  sm-emulate train my-image --s3 embedded --role-arn arn:aws:iam::111122223333:role/mine
   sm-emulate train my-image --channel train=./data --dry-run
 \b
 Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second one kills it at once.
@@ -50,7 +53,7 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
 @click.command(epilog=EXAMPLES)
 @click.argument("image", required=False)
 @click.option("--request", "request_file", type=click.Path(path_type=Path), metavar="FILE",
-              help="CreateTrainingJob's JSON; other flags are put over it.")  # fmt: skip
+              help="CreateTrainingJob's JSON, - for stdin; other flags are put over it.")  # fmt: skip
 @click.option("--job-name", metavar="NAME", help="Name of the job.  [default: image and time]")
 @click.option("--channel", "channels", multiple=True, metavar="NAME=PATH[,OPTION=VALUE...]",
               help="Input channel: a folder, file or s3://; options such as mode=FastFile.")  # fmt: skip
@@ -286,6 +289,7 @@ def _print_plan(hosts: list[HostPlan], *, as_json: bool) -> None:
                     {
                         "Host": host.host,
                         "Directories": list(host.directories),
+                        "Pipes": list(host.pipes),
                         "Channels": [
                             {
                                 "ChannelName": channel.channel,
@@ -315,6 +319,8 @@ def _print_plan(hosts: list[HostPlan], *, as_json: bool) -> None:
         click.echo(f"# {host.host}")
         for directory in host.directories:
             click.echo(f"{directory}/")
+        for pipe in host.pipes:
+            click.echo(f"{pipe}  (a FIFO)")
         for path, content in host.files.items():
             click.echo(f"{path}\n    {content.decode()}")
         for channel in host.channels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import sys
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sm_emulate.engine import kernel_view, layers, listening, processes, render, resident
+from sm_emulate.engine import inside, kernel_view, layers, listening, processes, render, resident
 from sm_emulate.engine.exits import ExitWatch
 from sm_emulate.engine.protocol import (
     ContainerState,
@@ -28,6 +29,7 @@ from sm_emulate.engine.wire import RefusedError
 from sm_emulate.errors import EngineError, GpuNotFoundError, ImageNotFoundError, NotFoundError, StartError
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator, Mapping
     from typing import Literal
 
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 _NO_GPU = re.compile(
     r"could not select device driver|nvidia-container|nvidia|unresolvable CDI devices", re.IGNORECASE
 )
+_NO_RLIMIT = re.compile(r"setting rlimit.*not permitted")
 _SELINUX = Path("/sys/fs/selinux/enforce")
 
 
@@ -55,6 +58,7 @@ class DockerEngine:
         self._streams: dict[str, list[AttachedStream]] = {}
         self._unstarted: set[str] = set()
         self._watches: dict[str, ExitWatch] = {}
+        self._inside: set[str] = set()
         self._lock = threading.Lock()
 
     @property
@@ -161,6 +165,12 @@ class DockerEngine:
                 raise
             if _NO_GPU.search(words):
                 raise _no_gpu(None, words) from error
+            if _NO_RLIMIT.search(words):
+                raise EngineError(
+                    "the container engine may not set these ulimits",
+                    hint="choose lower ones, or let the engine itself have higher ones",
+                    evidence=(words,),
+                ) from error
             raise StartError(words, value=container, evidence=(words,)) from error
 
     def wait(self, container: str) -> Exit:
@@ -201,7 +211,10 @@ class DockerEngine:
         if not pid:
             return None
         seen = listening.of_process(pid, found["Id"]) if self._client.endpoint.local else None
-        return self._listeners_by_exec(container) if seen is None else seen
+        if seen is None:
+            seen = self._listeners_by_exec(container)
+        # what we opened there is not the container's
+        return None if seen is None else tuple(each for each in seen if each.address not in self._inside)
 
     def catches(self, container: str, name: str) -> bool | None:
         pid = self.state(container).pid if self._client.endpoint.local else 0
@@ -233,6 +246,38 @@ class DockerEngine:
         if self._client.endpoint.local and processes.of_process(first, found["Id"]) is not None:
             return processes.kill(pid, found["Id"])
         return self._output_of(container, ("sh", "-c", f"kill -9 {pid} && echo done")) == "done\n"
+
+    @property
+    def network_entry(self) -> Literal["thread", "container"] | None:
+        if not self._client.endpoint.local or sys.platform != "linux":
+            return None
+        return "thread" if inside.may_enter() else "container"
+
+    def listen_inside(
+        self, container: str, address: str, ports: tuple[int, ...]
+    ) -> dict[int, socket.socket] | None:
+        entry = self.network_entry
+        found = self._inspect(container) if entry else None
+        pid = int(found["State"].get("Pid") or 0) if found else 0
+        if found is None or not pid:
+            return None
+        if entry == "thread":
+            opened = inside.listen(pid, container, address, ports)
+        else:
+            from sm_emulate.engine.lent_sockets import borrow
+
+            labels = found["Config"].get("Labels") or {}
+            opened = borrow(self, container, address, ports, image=found["Image"], labels=labels)
+        if opened:
+            with self._lock:
+                self._inside.add(address)
+        return opened
+
+    def confine(self, container: str) -> bool:
+        if not self._client.endpoint.local:
+            return False
+        pid = self.state(container).pid
+        return bool(pid) and inside.confine(pid, container)
 
     def memory(self, container: str) -> int | None:
         query = {"stream": 0, "one-shot": 1}
@@ -332,8 +377,16 @@ class DockerEngine:
         finally:
             self._let_go(container)
 
-    def create_network(self, name: str, *, internal: bool, labels: Mapping[str, str]) -> str:
+    def create_network(
+        self, name: str, *, internal: bool, labels: Mapping[str, str], with_host: bool = True
+    ) -> str:
+        options: dict[str, str] = {}
+        if not with_host and self._client.server.startswith(
+            "Docker/"
+        ):  # Podman refuses what it does not know
+            options = render.network_without_host(self._client.version)
         body = {
+            "Options": options,
             "Name": name,
             "Driver": "bridge",
             "Internal": internal,

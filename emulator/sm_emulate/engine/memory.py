@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from sm_emulate.engine.borrowed import KIT
 from sm_emulate.engine.box import Box, OutputStream
 from sm_emulate.engine.files import Files
 from sm_emulate.engine.protocol import (
@@ -76,10 +77,14 @@ class MemoryEngine:
 
     Args:
         gpus: how many GPUs it pretends to have.
+        enters_networks: whether something of ours can listen inside its containers.
     """
 
-    def __init__(self, *, gpus: int = 0) -> None:
+    def __init__(self, *, gpus: int = 0, enters_networks: bool = False) -> None:
         self._gpus = gpus
+        self.network_entry: Literal["thread", "container"] | None = "thread" if enters_networks else None
+        self.inside: dict[tuple[str, str, int], int] = {}
+        """By container, address and port there: at which port of 127.0.0.1 it is instead."""
         self._images: dict[str, _Kept] = {}
         self._registry: dict[str, _Kept] = {}
         self._containers: dict[str, _Container] = {}
@@ -257,8 +262,14 @@ class MemoryEngine:
                 raise StartError(
                     f"network {spec.network} not found", evidence=(f"network {spec.network} not found",)
                 )
-            program = box.argv[0] if box.argv else ""
-            if not program or (found.kept.executables is not None and program not in found.kept.executables):
+            program, runs = box.argv[0] if box.argv else "", found.kept.program
+            if program.startswith(
+                f"{KIT}/"
+            ):  # a program of this machine: what is borrowed and lasts is `sleep`
+                runs = _sleep
+            elif not program or (
+                found.kept.executables is not None and program not in found.kept.executables
+            ):
                 words = (
                     "OCI runtime create failed: runc create failed: unable to start container process: exec: "
                     f'"{program}": executable file not found in $PATH: unknown'
@@ -273,9 +284,7 @@ class MemoryEngine:
             box.published[port] = reserved
         found.status = "running"
         found.started_at = datetime.now(timezone.utc)
-        threading.Thread(
-            target=box.run, args=(found.kept.program,), name=f"box-{container[:6]}", daemon=True
-        ).start()
+        threading.Thread(target=box.run, args=(runs,), name=f"box-{container[:6]}", daemon=True).start()
 
     def wait(self, container: str) -> Exit:
         self._trouble("wait")
@@ -338,6 +347,21 @@ class MemoryEngine:
         self._trouble("kill_process")
         return False
 
+    def listen_inside(
+        self, container: str, address: str, ports: tuple[int, ...]
+    ) -> dict[int, socket.socket] | None:
+        self._trouble("listen_inside")
+        if self.network_entry is None or self._container(container).box.exit is not None:
+            return None
+        opened = {port: socket.create_server(("127.0.0.1", 0)) for port in ports}
+        for port, listener in opened.items():
+            self.inside[container, address, port] = listener.getsockname()[1]
+        return opened
+
+    def confine(self, container: str) -> bool:
+        self._trouble("confine")
+        return self.network_entry is not None and self._container(container).box.exit is None
+
     def memory(self, container: str) -> int | None:
         self._trouble("memory")
         return None if self._container(container).box.exit is not None else 1 << 20
@@ -362,7 +386,14 @@ class MemoryEngine:
             found.box.end(Exit(code=137, oom_killed=False))
             shutil.rmtree(self._scratch / container[:12], ignore_errors=True)
 
-    def create_network(self, name: str, *, internal: bool, labels: Mapping[str, str]) -> str:  # noqa: ARG002 - no packets here
+    def create_network(
+        self,
+        name: str,
+        *,
+        internal: bool,  # noqa: ARG002 - no packets here
+        labels: Mapping[str, str],
+        with_host: bool = True,  # noqa: ARG002 - likewise
+    ) -> str:
         self._trouble("create_network")
         with self._lock:
             if self._network(name) is not None:
@@ -475,14 +506,20 @@ class MemoryEngine:
                 return address
         with self._lock:
             others = list(self._containers.values())
+        near = {asking.spec.network, *self._containers[asking.id].joined}
         for other in others:
-            if other.box is asking and any(name in aliases for aliases in other.joined.values()):
-                return other.box.address
-            names = (*other.box.spec.aliases, other.box.spec.name, other.box.id[:12])
-            near = asking.spec.network is not None and asking.spec.network == other.box.spec.network
-            if near and name in names and other.status == "running" and other.box.exit is None:
-                return other.box.address
+            spec = other.box.spec
+            own = (*spec.aliases, spec.name, other.box.id[:12])
+            if other.status != "running" or other.box.exit is not None:
+                continue
+            for network, names in ((spec.network, own), *other.joined.items()):
+                if network is not None and network in near and name in names:
+                    return other.box.address
         raise socket.gaierror(socket.EAI_NONAME, f"{name}: Name or service not known")
+
+
+def _sleep(box: Box) -> None:
+    box.sleep(1 << 20)
 
 
 def _bytes_in(folder: Path) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    import socket
     from datetime import datetime
 
 LABEL_SESSION = "dev.sm-emulate.session"
@@ -83,6 +84,8 @@ class ContainerSpec:
     ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Soft and hard limit by name, as `nofile`; -1 is unlimited."""
     read_only_root: bool = False
+    capabilities: tuple[str, ...] = ()
+    """More than the engine's own, such as NET_ADMIN: for helpers of ours, never for jobs."""
     host_user_namespace: bool = False
     """Root inside is root outside even where the engine maps users: to hand files back, never for jobs."""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -118,6 +121,8 @@ class ContainerSpec:
             argv += ["--tmpfs", f"{target}:{options}" if options else target]
         if self.read_only_root:
             argv.append("--read-only")
+        for capability in self.capabilities:
+            argv += ["--cap-add", capability]
         for name, value in self.environment.items():
             argv += ["--env", f"{name}={value}"]
         words = list(self.command or ())
@@ -357,6 +362,22 @@ class Engine(Protocol):
     def kill_process(self, container: str, pid: int) -> bool:
         """Send SIGKILL to one of its processes, not to PID 1; False when that cannot be done from here."""
 
+    @property
+    def network_entry(self) -> Literal["thread", "container"] | None:
+        """How `listen_inside` is expected to work: in a thread of ours, by a container more, or not at all."""
+
+    def listen_inside(
+        self, container: str, address: str, ports: tuple[int, ...]
+    ) -> dict[int, socket.socket] | None:
+        """Listen at an address of a running container's own loopback, which is given that address; TCP, by port.
+
+        The sockets are the caller's to close. A port that the container's program has taken is left out. None when
+        that cannot be done from here, or when it has ended.
+        """
+
+    def confine(self, container: str) -> bool:
+        """Have it open no connections of its own, and answer those that come; False if that cannot be done here."""
+
     def memory(self, container: str) -> int | None:
         """Tell its resident memory in bytes, without what is only cached; None when that cannot be seen."""
 
@@ -375,8 +396,13 @@ class Engine(Protocol):
     def remove(self, container: str) -> None:
         """Remove it with its anonymous volumes, killing it if need be. One that is gone is no error."""
 
-    def create_network(self, name: str, *, internal: bool, labels: Mapping[str, str]) -> str:
-        """Make a bridge network of our own; an internal one has no way out. Give its id."""
+    def create_network(
+        self, name: str, *, internal: bool, labels: Mapping[str, str], with_host: bool = True
+    ) -> str:
+        """Make a bridge network of our own; an internal one has no way out. Give its id.
+
+        Without the host its containers reach each other and nothing else, not even this machine's own services.
+        """
 
     def connect_network(self, network: str, container: str, *, aliases: tuple[str, ...] = ()) -> None:
         """Have a running container join one more network, where it has these names."""

@@ -47,6 +47,7 @@ def creation(
             {"Name": name, "Soft": soft, "Hard": hard} for name, (soft, hard) in spec.ulimits.items()
         ],
         "ReadonlyRootfs": spec.read_only_root,
+        "CapAdd": list(spec.capabilities) or None,
         "UsernsMode": "host" if spec.host_user_namespace else None,
         "SecurityOpt": ["label=disable"] if label_disable else None,
         "DeviceRequests": gpu_devices,
@@ -145,6 +146,8 @@ def registry_manifest(found: Mapping[str, Any]) -> RegistryManifest:
     )
 
 
+ISOLATES_GATEWAYS = (1, 48)
+"""Docker Engine 28."""
 TELLS_MANIFESTS = (1, 47)
 """The API version (Docker 27) that lists the manifests of images in containerd's store."""
 
@@ -296,3 +299,10 @@ def resident(stats: Mapping[str, Any]) -> int | None:
     told = (stats.get("memory_stats") or {}).get("stats") or {}
     found = told.get("total_rss", told.get("anon"))
     return None if found is None else int(found)
+
+
+def network_without_host(version: tuple[int, int]) -> dict[str, str]:
+    """Give the options of a bridge network on which the engine's own machine has no address."""
+    if version >= ISOLATES_GATEWAYS:
+        return {"com.docker.network.bridge.gateway_mode_ipv4": "isolated"}
+    return {"com.docker.network.bridge.inhibit_ipv4": "true"}

@@ -81,6 +81,20 @@ class Progress(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EpochStreamed(Event):
+    """A host has opened a FIFO of a Pipe channel, and it is closed again."""
+
+    host: str
+    channel: str
+    epoch: int
+    """From 0."""
+    sent_bytes: int
+    """What went into the pipe; a reader that left early has not seen the last of it."""
+    whole: bool
+    """False when the reader left, or the job ended, before everything was sent."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricRecorded(Event):
     """A metric regex met a log line."""
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorAnswer:
-    """One error as it goes out: shape name, HTTP status, JSON body."""
+    """One error as it goes out: shape name (empty for an error that the API does not name), HTTP status, JSON body."""
 
     code: str
     status: int
@@ -75,6 +75,14 @@ def refusal(code: str, message: str) -> ErrorAnswer:
     return _answer(code, {"Message": message[: spec.MAX_MESSAGE_CHARS]})
 
 
+def body_too_long(front: EndpointFront) -> ErrorAnswer:
+    """Give the answer for a request body over the limit."""
+    message = spec.BODY_TOO_LONG.format(limit=front.max_body_bytes)
+    if front.long_body_is_invalid:
+        return refusal("ValidationError", message)
+    return ErrorAnswer(code="", status=spec.BODY_TOO_LONG_STATUS, body=_json({"Message": message}))
+
+
 def log_stream_arn(front: EndpointFront) -> str:
     """Give the ARN that ModelError calls LogStreamArn."""
     return spec.LOG_STREAM_ARN.format(
@@ -92,5 +100,8 @@ def _partition(region: str) -> str:
 
 
 def _answer(code: str, members: dict[str, object]) -> ErrorAnswer:
-    body = json.dumps(members, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
-    return ErrorAnswer(code=code, status=spec.ERROR_STATUS[code], body=body)
+    return ErrorAnswer(code=code, status=spec.ERROR_STATUS[code], body=_json(members))
+
+
+def _json(members: dict[str, object]) -> bytes:
+    return json.dumps(members, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import perf_counter, time
 from typing import TYPE_CHECKING
 
 from sm_emulate.gateway import answers, wire
@@ -382,6 +382,7 @@ class Exchange:
             model_s = max(0.0, (self._heard_at or now) - max(self._asked_at, self._complete_at))
         self._serving.tell(
             Invocation(
+                at=time(),
                 path=self._request.path,
                 status=status,
                 original_status=self._original,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sm_emulate.spec import invocation as spec
 
@@ -30,6 +31,8 @@ class EndpointFront:
         connect_timeout_s: seconds for the container to accept a connection.
         client_timeout_s: seconds without a byte after which a half-sent request is given up.
         max_body_bytes: largest request body.
+        long_body_is_invalid: answer a longer one with ValidationError, as the API model has it; else with 413, as
+            SageMaker was seen to.
         hold_bytes: answers up to this size are held until they are whole, so that a container that breaks off
             gives the documented error; what is longer is streamed. InvokeEndpoint does not stream: 0 does.
             Requests up to this size are sent again when a kept-alive connection turns out to be closed.
@@ -50,6 +53,7 @@ class EndpointFront:
     connect_timeout_s: float = spec.CONNECT_TIMEOUT_S
     client_timeout_s: float = 60.0
     max_body_bytes: int = spec.MAX_BODY_BYTES
+    long_body_is_invalid: bool = False
     hold_bytes: int = 1024 * 1024
     keep_alive_s: float = 1.0
     container_host: str = spec.CONTAINER_HOST
@@ -62,11 +66,11 @@ class EndpointFront:
             raise ValueError("the size limits of an endpoint are not below zero")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Invocation:
-    """One finished request, as the gateway saw it.
+class Invocation(NamedTuple):
+    """One finished request, as the gateway saw it; a tuple, since one is made for each request.
 
     Args:
+        at: when it was finished, in seconds since 1970.
         path: the path that the client asked for.
         status: what the client was given; None if it had left.
         original_status: what the container answered; None if it gave no answer or was not asked.
@@ -78,6 +82,7 @@ class Invocation:
             SageMaker's own message hides this: it blames CPU and memory for every lost answer.
     """
 
+    at: float
     path: str
     status: int | None
     original_status: int | None

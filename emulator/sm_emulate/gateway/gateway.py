@@ -43,7 +43,8 @@ class Gateway:
         front: the endpoint and its limits.
         host: the address to listen on.
         port: 0 leaves the choice to the kernel.
-        listener: called in the gateway's thread once for each finished request.
+        listener: called in the gateway's thread once for each finished request, within a tenth of a
+            second and before `close` returns.
     """
 
     def __init__(

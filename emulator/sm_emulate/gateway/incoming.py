@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from sm_emulate.gateway.answers import ErrorAnswer, refusal
+from sm_emulate.gateway.answers import ErrorAnswer, body_too_long, refusal
 from sm_emulate.spec import invocation as spec
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ MAX_HEAD_BYTES = 64 * 1024
 _SUPPORTED = {
     header.name.lower().encode(): (header, header.name.encode() + b": ") for header in spec.REQUEST_HEADERS
 }
+_MISPLACED = {name.lower().encode(): wording for name, wording in spec.NOT_FOR_ONE_MODEL.items()}
 _PREFIX, _, _SUFFIX = (part.encode() for part in spec.RUNTIME_PATH.partition("{endpoint_name}"))
 
 
@@ -34,10 +35,10 @@ class Incoming:
         "forward",
         "head_bytes",
         "head_done",
-        "host_name",
         "keep_alive",
         "length",
         "method",
+        "misplaced",
         "refused",
         "size",
         "target",
@@ -62,7 +63,7 @@ class Incoming:
         self.complete = False
         self.broken = False
         self.variant: bytes | None = None
-        self.host_name: bytes | None = None
+        self.misplaced: str | None = None
         self.too_long: ErrorAnswer | None = None
         self.refused: ErrorAnswer | None = None
         self.body: list[bytes] = []
@@ -83,8 +84,8 @@ class Incoming:
             self.forward.append(line_start + value + b"\r\n")
             if lowered == b"x-amzn-sagemaker-target-variant":
                 self.variant = value
-            elif lowered == b"x-amzn-sagemaker-target-container-hostname":
-                self.host_name = value
+            elif lowered in _MISPLACED:
+                self.misplaced = _MISPLACED[lowered]
         elif lowered == b"content-length":
             self.length = int(value)
         elif lowered == b"transfer-encoding":
@@ -103,7 +104,7 @@ class Incoming:
 
     def outgrow(self, front: EndpointFront) -> ErrorAnswer:
         """Refuse a body that turned out longer than the limit."""
-        self.refused = refusal("ValidationError", spec.BODY_TOO_LONG.format(limit=front.max_body_bytes))
+        self.refused = body_too_long(front)
         self.body.clear()
         return self.refused
 
@@ -136,7 +137,6 @@ class Incoming:
                 f"{self.method.decode('latin-1')} {path.decode('latin-1')} is not served here. Served are "
                 f"GET /ping, POST /invocations and POST /endpoints/{front.endpoint_name}/invocations.",
             )
-        names = {"endpoint": front.endpoint_name, "account": front.account}
         if self.endpoint is not None and self.endpoint != front.endpoint_name:
             return refusal(
                 "ValidationError",
@@ -147,10 +147,14 @@ class Incoming:
         if self.variant is not None and self.variant.decode("latin-1") != front.variant_name:
             return refusal(
                 "ValidationError",
-                spec.VARIANT_NOT_FOUND.format(variant=self.variant.decode("latin-1"), **names),
+                spec.VARIANT_NOT_FOUND.format(
+                    variant=self.variant.decode("latin-1"),
+                    endpoint=front.endpoint_name,
+                    account=front.account,
+                ),
             )
-        if self.host_name is not None:
-            return refusal("ValidationError", spec.CONTAINER_HOSTNAME_NOT_ALLOWED.format(**names))
+        if self.misplaced is not None:
+            return refusal("ValidationError", self.misplaced.format(endpoint=front.endpoint_name))
         if self.length is not None and self.length > front.max_body_bytes:
-            return refusal("ValidationError", spec.BODY_TOO_LONG.format(limit=front.max_body_bytes))
+            return body_too_long(front)
         return None

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.front import EndpointFront, Invocation
 
 
+GATHER_S = 0.1
+"""How long finished requests wait to be told together: one by one, telling costs more than serving."""
+
+HANDFUL = 64
+"""So many are told at once; more would keep those in flight waiting."""
+
+
 class Serving:
     """The endpoint, its container's connections and the clients of the moment."""
 
@@ -32,6 +39,7 @@ class Serving:
         self.clients: set[ClientConnection] = set()
         self.draining = False
         self._empty = asyncio.Event()
+        self._untold: list[Invocation] = []
 
     def left(self, client: ClientConnection) -> None:
         """Forget a client whose connection is gone."""
@@ -40,14 +48,24 @@ class Serving:
             self._empty.set()
 
     def tell(self, invocation: Invocation) -> None:
-        """Tell the listener; its faults are reported, and are no reason to stop serving."""
-        assert self.listener is not None
-        try:
-            self.listener(invocation)
-        except Exception as error:  # noqa: BLE001 - whatever a caller's function raises
-            self.loop.call_exception_handler(
-                {"message": "the gateway's listener failed", "exception": error, "invocation": invocation}
-            )
+        """Tell the listener in a moment, with what else is finished by then."""
+        if not self._untold:
+            self.loop.call_later(GATHER_S, self.tell_all)
+        self._untold.append(invocation)
+        if len(self._untold) >= HANDFUL:
+            self.tell_all()
+
+    def tell_all(self) -> None:
+        """Tell the listener now; its faults are reported, and are no reason to stop serving."""
+        untold, self._untold = self._untold, []
+        for invocation in untold:
+            assert self.listener is not None
+            try:
+                self.listener(invocation)
+            except Exception as error:  # noqa: BLE001 - whatever a caller's function raises
+                self.loop.call_exception_handler(
+                    {"message": "the gateway's listener failed", "exception": error, "invocation": invocation}
+                )
 
     def abort(self) -> None:
         """Break off whatever is in flight."""
@@ -68,3 +86,4 @@ class Serving:
         # transports say goodbye in the loop's next rounds
         for _ in range(3):
             await asyncio.sleep(0)
+        self.tell_all()

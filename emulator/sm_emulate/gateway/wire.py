@@ -22,6 +22,7 @@ _REASONS = {
     204: b"No Content",
     400: b"Bad Request",
     404: b"Not Found",
+    413: b"Content Too Large",
     424: b"Failed Dependency",
     500: b"Internal Server Error",
     503: b"Service Unavailable",
@@ -81,12 +82,10 @@ class Wording:
 
     def error_head(self, error: ErrorAnswer, connection: bytes) -> bytes:
         """Give the head of an error answer."""
+        error_type = f"{spec.ERROR_TYPE_HEADER}: {error.code}\r\n".encode() if error.code else b""
         return self.answer_head(
             error.status,
-            (
-                spec.ERROR_TYPE_HEADER.encode() + b": " + error.code.encode() + b"\r\n",
-                b"Content-Type: application/json\r\n",
-            ),
+            (error_type, b"Content-Type: application/json\r\n"),
             content_length(len(error.body)),
             connection,
             invoked=False,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from sm_emulate.engine.protocol import Engine
+    from sm_emulate.engine.protocol import Engine, Image
     from sm_emulate.events import Event
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.training import TrainingRequest
@@ -44,6 +44,11 @@ class Companion:
             PlatformFailure: the job fails before anything was started.
         """
 
+    def environment(self, host: str) -> Mapping[str, str]:
+        """Give the variables that a host's container has because of it; asked before the container is made."""
+        del host
+        return {}
+
     def started(self, host: str, container: str) -> None:
         """Hear that a host's container runs now, from that container's thread."""
 
@@ -68,6 +73,7 @@ class Surroundings:
     """The files of each host."""
     platform: Platform
     engine: Engine
+    image: Image
     run_folder: RunFolder
     publish: Callable[[Event], None]
     fail: Callable[[str], None]
@@ -108,6 +114,10 @@ class Companions:
         if self.failure is None:
             self.failure = reason
         self._wake()
+
+    def environment(self, host: str) -> Mapping[str, str]:
+        """Give all their variables for a host's container."""
+        return {name: value for each in self._all for name, value in each.environment(host).items()}
 
     def started(self, host: str, container: str) -> None:
         """Tell each that a host's container runs."""

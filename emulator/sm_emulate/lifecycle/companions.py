@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sm_emulate.lifecycle.credentials import credentials_for
 from sm_emulate.staging.channel_data import is_brought
 
 if TYPE_CHECKING:
@@ -13,12 +14,16 @@ if TYPE_CHECKING:
 
 
 def companions_of(around: Surroundings) -> Iterator[Companion]:
-    """Give the companions of a job; a job whose data lies here needs none, and imports none."""
+    """Give the companions of a job; one whose data lies here needs no more than credentials."""
     request, cluster = around.request, around.cluster
     if any(is_brought(request, channel, cluster) for channel in request.input_data_config):
         from sm_emulate.lifecycle.channels import Channels
 
         yield Channels(around)
+    if any(request.input_mode(channel) == "Pipe" for channel in request.input_data_config):
+        from sm_emulate.lifecycle.pipes import Pipes
+
+        yield Pipes(around)
     if (
         request.checkpoint_config
         or request.debug_hook_config
@@ -28,3 +33,13 @@ def companions_of(around: Surroundings) -> Iterator[Companion]:
         from sm_emulate.lifecycle.synced_folder import synced_folders
 
         yield from synced_folders(around)
+    credentials = credentials_for(
+        around.engine,
+        image=around.image,
+        platform=around.platform,
+        isolated=request.enable_network_isolation,
+        role_arn=request.role_arn,
+        publish=around.publish,
+    )
+    if credentials is not None:
+        yield credentials

@@ -51,6 +51,8 @@ News = Started | Ended | NeverStarted | Broken
 
 BUSY = 32
 """So many pieces of output, each close behind the one before, make a container a busy one."""
+AT_HAND_S = 0.0005
+"""A piece that is there within this time was there already: reading on is what empties the engine's buffers."""
 
 
 class ContainerLife:
@@ -178,6 +180,7 @@ class ContainerLife:
         passed_on, in_a_row = 0.0, 0
         waits_since: float | None = None
         for chunk in stream:
+            waited = time.monotonic() - passed_on
             whole, shown = cutter.feed(chunk)
             if whole:
                 self._publish(LogLines(host=self.host, data=whole, shown=shown))
@@ -189,8 +192,8 @@ class ContainerLife:
                 self._publish(LogPart(host=self.host, data=cutter.part()))
                 waits_since = None
             if self._gather_s:
-                in_a_row = in_a_row + 1 if time.monotonic() - passed_on < self._gather_s else 0
-                if in_a_row > BUSY:
+                in_a_row = in_a_row + 1 if waited < self._gather_s else 0
+                if in_a_row > BUSY and waited > AT_HAND_S:
                     time.sleep(self._gather_s)
                 passed_on = time.monotonic()
         for whole, shown in cutter.rest():

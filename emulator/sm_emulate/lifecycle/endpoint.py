@@ -5,19 +5,24 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sm_emulate.engine.protocol import LABEL_HOST
-from sm_emulate.errors import SmEmulateError
+from sm_emulate.errors import NotFoundError, SmEmulateError
 from sm_emulate.events import (
+    ContainerStarted,
     Invoked,
+    Noted,
     StatusChanged,
     now,
 )
 from sm_emulate.gateway import EndpointFront, Gateway, warm_up
+from sm_emulate.lifecycle.credentials import credentials_for
 from sm_emulate.lifecycle.endpoint_container import container_host, container_spec
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
+from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.model_folder import model_folder
 from sm_emulate.lifecycle.network import private_network
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
     from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
     from sm_emulate.gateway import Invocation, Upstream
+    from sm_emulate.lifecycle.credentials import Credentials
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.storage.run_folder import RunFolder
 
@@ -91,8 +97,9 @@ class Endpoint:
             host=request.variant_name,
             host_header=container_host(self.platform.settings),
             stopping=lambda: self._asked.times,
-            publish=self._publish,
+            publish=self._heard,
         )
+        self._credentials: Credentials | None = None
         self._asked = StopRequest(run, wake=self._container.wake)
         self._resources = ExitStack()
         self._gateway: Gateway | None = None
@@ -243,14 +250,36 @@ class Endpoint:
             network = self._resources.enter_context(
                 private_network(self._engine, name, internal=True, labels=labels, publish=self._publish)
             )
+        credentials = credentials_for(
+            self._engine,
+            image=self.image,
+            platform=self.platform,
+            isolated=self.request.model.enable_network_isolation
+            or self.platform.settings.text("endpoint-aws-variables") == "unset",
+            role_arn=self.request.model.execution_role_arn,
+            publish=self._publish,
+        )
+        if credentials is not None:
+            self._credentials = credentials
+            self._resources.callback(credentials.close)
         self._resources.callback(self._container.close)
+        kind = self.request.instance_type
+        limits = limits_of(
+            [kind],
+            chosen=self.request.instance_chosen,
+            engine=self._engine,
+            settings=self.platform.settings,
+            publish=self._publish,
+        )[kind]
         spec = container_spec(
             self.request.model.environment,
             image=self.image.id,
             platform=self.platform,
+            beside={} if credentials is None else credentials.environment(self._host),
             model=model,
             network=network,
             gpus=self._gpus,
+            limits=limits,
             labels=labels,
             name=name,
         )
@@ -265,6 +294,7 @@ class Endpoint:
             region=platform.region,
             account=platform.account,
             max_body_bytes=platform.settings.number("payload-limit"),
+            long_body_is_invalid=platform.settings.text("payload-refusal") == "validation-error",
             container_host=container_host(platform.settings),
             default_accept="*/*" if platform.settings.text("default-accept") == "any" else None,
         )
@@ -273,9 +303,31 @@ class Endpoint:
 
     # --- what happens on the way ----------------------------------------------------------------------
 
+    def _heard(self, event: Event) -> None:
+        """Pass on what the container does, from its own thread."""
+        self._publish(event)
+        if not isinstance(event, ContainerStarted):
+            return
+        if self._credentials is not None:
+            self._credentials.started(event.host, event.container)
+        if self.request.model.enable_network_isolation:
+            self._confine(event.container)
+
+    def _confine(self, container: str) -> None:
+        """Keep an isolated container from the one thing that its network leaves it: this machine."""
+        with suppress(NotFoundError):  # it has ended
+            if not self._engine.confine(container):
+                self._publish(
+                    Noted(
+                        message="an isolated endpoint still reaches services of this machine, through its network's "
+                        "gateway: only root can keep it from that"
+                    )
+                )
+
     def _invoked(self, seen: Invocation) -> None:
         self._publish(
             Invoked(
+                at=datetime.fromtimestamp(seen.at, timezone.utc),
                 path=seen.path,
                 status=seen.status or 0,
                 original_status=seen.original_status,

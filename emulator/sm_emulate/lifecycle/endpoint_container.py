@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from sm_emulate.engine.protocol import ContainerSpec, Mount
 from sm_emulate.gateway import Upstream
 from sm_emulate.gateway.ping import ping
+from sm_emulate.lifecycle.instance_limits import Limits
 from sm_emulate.spec.endpoint import COMMAND, CONTAINER_PORT, MODEL_DIRECTORY, environment
+from sm_emulate.spec.setting import ulimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,26 +29,34 @@ def container_spec(
     *,
     image: str,
     platform: Platform,
+    beside: Mapping[str, str] | None = None,
     model: Path | None,
     network: str | None,
     gpus: GpuRequest | None,
     labels: dict[str, str],
     name: str | None = None,
+    limits: Limits = Limits(),  # noqa: B008  # frozen
 ) -> ContainerSpec:
-    """Describe a container that serves; `requested` is the environment that was asked for."""
+    """Describe a container that serves.
+
+    `requested` is the environment that was asked for, `beside` are the variables of what works beside it.
+    """
     settings = platform.settings
     mounts = () if model is None else (Mount(source=str(model), target=MODEL_DIRECTORY, read_only=True),)
     return ContainerSpec(
         image=image,
         name=name,
         command=COMMAND,
-        environment=environment(settings, requested),
+        environment=dict(beside or {}) | environment(settings, requested, region=platform.region),
         hostname=settings.text("endpoint-hostname"),
         mounts=mounts,
         network=network,
         publish=(CONTAINER_PORT,),
         gpus=gpus,
+        cpus=limits.cpus,
+        memory_bytes=limits.memory_bytes,
         shm_bytes=settings.number("shm-size"),
+        ulimits=ulimits(settings.text("ulimits")) or {},
         labels=labels,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ def limits_of(
     instance_types: Iterable[str],
     *,
     chosen: bool,
-    engine: Engine,
+    engine: Engine | None,
     settings: Settings,
     publish: Callable[[Event], None],
 ) -> dict[str, Limits]:
@@ -39,7 +40,8 @@ def limits_of(
     Args:
         instance_types: of all hosts.
         chosen: somebody named them; nothing is limited by a type that stands there by default.
-        engine: tells how large its machine is. It is asked only where that matters.
+        engine: tells how large its machine is. It is asked only where that matters; None means
+            that none is there.
         settings: `instance-limits` and `memory-limit`.
         publish: hears the notes.
     """
@@ -51,18 +53,22 @@ def limits_of(
     # the catalogue is read by those only who name a type
     from sm_emulate.spec.instance_types import instance_size
 
-    machine = engine.info()
+    machine = None if engine is None else engine.info()
     limits = {}
     for each in types:
         size = instance_size(each)
         limits[each] = Limits(memory_bytes=own) if size is None else _within(size, machine, own)
-        if words := _shortage(each, size, machine, own):
+        if machine is not None and (words := _shortage(each, size, machine, own)):
             publish(Noted(message=words))
     return limits
 
 
-def _within(size: InstanceSize, machine: EngineInfo, own: int | None) -> Limits:
+def _within(size: InstanceSize, machine: EngineInfo | None, own: int | None) -> Limits:
     memory = own if own is not None else size.memory_bytes
+    if machine is None:
+        # Docker refuses more than there are; the engine is most often on this machine
+        there = size.vcpus <= (os.cpu_count() or 1)
+        return Limits(cpus=float(size.vcpus) if there else None, memory_bytes=memory)
     return Limits(
         cpus=float(size.vcpus) if size.vcpus < machine.cpus else None,
         memory_bytes=memory if memory < machine.memory_bytes or own is not None else None,

@@ -21,11 +21,12 @@ def private_network(
     name: str,
     *,
     internal: bool,
+    with_host: bool = True,
     labels: Mapping[str, str],
     publish: Callable[[Event], None],
 ) -> Iterator[str]:
     """Make a network and give its name; it is removed at the end, when its containers are gone."""
-    network = engine.create_network(name, internal=internal, labels=labels)
+    network = engine.create_network(name, internal=internal, labels=labels, with_host=with_host)
     try:
         yield name
     finally:

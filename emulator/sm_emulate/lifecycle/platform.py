@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sm_emulate.spec.profiles import DEFAULT_PROFILE, PlatformProfile
 from sm_emulate.spec.settings import Settings
@@ -23,5 +23,7 @@ class Platform:
     region: str = "us-east-1"
     account: str = "123456789012"
     s3: S3Place = field(default_factory=S3Place)
+    credentials: Literal["auto", "none"] = "auto"
+    """Whether containers are given temporary keys where they look for their role's."""
     file_systems: Mapping[str, Path] = field(default_factory=dict)
     """The local folder that stands for each EFS or FSx for Lustre file system, by FileSystemId."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 KILL_SECONDS = 10.0
 """How long an engine may take to end a container that it was told to kill."""
 
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.1
 """For the log lines of a busy endpoint; nobody reads faster."""
 
 

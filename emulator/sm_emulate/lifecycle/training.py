@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sm_emulate.errors import SmEmulateError
-from sm_emulate.events import ContainerStarted, LogLines, Noted, StatusChanged, Warned, now
+from sm_emulate.events import ContainerStarted, EpochStreamed, LogLines, Noted, StatusChanged, Warned, now
 from sm_emulate.lifecycle.advice import advice
 from sm_emulate.lifecycle.archives import Archives
 from sm_emulate.lifecycle.attempt import Stop
@@ -23,7 +23,7 @@ from sm_emulate.lifecycle.status import StatusMachine
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
 from sm_emulate.lifecycle.training_attempt import JobParts, TrainingAttempt, engine_broke
 from sm_emulate.lifecycle.training_network import TrainingNetwork
-from sm_emulate.lifecycle.training_result import TrainingResult
+from sm_emulate.lifecycle.training_result import PipeUse, TrainingResult
 from sm_emulate.request.secrets import masked_document
 from sm_emulate.request.training import to_aws
 from sm_emulate.spec import wordings
@@ -116,6 +116,7 @@ class TrainingJob:
         self._last_words: dict[str, bytes] = {}
         self._outcome = Outcome.none()
         self._archives = Archives()
+        self._pipes: dict[str, dict[str, PipeUse]] = {}
         self.began = False
         """Whether a container was ever started."""
 
@@ -162,6 +163,7 @@ class TrainingJob:
             model_uri=self._archives.model_uri,
             output_uri=self._archives.output_uri,
             final_metrics=self._metrics.final() if self._metrics else (),
+            pipes=self._pipes,
         )
 
     def _run(self) -> None:
@@ -209,6 +211,7 @@ class TrainingJob:
                 attempt.prepare()
             except PlatformFailure as failure:
                 return None if self._retried(failure.reason) else failed_by(failure.reason)
+            attempt.warn_of_volume()
             self._status.enter(SecondaryStatus.TRAINING, wordings.DOWNLOADING_IMAGE)
             try:
                 with self._lives.running() as deadlines:
@@ -276,6 +279,7 @@ class TrainingJob:
         if attempt.stop is not Stop.MAX_WAIT:  # the guide shows no Uploading there
             self._status.enter(SecondaryStatus.UPLOADING, wordings.UPLOADING)
         outcome = self._judge(attempt)
+        attempt.warn_of_volume(at_the_end=True)
         try:
             attempt.finish()
         except PlatformFailure as failure:
@@ -330,7 +334,10 @@ class TrainingJob:
 
     def _keep(self, event: Event) -> None:
         """Keep run.json true for other processes, and write result.json before anybody hears of the end."""
-        if isinstance(event, StatusChanged):
+        if isinstance(event, EpochStreamed):
+            hosts = self._pipes.setdefault(event.channel, {})
+            hosts[event.host] = hosts.get(event.host, PipeUse()).and_then(event.sent_bytes)
+        elif isinstance(event, StatusChanged):
             folder = self.run_folder
             with told("the job's status cannot be written down", folder.path):
                 folder.write(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import EngineError, EngineNotFoundError, MachineError, StartError
-from sm_emulate.events import ContainerStarted, Warned
+from sm_emulate.events import ContainerExited, ContainerStarted, Warned
 from sm_emulate.lifecycle.attempt import Attempt, Interruption, Stop
 from sm_emulate.lifecycle.companion import Companions, Surroundings
 from sm_emulate.lifecycle.companions import companions_of
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sm_emulate.engine.protocol import ContainerSpec, Engine, Exit, GpuRequest, Image
     from sm_emulate.events import Event
     from sm_emulate.lifecycle.containers import Containers
+    from sm_emulate.lifecycle.host_names import HostNames
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.stop_request import StopRequest
     from sm_emulate.lifecycle.warm_pool import WarmPool
@@ -84,6 +85,7 @@ class TrainingAttempt:
     ) -> None:
         self._parts, self._number, self._run_number = parts, number, run_number
         self._heard, self._pool = heard, pool
+        self._names: HostNames | None = None
         self._companions = Companions(wake=self.wake)
         self._attempt = Attempt(
             parts.engine,
@@ -158,8 +160,26 @@ class TrainingAttempt:
             network: that they are on.
             deadlines: by `time.monotonic`, when they are stopped for which reason.
         """
+        if network is not None and len(self._parts.cluster.hosts) > 1:
+            self._names = self._host_names(network)
+            self._resources.callback(self._names.close)
         self._resources.callback(self.containers.close)
         self._attempt.follow(lambda containers: self._begin(containers, network), deadlines=deadlines)
+
+    def warn_of_volume(self, *, at_the_end: bool = False) -> None:
+        """Compare the volume that was asked for with the disk here, or with what lies in the trees at the end."""
+        parts = self._parts
+        if parts.request.resource_config.volume_size_in_gb is None:
+            return
+        from sm_emulate.lifecycle.volume import overfull, room_wanting
+
+        told_of = (
+            overfull(parts.request, parts.cluster, self.trees)
+            if at_the_end
+            else room_wanting(parts.request, parts.run_folder.path)
+        )
+        for words in told_of:
+            parts.publish(Warned(message=words))
 
     def take_back(self) -> None:
         """Have what containers made as root belong to the calling user, before anything of it is read."""
@@ -197,6 +217,7 @@ class TrainingAttempt:
                 tree=self.trees[host.name],
                 image=parts.image.id,
                 platform=parts.platform,
+                beside=self._companions.environment(host.name),
                 network=network,
                 gpus=parts.gpus.get(host.instance_type),
                 limits=limits[host.instance_type],
@@ -211,6 +232,24 @@ class TrainingAttempt:
         self._heard(event)
         if isinstance(event, ContainerStarted):
             self._companions.started(event.host, event.container)
+            if self._names is not None:
+                self._names.started(event.host, event.container)
+        elif isinstance(event, ContainerExited) and self._names is not None:
+            self._names.ended(event.host)
+
+    def _host_names(self, network: str) -> HostNames:
+        from sm_emulate.lifecycle.host_names import HostNames
+
+        parts = self._parts
+        return HostNames(
+            parts.engine,
+            network,
+            image=parts.image.id,
+            hosts=[host.name for host in parts.cluster.hosts],
+            delay_s=parts.platform.settings.number("host-name-delay"),
+            labels=parts.labels,
+            publish=parts.publish,
+        )
 
     def _tree(self, host: str) -> StagedTree:
         parts = self._parts
@@ -240,6 +279,7 @@ class TrainingAttempt:
             trees=self.trees,
             platform=parts.platform,
             engine=parts.engine,
+            image=parts.image,
             run_folder=parts.run_folder,
             publish=parts.publish,
             fail=self._companions.fail,

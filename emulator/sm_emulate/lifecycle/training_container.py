@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sm_emulate.engine.protocol import LABEL_HOST, ContainerSpec, Mount
-from sm_emulate.spec.setting import ulimit
+from sm_emulate.lifecycle.instance_limits import Limits
+from sm_emulate.spec.setting import ulimits
 from sm_emulate.spec.training_job import LAYOUT, command_for, environment, hostname, private_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sm_emulate.engine.protocol import GpuRequest
-    from sm_emulate.lifecycle.instance_limits import Limits
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.training import TrainingRequest
-    from sm_emulate.spec.settings import Settings
     from sm_emulate.staging.cluster import Cluster, Host
     from sm_emulate.staging.tree import StagedTree
 
@@ -28,13 +27,16 @@ def container_spec(
     tree: StagedTree,
     image: str,
     platform: Platform,
+    beside: Mapping[str, str],
     network: str | None,
     gpus: GpuRequest | None,
     labels: Mapping[str, str],
     name: str | None = None,
-    limits: Limits | None = None,
+    limits: Limits = Limits(),  # noqa: B008  # frozen
 ) -> ContainerSpec:
     """Describe one host's container.
+
+    `beside` are the variables of what works beside it.
 
     A host that is alone finds itself as algo-1 in /etc/hosts; several find each other on their network.
     """
@@ -58,7 +60,7 @@ def container_spec(
         name=name,
         entrypoint=entrypoint,
         command=command,
-        environment=variables | dict(request.environment),
+        environment=variables | dict(beside) | dict(request.environment),
         hostname=hostname(address, settings=settings, region=platform.region),
         working_dir="/" if settings.text("working-directory") == "root" else None,
         mounts=tuple(
@@ -70,25 +72,9 @@ def container_spec(
         aliases=() if alone or settings.number("host-name-delay") else (host.name,),
         extra_hosts=(f"{host.name}:127.0.0.1",) if alone else (),
         gpus=gpus,
-        cpus=limits.cpus if limits else None,
-        memory_bytes=limits.memory_bytes if limits else None,
+        cpus=limits.cpus,
+        memory_bytes=limits.memory_bytes,
         shm_bytes=settings.number("shm-size"),
-        ulimits=ulimits(settings),
+        ulimits=ulimits(settings.text("ulimits")) or {},
         labels={**labels, LABEL_HOST: host.name},
     )
-
-
-ULIMITS = {
-    "core": "ulimit-core",
-    "memlock": "ulimit-memlock",
-    "nofile": "ulimit-nofile",
-    "nproc": "ulimit-nproc",
-    "stack": "ulimit-stack",
-}
-"""The setting that decides each."""
-
-
-def ulimits(settings: Settings) -> dict[str, tuple[int, int]]:
-    """Give the ulimits that are set; the engine's own hold for the rest."""
-    given = {name: settings.text(setting) for name, setting in ULIMITS.items()}
-    return {name: ulimit(text) for name, text in given.items() if text != "engine"}

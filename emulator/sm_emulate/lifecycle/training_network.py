@@ -32,7 +32,9 @@ class TrainingNetwork:
             return "none" if isolated else None
         if self._made is None and self._pool is not None:
             name = f"sm-emulate-pool-{self._pool.folder.id}"
-            made = parts.engine.create_network(name, internal=isolated, labels=self._pool.labels)
+            made = parts.engine.create_network(
+                name, internal=isolated, labels=self._pool.labels, with_host=not isolated
+            )
             self._pool.keep(made)
             self._made = made
         if self._made is None:
@@ -41,6 +43,7 @@ class TrainingNetwork:
                     parts.engine,
                     f"sm-emulate-{parts.session[:12]}",
                     internal=isolated,
+                    with_host=not isolated,
                     labels=parts.labels,
                     publish=parts.publish,
                 )

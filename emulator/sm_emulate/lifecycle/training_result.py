@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,19 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.status import Transition
     from sm_emulate.request.training import TrainingRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipeUse:
+    """What a host took out of a Pipe channel."""
+
+    epochs: int = 0
+    """FIFOs that were opened."""
+    sent_bytes: int = 0
+
+    def and_then(self, sent_bytes: int) -> PipeUse:
+        """Add an epoch."""
+        return PipeUse(epochs=self.epochs + 1, sent_bytes=self.sent_bytes + sent_bytes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +64,8 @@ class TrainingResult:
     output_uri: str = ""
     """Where `output.tar.gz` was put."""
     final_metrics: tuple[FinalMetricData, ...] = ()
+    pipes: Mapping[str, Mapping[str, PipeUse]] = field(default_factory=dict)
+    """What went through the Pipe channels that were opened, by channel and host."""
 
     @property
     def succeeded(self) -> bool:
@@ -130,6 +145,13 @@ class TrainingResult:
         if self.warm_pool_until is not None:
             until = datetime.fromtimestamp(self.warm_pool_until, timezone.utc)
             described["Emulator"]["WarmPoolUntil"] = _iso(until)
+        if self.pipes:
+            described["Emulator"]["Pipes"] = {
+                channel: {
+                    host: {"Epochs": use.epochs, "Bytes": use.sent_bytes} for host, use in hosts.items()
+                }
+                for channel, hosts in self.pipes.items()
+            }
         return described
 
     def _tuning_job(self) -> dict[str, str]:

@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from sm_emulate.storage.run_folder import RunFolder
 
 
-def as_record(event: Event) -> dict[str, object]:
+def event_line(event: Event) -> str:
     """Give one line of `events.ndjson`: the kind of the event, then its fields by name, times as ISO 8601."""
-    return {"event": type(event).__name__} | {
-        name: value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value
-        for name, value in vars(event).items()
-    }
+    return _encode({"event": type(event).__name__, **vars(event)}) + "\n"
 
 
-_encode = json.JSONEncoder(default=str).encode  # made once: an endpoint writes a line for each request
+def _plain(value: object) -> str:
+    return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else str(value)
+
+
+_encode = json.JSONEncoder(default=_plain).encode  # made once: an endpoint writes a line for each request
 
 
 class RunFiles:
@@ -47,7 +48,7 @@ class RunFiles:
                 log.write(event.data[event.shown :] if isinstance(event, LogLines) else event.data)
                 log.flush()
             elif not isinstance(event, Progress):
-                self._events.write(_encode(as_record(event)) + "\n")
+                self._events.write(event_line(event))
                 if isinstance(event, MetricRecorded):
                     self._note(event)
 

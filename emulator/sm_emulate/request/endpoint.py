@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.request import hosted_model
 from sm_emulate.request.hosted_model import not_emulated
+from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE
 from sm_emulate.request.service_model import OperationModel, load
 from sm_emulate.request.validate import Problem, require
 from sm_emulate.request.wording import shown
@@ -49,6 +50,8 @@ class EndpointRequest:
     model: HostedModel
     variant_name: str = DEFAULT_VARIANT_NAME
     instance_type: str
+    instance_chosen: bool = True
+    """False where nobody named an instance type: the container then has all of this machine."""
     initial_instance_count: int = 1
     container_startup_health_check_timeout_in_seconds: int = DEFAULT_STARTUP_TIMEOUT_S
     documents: EndpointDocuments = field(repr=False, compare=False)
@@ -76,7 +79,7 @@ def from_flags(
     *,
     image: str,
     endpoint_name: str,
-    instance_type: str,
+    instance_type: str | None = None,
     model_data: str | None = None,
     environment: Mapping[str, str] | None = None,
     model_name: str | None = None,
@@ -102,12 +105,12 @@ def from_flags(
     variant: dict[str, Any] = {
         "VariantName": variant_name,
         "ModelName": create_model["ModelName"],
-        "InstanceType": instance_type,
+        "InstanceType": instance_type or DEFAULT_INSTANCE_TYPE,
         "InitialInstanceCount": 1,
     }
     if startup_timeout_in_seconds is not None:
         variant["ContainerStartupHealthCheckTimeoutInSeconds"] = startup_timeout_in_seconds
-    return from_aws(
+    request = from_aws(
         EndpointDocuments(
             create_endpoint={"EndpointName": endpoint_name, "EndpointConfigName": endpoint_name},
             create_endpoint_config={"EndpointConfigName": endpoint_name, "ProductionVariants": [variant]},
@@ -116,6 +119,7 @@ def from_flags(
         base_dir=base_dir,
         models=models,
     )
+    return request if instance_type is not None else replace(request, instance_chosen=False)
 
 
 def from_aws(

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import sys
+from pathlib import Path
+from typing import Any
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request.location import missing
 
-if TYPE_CHECKING:
-    from pathlib import Path
+STDIN = Path("-")
+"""The name under which a file is read from standard input."""
 
 
 def read_object(path: Path, *, what: str) -> dict[str, Any]:
     """Give the object that a JSON file holds.
 
     Args:
-        path: the file.
+        path: the file, or `-` for standard input.
         what: what the person calls it, as `the hyperparameters file`.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = (sys.stdin.buffer.read() if path == STDIN else path.read_bytes()).decode("utf-8-sig")
     except FileNotFoundError:
         raise missing(f"{what} is not there", path.absolute()) from None
     except IsADirectoryError:
@@ -40,7 +42,7 @@ def read_object(path: Path, *, what: str) -> dict[str, Any]:
             f"{what} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
             value=path,
             expected="a JSON object",
-            hint=_yaml_hint(path),
+            hint=_hint(path, text),
             evidence=tuple(text.splitlines()[error.lineno - 1 : error.lineno]),
         ) from error
     except (_NotPlainError, RecursionError) as error:
@@ -84,5 +86,7 @@ def _refuse_constant(name: str) -> None:
     raise _NotPlainError(f"{name} is no JSON number")
 
 
-def _yaml_hint(path: Path) -> str | None:
+def _hint(path: Path, text: str) -> str | None:
+    if path == STDIN and not text.strip():
+        return "nothing came over standard input, which `-` stands for"
     return "YAML is not read, only JSON" if path.suffix.lower() in (".yaml", ".yml") else None

@@ -183,14 +183,29 @@ ENDPOINT_NOT_FOUND = "Endpoint {endpoint} of account {account} not found."
 VARIANT_NOT_FOUND = "Variant {variant} of endpoint {endpoint} of account {account} not found."
 """ValidationError is documented (RT); the wording is ours (UNSURE)."""
 
-CONTAINER_HOSTNAME_NOT_ALLOWED = (
-    "Endpoint {endpoint} is not a multi-container endpoint with direct invocation: "
-    "TargetContainerHostname must not be set."
-)
-"""A host name where none may be is a validation error (guide: multi-container-direct); wording ours."""
+NOT_FOR_ONE_MODEL: dict[str, str] = {
+    # OBSERVED: aws/amazon-sagemaker-examples#1026, #1216
+    "X-Amzn-SageMaker-Target-Model": (
+        "Endpoint {endpoint} is not a multi-model endpoint and does not support target model header."
+    ),
+    # a validation error by the guide (multi-container-direct); wording ours (UNSURE)
+    "X-Amzn-SageMaker-Target-Container-Hostname": (
+        "Endpoint {endpoint} is not a multi-container endpoint with direct invocation and does not support "
+        "target container hostname header."
+    ),
+    # RT says that the endpoint must host the component; answer and wording ours (UNSURE)
+    "X-Amzn-SageMaker-Inference-Component": (
+        "Endpoint {endpoint} does not host inference components and does not support inference component "
+        "name header."
+    ),
+}
+"""Headers that choose where an endpoint with one model and one container has nothing to choose."""
 
 BODY_TOO_LONG = "HTTP content length exceeded {limit} bytes."
-"""OBSERVED with status 413 in 2018: amazon-sagemaker-examples#245. RT documents ValidationError with 400."""
+"""OBSERVED with 413 and no error type: amazon-sagemaker-examples#245, sagemaker-python-sdk#171 (2018)."""
+
+BODY_TOO_LONG_STATUS = 413
+"""RT knows no such error; a setting gives ValidationError instead."""
 
 MEMBER_TOO_LONG = (
     "1 validation error detected: Value at '{member}' failed to satisfy constraint: "

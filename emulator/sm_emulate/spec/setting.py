@@ -24,7 +24,11 @@ _HOST_NAME = (
 )
 _SECONDS = r"[0-9]+"
 _LIMIT = r"(unlimited|[0-9]{1,18})"
-_ULIMIT = rf"{_LIMIT}(:{_LIMIT})?"
+_ULIMIT = rf"([a-z]+)={_LIMIT}(?::{_LIMIT})?"
+_ULIMITS = frozenset(
+    "core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split()  # noqa: SIM905  # words, to be read as such
+)
+"""As `docker run --ulimit` names them."""
 
 
 class Kind(Enum):
@@ -33,7 +37,7 @@ class Kind(Enum):
     CHOICE = "one of its choices"
     MODE = "one of its choices, an octal mode"
     SIZE = "a number of bytes, or with k, m or g behind it, such as 64m"
-    ULIMIT = "unlimited, a number, or two with a colon between: the soft limit and the hard one"
+    ULIMITS = "limits such as nofile=65536, stack=8388608:unlimited (soft and hard), with commas between"
     SECONDS = "a whole number of seconds, at least 1"
     COUNT = "a whole number, at least 1"
     DELAY = "a whole number of seconds"
@@ -89,8 +93,8 @@ class Setting:
             value = int(text) if re.fullmatch(_SECONDS, text) and int(text) > 0 else None
         elif self.kind is Kind.DELAY:
             value = int(text) if re.fullmatch(_SECONDS, text) else None
-        elif self.kind is Kind.ULIMIT:
-            value = text if re.fullmatch(_ULIMIT, text) and _in_order(text) else None
+        elif self.kind is Kind.ULIMITS:
+            value = text if ulimits(text) is not None else None
         elif self.kind is Kind.INTERFACE:
             value = text if re.fullmatch(_INTERFACE, text) else None
         else:
@@ -112,12 +116,15 @@ def _size(text: str) -> int | None:
     return int(match[1]) * _UNITS[match[2].lower()] or None
 
 
-def ulimit(text: str) -> tuple[int, int]:
-    """Read a ULIMIT as the soft and the hard limit; -1 is the engine's word for unlimited."""
-    numbers = [-1 if part == "unlimited" else int(part) for part in text.split(":")]
-    return numbers[0], numbers[-1]
-
-
-def _in_order(text: str) -> bool:
-    soft, hard = ulimit(text)
-    return hard == -1 or -1 < soft <= hard
+def ulimits(text: str) -> dict[str, tuple[int, int]] | None:
+    """Read the value of a ULIMITS setting: soft and hard limit by name, -1 is unlimited; None if it is none."""
+    found = {}
+    for part in text.split(","):
+        match = re.fullmatch(_ULIMIT, part)
+        if match is None or match[1] not in _ULIMITS or match[1] in found:
+            return None
+        soft, hard = (-1 if word == "unlimited" else int(word) for word in (match[2], match[3] or match[2]))
+        if hard != -1 and not 0 <= soft <= hard:
+            return None
+        found[match[1]] = (soft, hard)
+    return found

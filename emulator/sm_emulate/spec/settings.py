@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
+        name="augmented-string-attributes",
+        choices=("bare", "quoted"),
+        default=lambda _: "bare",
+        about=(
+            "How a string of an augmented manifest is sent: bare is its characters, quoted is the JSON text with its "
+            "quotes. The guide speaks of the value's string form only."
+        ),
+        facts=("training.channels.augmented-strings",),
+    ),
+    Setting(
         name="channel-access",
         choices=("read-only", "read-write"),
         default=lambda _: "read-only",
@@ -255,6 +265,37 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.config.profilerconfig",),
     ),
     Setting(
+        name="pipe-after-reading",
+        choices=("kept", "removed"),
+        default=lambda _: "kept",
+        about=(
+            "What becomes of a FIFO that was read to its end: kept leaves its name, so that who opens it again waits for "
+            "ever, removed takes it away. Programs are told to go on with the next one."
+        ),
+        facts=("training.channels.pipe-reopen",),
+    ),
+    Setting(
+        name="pipe-timeout",
+        kind=Kind.SECONDS,
+        default=lambda _: "3600",
+        about=(
+            "Seconds after which a Pipe channel that nobody drains fails the job. Users saw it after about an hour; "
+            "the figure is not published."
+        ),
+        facts=("training.channels.pipe-timeout",),
+    ),
+    Setting(
+        name="pipe-timeout-next-epoch",
+        choices=("ignored", "counts"),
+        default=lambda _: "ignored",
+        about=(
+            "Whether the time-out also holds for the next epoch's FIFO after an earlier one was read: ignored lets a "
+            "program train for hours on what it has read, counts fails it. Only channels that were never read, or not to "
+            "their end, were reported."
+        ),
+        facts=("training.channels.pipe-timeout-next-epoch",),
+    ),
+    Setting(
         name="resource-topology",
         choices=("null", "absent"),
         default=lambda profile: profile.resource_topology,
@@ -323,43 +364,14 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.config.trainingjobconfig-optional",),
     ),
     Setting(
-        name="ulimit-nofile",
-        kind=Kind.ULIMIT,
+        name="ulimits",
+        kind=Kind.ULIMITS,
         choices=("engine",),
         default=lambda _: "engine",
-        about="Open files of a process in a container. None is documented for the platform: `engine` keeps what the container engine gives.",
-        facts=("training.resources.ulimits",),
-    ),
-    Setting(
-        name="ulimit-nproc",
-        kind=Kind.ULIMIT,
-        choices=("engine",),
-        default=lambda _: "engine",
-        about="Processes of the user in a container. None is documented for the platform: `engine` keeps what the container engine gives.",
-        facts=("training.resources.ulimits",),
-    ),
-    Setting(
-        name="ulimit-memlock",
-        kind=Kind.ULIMIT,
-        choices=("engine",),
-        default=lambda _: "engine",
-        about="Bytes that a process may lock into memory, which RDMA and pinned GPU memory need. None is documented for the platform: `engine` keeps what the container engine gives.",
-        facts=("training.resources.ulimits",),
-    ),
-    Setting(
-        name="ulimit-stack",
-        kind=Kind.ULIMIT,
-        choices=("engine",),
-        default=lambda _: "engine",
-        about="Bytes of stack of a process. None is documented for the platform: `engine` keeps what the container engine gives.",
-        facts=("training.resources.ulimits",),
-    ),
-    Setting(
-        name="ulimit-core",
-        kind=Kind.ULIMIT,
-        choices=("engine",),
-        default=lambda _: "engine",
-        about="Bytes of a core file. None is documented for the platform: `engine` keeps what the container engine gives.",
+        about=(
+            "Limits of the processes in a container, as nofile=1024:4096,memlock=unlimited. None is documented for the "
+            "platform: engine keeps what the container engine gives."
+        ),
         facts=("training.resources.ulimits",),
     ),
     Setting(
@@ -411,6 +423,16 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("hosting.headers.accept-absent",),
     ),
     Setting(
+        name="endpoint-aws-variables",
+        choices=("set", "unset"),
+        default=lambda _: "set",
+        about=(
+            "Whether an endpoint's container has AWS_REGION, AWS_DEFAULT_REGION and, unless it is isolated, the "
+            "address of its role's credentials. Programs rely on them widely; no text of AWS promises them."
+        ),
+        facts=("hosting.environment.credentials",),
+    ),
+    Setting(
         name="endpoint-hostname",
         kind=Kind.HOST_NAME,
         default=lambda _: "container-0.local",
@@ -429,6 +451,16 @@ SETTINGS: tuple[Setting, ...] = (
             "still says 6291456 bytes."
         ),
         facts=("hosting.limits.payload-real-time",),
+    ),
+    Setting(
+        name="payload-refusal",
+        choices=("413", "validation-error"),
+        default=lambda _: "413",
+        about=(
+            "How a request body over the limit is answered: 413 was seen by callers and names no error of the API; "
+            "validation-error is the ValidationError with 400 that the API model documents for wrong requests."
+        ),
+        facts=("hosting.limits.too-long",),
     ),
     Setting(
         name="ping-interval",

@@ -185,7 +185,6 @@ def environment(
     region: str,
     account: str,
     gpu: bool,
-    credentials_path: str | None = None,
     metadata_id: str | None = None,
 ) -> dict[str, str]:
     """Give the variables that the platform sets, and no other: the request's Environment is not among them.
@@ -196,7 +195,6 @@ def environment(
         region: such as us-east-1.
         account: twelve digits.
         gpu: whether the container is given a GPU; without one NVIDIA_VISIBLE_DEVICES is `void`.
-        credentials_path: path at 169.254.170.2 that answers with credentials; None under network isolation.
         metadata_id: what stands in for the task id of ECS's metadata addresses.
     """
     variables = {
@@ -204,8 +202,6 @@ def environment(
         "TRAINING_JOB_ARN": job_arn(region=region, account=account, job_name=job_name),
         "AWS_REGION": region,
     }
-    if credentials_path is not None:
-        variables["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = credentials_path
     if settings.text("environment-ecs") == "set":
         task = metadata_id or f"{crc32(job_name.encode()):08x}-0000-0000-0000-000000000000"
         variables["ECS_CONTAINER_METADATA_URI"] = f"http://169.254.170.2/v3/{task}"

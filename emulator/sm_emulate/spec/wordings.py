@@ -34,6 +34,9 @@ UPLOAD_OUT_OF_DISK = "ClientError: Artifact upload failed:Insufficient disk spac
 INTERNAL_SERVER_ERROR = "InternalServerError: We encountered an internal error.  Please try again."
 """https://github.com/aws/sagemaker-python-sdk/issues/70 and 2496; the two spaces are SageMaker's."""
 
+PIPE_TIMED_OUT = "Platform Error: SageMaker pipe channel timed out."
+"""A line in the job's log, beside INTERNAL_SERVER_ERROR: https://github.com/aws/amazon-sagemaker-examples/issues/1097, 1316"""
+
 
 def algorithm_error(failure_text: str, exit_code: int) -> str:
     """Give the FailureReason of a program that exited non-zero.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request.channel import FULLY_REPLICATED, S3DataSource
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _MANIFEST_FORM = '[{"prefix": "s3://BUCKET/PREFIX/"}, "NAME", ...]'
 _MANIFEST_BYTES = 256 << 20
+_One = TypeVar("_One")
 _ASKING = 16
 """Objects of a manifest that are looked up at the same time."""
 
@@ -78,6 +79,9 @@ def channel_data(source: S3DataSource, *, s3: S3Place, whole_folder: bool = Fals
         prefix, names = _manifest(prefix, store)
         store = store_of(prefix, s3)
         objects = tuple(_named(store, prefix, names))
+    elif source.local_path is not None and not prefix.endswith("/"):
+        # a file of this machine is that file, and not a prefix of its neighbours' names
+        objects = tuple(found for found in (store.find(prefix),) if found is not None)
     else:
         if whole_folder and not prefix.endswith("/"):
             prefix += "/"
@@ -122,8 +126,8 @@ def is_brought(request: TrainingRequest, channel: Channel, cluster: Cluster) -> 
 
 
 def shard(
-    objects: Sequence[StoredObject], *, host: Host, hosts: Sequence[Host], settings: Settings
-) -> Sequence[StoredObject]:
+    objects: Sequence[_One], *, host: Host, hosts: Sequence[Host], settings: Settings
+) -> Sequence[_One]:
     """Give one host's part: about 1/n of the objects, whatever their sizes; it may be empty."""
     number, count = hosts.index(host), len(hosts)
     if settings.text("s3-key-sharding") == "blocks":

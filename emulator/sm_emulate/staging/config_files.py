@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sm_emulate.request.channel import FULLY_REPLICATED, S3DataSource
+from sm_emulate.request.channel import FULLY_REPLICATED, FileSystemDataSource, S3DataSource
 from sm_emulate.request.document import write
 from sm_emulate.spec.profiles import COMPACT
 from sm_emulate.spec.training_job import LAYOUT, job_arn
 
 if TYPE_CHECKING:
-    from sm_emulate.request.training import Channel, ProfilerConfig, TrainingRequest
+    from sm_emulate.request.training import Channel, DataSource, ProfilerConfig, TrainingRequest
     from sm_emulate.spec.profiles import PlatformProfile
     from sm_emulate.spec.settings import Settings
     from sm_emulate.staging.cluster import Cluster, Host
@@ -180,12 +180,24 @@ def _init_channel(request: TrainingRequest, channel: Channel) -> dict[str, objec
         if source.attribute_names:
             described["s3DataSource"]["attributeNames"] = list(source.attribute_names)  # type: ignore[index]  # a dict
     return described | {
-        "fileSystemDataSource": None,
+        "fileSystemDataSource": _init_file_system(source),
         "compressionType": _upper_snake(channel.compression_type or "None"),
         "recordWrapper": _upper_snake(channel.record_wrapper_type or "None"),
         "shuffleConfig": None if channel.shuffle_seed is None else {"seed": channel.shuffle_seed},
         "inputMode": _upper_snake(request.input_mode(channel)),
         "sharded": source.distribution != FULLY_REPLICATED,
+    }
+
+
+def _init_file_system(source: DataSource) -> dict[str, str] | None:
+    """A file system as the agent's file would have it: no real one was seen, its keys are made like the others."""
+    if not isinstance(source, FileSystemDataSource):
+        return None
+    return {
+        "fileSystemId": source.file_system_id,
+        "fileSystemAccessMode": _upper_snake(source.file_system_access_mode),
+        "fileSystemType": _upper_snake(source.file_system_type),
+        "directoryPath": source.directory_path,
     }
 
 
@@ -201,6 +213,7 @@ _WORDS = {
     "AugmentedManifestFile": "AUGMENTED_MANIFEST_FILE",
     "FullyReplicated": "FULLY_REPLICATED",
     "ShardedByS3Key": "SHARDED_BY_S3_KEY",
+    "FSxLustre": "FSX_LUSTRE",
 }
 
 

@@ -1,8 +1,9 @@
-"""What `<channel>-manifest` lists."""
+"""What `<channel>-manifest` lists of a channel that lies on this machine."""
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,40 +12,65 @@ if TYPE_CHECKING:
 
 
 def manifest_lines(source: Path) -> Iterator[str]:
-    """List a channel as `<channel>-manifest` does: the prefix, then the URI of each file.
+    """List a channel as `<channel>-manifest` does: the prefix, then the URI of each file; some lines at a time.
 
     On the platform the prefix is a key and the URIs are s3://; here both are those of the local files, and as in keys
-    of S3 nothing is percent-encoded.
+    of S3 nothing is percent-encoded. Files are in the order that their keys would have there.
     """
     if not source.is_dir():
         yield f"{source}\n".lstrip("/")
         yield f"file://{source}\n"
         return
     yield f"{source}/\n".lstrip("/")
-    for file in _files(str(source)):
-        yield f"file://{file}\n"
+    yield from _files(str(source))
 
 
 def _files(folder: str) -> Iterator[str]:
-    """Find the files of a folder, names in order; a link to a folder is followed once, not in circles."""
+    """Find the files of a folder; a link to a folder is followed once, not in circles.
+
+    A channel has 100,000 files now and then, and its container waits for this: little is done for each file.
+    """
     seen: set[tuple[int, int]] = set()
-    waiting = [folder]
-    while waiting:
-        here = waiting.pop()
-        found = os.stat(here)  # noqa: PTH116 - thousands of names, as strings
-        if (found.st_dev, found.st_ino) in seen:
-            continue
-        seen.add((found.st_dev, found.st_ino))
-        with os.scandir(here) as entries:
-            for entry in sorted(entries, key=lambda each: each.name):
-                if _is_folder(entry):
-                    waiting.append(entry.path)
-                else:
-                    yield entry.path
+    ways = [(folder, *_names(folder, seen))]
+    while ways:
+        here, names, folders = ways[-1]
+        at = names.index(folders[0]) if folders else len(names)
+        if at:
+            start = f"file://{here}/"
+            yield start + f"\n{start}".join(names[:at]) + "\n"
+        if folders:
+            below = f"{here}/{folders.popleft()[:-1]}"
+            del names[: at + 1]
+            ways.append((below, *_names(below, seen)))
+        else:
+            ways.pop()
+
+
+def _names(folder: str, seen: set[tuple[int, int]]) -> tuple[list[str], deque[str]]:
+    """Give the names in a folder, and those of folders alone, which end in a slash: so they sort as their keys do."""
+    found = os.stat(folder)  # noqa: PTH116  # as a string, like all that follows
+    if (found.st_dev, found.st_ino) in seen:
+        return [], deque()
+    seen.add((found.st_dev, found.st_ino))
+    folders: list[str] = []
+
+    def noted(name: str) -> str:
+        folders.append(f"{name}/")
+        return folders[-1]
+
+    try:
+        with os.scandir(folder) as entries:
+            names = [noted(entry.name) if entry.is_dir() else entry.name for entry in entries]
+    except OSError:  # a link that leads round in circles, most likely
+        folders.clear()
+        with os.scandir(folder) as entries:
+            names = [noted(entry.name) if _is_folder(entry) else entry.name for entry in entries]
+    names.sort()
+    return names, deque(sorted(folders))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads round in circles
+    except OSError:
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sm_emulate.errors import RequestError
+from sm_emulate.errors import RequestError, SmEmulateError
 from sm_emulate.request.channel import FileSystemDataSource, S3DataSource
 from sm_emulate.spec import wordings
 from sm_emulate.staging.channel_data import channel_data, uri_of
@@ -39,7 +39,11 @@ def check_places(
             _check_prefix(request, channel, source, s3=s3, region=region)
     output = request.output_data_config.s3_output_path
     if is_s3(output):
-        store_of(output, s3).check_writable(output)
+        try:
+            store_of(output, s3).check_writable(output)
+        except SmEmulateError as error:
+            error.hint = f"--output-path DIR keeps the artifacts here; {error.hint}"
+            raise
 
 
 def _check_prefix(

@@ -1,7 +1,8 @@
 """From a request to the /opt/ml of one host: a folder of ours, and what is mounted where.
 
 `/opt/ml/input`, `/opt/ml/model` and `/opt/ml/output` are mounted one by one, so that what an image keeps elsewhere
-under /opt/ml survives. Channels are mounted where they lie, never copied.
+under /opt/ml survives. Channels are mounted where they lie, never copied; those in Pipe mode have no directory, their
+FIFOs are made when the job begins.
 """
 
 from __future__ import annotations
@@ -82,8 +83,10 @@ class StagedTree:
                 self.path(file).write_bytes(content)
                 self.path(file).chmod(0o644)
             for manifest, source in self.manifests.items():
-                with self.path(manifest).open("w", encoding="utf-8", errors="surrogateescape") as lines:
-                    lines.writelines(manifest_lines(source))
+                with self.path(manifest).open("wb") as listing:
+                    listing.writelines(
+                        lines.encode("utf-8", "surrogateescape") for lines in manifest_lines(source)
+                    )
                 self.path(manifest).chmod(0o644)
             for each in self.placed:
                 self._mount_point(each)
@@ -150,6 +153,7 @@ def staged_tree(
             file_systems=file_systems or {},
         )
         for channel in channels_of(request, host)
+        if request.input_mode(channel) != "Pipe"
     }
     synced = [path.inside for path in synced_paths(request, settings) if path.both_ways and not path.mounted]
     return StagedTree(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -126,6 +125,8 @@ def _meets(folder: str, prefix: str) -> bool:
 
 
 def _copy(source: Path, target: Path) -> None:
+    import shutil
+
     # several hosts may put one file at a time, and a name may have its full length already
     draft = target.with_name(f".sm-emulate-{os.getpid()}-{secrets.token_hex(4)}.new")
     try:

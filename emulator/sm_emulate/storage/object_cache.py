@@ -30,6 +30,8 @@ PART = 16 << 20
 BATCH = 64
 """Small objects that one task of the thread pool fetches."""
 CHUNK = 1 << 20
+ASK_SECONDS = 0.2
+"""How often it is asked whether to stop while nothing comes."""
 
 
 def object_cache(environ: Mapping[str, str]) -> ObjectCache:
@@ -39,6 +41,10 @@ def object_cache(environ: Mapping[str, str]) -> ObjectCache:
 
 class FetchStopped(Exception):  # noqa: N818  # nothing is wrong
     """Somebody wanted it to stop. What has come is kept."""
+
+
+class _InUse(Exception):  # noqa: N818  # nothing is wrong
+    """Another process fetches something now."""
 
 
 class ObjectCache:
@@ -61,13 +67,25 @@ class ObjectCache:
     def held(self) -> Iterator[None]:
         """Keep `remove` of other processes from running."""
         with told("the cache cannot be written", self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self._drafts.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH)
             yield
         finally:
             os.close(descriptor)
+
+    @property
+    def _drafts(self) -> Path:
+        """The folder of small objects that are being fetched."""
+        return self.folder / ".drafts"
+
+    def tidy(self) -> None:
+        """Remove the drafts of processes that died; parts of large objects are kept for the next run."""
+        if not self._drafts.is_dir():
+            return
+        with suppress(_InUse), told("the cache cannot be tidied", self.folder), self._alone():
+            shutil.rmtree(self._drafts)
 
     def size(self) -> int:
         """Give the bytes that it takes up."""
@@ -86,19 +104,27 @@ class ObjectCache:
         """
         if not self.folder.is_dir():
             return
-        with told("the cache cannot be removed", self.folder):
-            descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            with told("the cache cannot be removed", self.folder), self._alone():
+                shutil.rmtree(self.folder)
+        except _InUse as busy:
+            raise MachineError(
+                "the cache is in use: a run fetches its channels now",
+                value=self.folder,
+                hint="`sm-emulate ps` lists the runs",
+            ) from busy
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(self.folder)
             except BlockingIOError as busy:
-                raise MachineError(
-                    "the cache is in use: a run fetches its channels now",
-                    value=self.folder,
-                    hint="`sm-emulate ps` lists the runs",
-                ) from busy
-            finally:
-                os.close(descriptor)
+                raise _InUse from busy
+            yield
+        finally:
+            os.close(descriptor)
 
     def fetch(
         self,
@@ -139,11 +165,15 @@ class ObjectCache:
                 for found in wanted:
                     if found.size >= LARGE:
                         self._large(store, found, pool, tell, check)
-                done, _ = wait(tasks, return_when=FIRST_EXCEPTION)
-                for task in done:
-                    task.result()
+                waiting = set(tasks)
+                while waiting:
+                    done, waiting = wait(waiting, timeout=ASK_SECONDS, return_when=FIRST_EXCEPTION)
+                    for task in done:
+                        task.result()
+                    check()
             except BaseException:
                 halt.set()
+                store.given_up = True
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
@@ -160,8 +190,13 @@ class ObjectCache:
             if not path.exists():
                 with told("the cache cannot be written", path):
                     path.parent.mkdir(exist_ok=True)
-                store.fetch(found, path)
-                path.chmod(0o644)
+                draft = (
+                    self._drafts / f"{path.parent.name}{path.name}.{os.getpid()}.{threading.get_ident():x}"
+                )
+                store.fetch(found, draft)
+                with told("the cache cannot be written", path):
+                    draft.chmod(0o644)
+                    draft.replace(path)
             tell(found.size)
 
     def _large(

@@ -87,7 +87,7 @@ def mounted(
     if only is not None:
         names.write_text("".join(f"{name}\n" for name in only), encoding="utf-8")
         command += ["--files-from-raw", str(names)]
-    program = AttachedProgram(command, environ=rclone_environ() | _keys(store))
+    program = AttachedProgram(command, environ=rclone_environ() | _keys(store, bucket))
     try:
         program.wait_for(lambda: "ready" if is_mounted(target) else None, seconds=READY_SECONDS)
         yield
@@ -97,9 +97,9 @@ def mounted(
         names.unlink(missing_ok=True)
 
 
-def _keys(store: S3Store) -> dict[str, str]:
+def _keys(store: S3Store, bucket: str) -> dict[str, str]:
     """Give rclone what boto3 knows; credentials that end before the job does are left for rclone to renew."""
-    url, region, keys = store.connection()
+    url, region, keys = store.connection(bucket)
     environ = {
         "RCLONE_S3_PROVIDER": "AWS" if "amazonaws.com" in url else "Other",
         "RCLONE_S3_ENDPOINT": "" if "amazonaws.com" in url else url,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -34,6 +34,8 @@ class S3Store:
         self._s3 = s3
         self._making = threading.Lock()
         self._session: Any = None
+        self.given_up = False
+        """Set by who wants nothing more: broken connections are not replaced from then on."""
 
     def objects(self, prefix: str) -> Iterator[StoredObject]:
         """Find every object whose key begins with a prefix, a page of 1000 at a time."""
@@ -117,17 +119,19 @@ class S3Store:
             whole = {} if start == 0 and end >= found.size else {"Range": f"bytes={start}-{end - 1}"}
             return self._client.get_object(Bucket=bucket, Key=key, IfMatch=f'"{found.etag}"', **whole)["Body"]
 
-    def connection(self) -> tuple[str, str | None, tuple[str, str] | None]:
-        """Give the address, the region and the keys that are used, None for keys that end before long."""
-        with asked("s3://", self._s3):
+    def connection(self, bucket: str) -> tuple[str, str | None, tuple[str, str] | None]:
+        """Give the address, a bucket's region and the keys that are used, None for keys that end before long."""
+        from botocore.exceptions import ClientError
+
+        with asked(s3_uri(bucket, ""), self._s3):
             found = self._client.meta
-            keys = self._session.get_credentials() if self._s3.access_key is None else None
-            frozen = None if keys is None else keys.get_frozen_credentials()
-        if frozen is not None:
-            lasting = None if frozen.token else (frozen.access_key, frozen.secret_key)
-        else:
-            lasting = (self._s3.access_key or "", self._s3.secret_key or "")
-        return found.endpoint_url, found.region_name, lasting
+            region = found.region_name
+            with suppress(ClientError):  # one may be allowed to read objects and nothing else
+                region = self._client.head_bucket(Bucket=bucket).get("BucketRegion") or region
+            if self._s3.access_key is not None:
+                return found.endpoint_url, region, (self._s3.access_key, self._s3.secret_key or "")
+            keys = self._session.get_credentials().get_frozen_credentials()
+        return found.endpoint_url, region, None if keys.token else (keys.access_key, keys.secret_key)
 
     @property
     def place(self) -> S3Place:
@@ -145,6 +149,7 @@ class S3Store:
 
         config = Config(
             connect_timeout=10,
+            read_timeout=30,
             max_pool_connections=CONNECTIONS,
             retries={"mode": "standard"},
             # what is not AWS seldom knows the newer checksums, nor buckets as names of hosts
@@ -201,7 +206,7 @@ class _Body(io.RawIOBase):
                 view[: len(data)] = data
                 self._at += len(data)
                 return len(data)
-            if self._again == 0:
+            if self._again == 0 or self._store.given_up:
                 raise broken or StorageError("S3 sends less than it has said", value=self._found.uri)
             self._again -= 1
             self._stream.close()

@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 
     from sm_emulate.storage.s3_place import S3Place
 
-_OTHER_S3 = "another S3 is named by --s3 URL, or --s3 embedded, whose buckets are folders of this machine"
-_CREDENTIALS = (
-    "`aws configure`, AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY give some; " + _OTHER_S3
-)
+_OTHER_S3 = "--s3 URL names another S3, --s3 embedded one whose buckets are folders of this machine"
+_CREDENTIALS = f"`aws configure` or AWS_PROFILE gives some; {_OTHER_S3}"
 _DENIED = {"AccessDenied", "403", "Forbidden", "AllAccessDisabled", "AccountProblem"}
 _BAD_CREDENTIALS = {
     "ExpiredToken",

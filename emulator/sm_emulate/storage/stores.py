@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import RequestError
-from sm_emulate.storage.folder_store import FolderStore
 from sm_emulate.storage.s3_uri import is_s3
 
 if TYPE_CHECKING:
@@ -24,6 +23,8 @@ def store_of(uri: str, s3: S3Place) -> ObjectStore:
         RequestError: there is none for it.
     """
     if uri.startswith("file://"):
+        from sm_emulate.storage.folder_store import FolderStore
+
         return FolderStore()
     if is_s3(uri):
         if s3.folder is not None:

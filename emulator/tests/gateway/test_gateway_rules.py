@@ -49,7 +49,8 @@ def test_any_success_is_passed_on_with_its_status_and_body(serve, gateways, say,
 def test_only_headers_of_the_api_reach_the_container(serve, gateways, say):
     container = serve(lambda seen: say())
     supported = {header.name: "v" for header in spec.REQUEST_HEADERS}
-    del supported["X-Amzn-SageMaker-Target-Container-Hostname"]
+    for name in spec.NOT_FOR_ONE_MODEL:
+        del supported[name]
     supported["X-Amzn-SageMaker-Target-Variant"] = "AllTraffic"
     stripped = {
         "Authorization": "AWS4-HMAC-SHA256 secret",
@@ -136,7 +137,19 @@ def test_other_paths_are_not_passed(serve, gateways, say, method, path):
         ((RUNTIME, {"X-Amzn-SageMaker-Target-Variant": "blue"}), "Variant blue of endpoint iris"),
         (
             (RUNTIME, {"X-Amzn-SageMaker-Target-Container-Hostname": "c"}),
-            "TargetContainerHostname must not be set",
+            "not a multi-container endpoint with direct invocation",
+        ),
+        (
+            (RUNTIME, {"X-Amzn-SageMaker-Target-Model": "a.tar.gz"}),
+            "Endpoint iris is not a multi-model endpoint and does not support target model header.",
+        ),
+        (
+            ("/invocations", {"x-amzn-sagemaker-target-model": "a.tar.gz"}),
+            "Endpoint iris is not a multi-model endpoint",
+        ),
+        (
+            (RUNTIME, {"X-Amzn-SageMaker-Inference-Component": "c"}),
+            "Endpoint iris does not host inference components",
         ),
         ((RUNTIME, {"Content-Type": "a" * 1025}), "at 'contentType' failed to satisfy constraint"),
         (("/invocations", {"X-Amzn-SageMaker-Inference-Id": "a" * 65}), "less than or equal to 64"),
@@ -222,10 +235,17 @@ def test_a_body_above_the_limit_never_reaches_the_container(serve, gateways, say
         status, headers, body = post(
             gateway, body=parts, headers={"Transfer-Encoding": "chunked"}, encode_chunked=True
         )
-    assert (status, headers["x-amzn-ErrorType"]) == (400, "ValidationError")
+    assert (status, "x-amzn-ErrorType" in headers) == (413, False)
     assert json.loads(body)["Message"] == "HTTP content length exceeded 26214400 bytes."
     assert container.seen == []
     assert container.connections == 0
+
+
+def test_a_body_above_the_limit_can_be_a_validation_error(serve, gateways, say):
+    gateway = gateways(serve(lambda seen: say()), max_body_bytes=10, long_body_is_invalid=True)
+    status, headers, body = post(gateway, body=b"x" * 11)
+    assert (status, headers["x-amzn-ErrorType"]) == (400, "ValidationError")
+    assert json.loads(body)["Message"] == "HTTP content length exceeded 10 bytes."
 
 
 def test_messages_are_cut_where_the_api_cuts_them(serve, gateways, say):
@@ -284,12 +304,29 @@ def test_the_listener_hears_of_every_request(serve, gateways, say):
     assert all(one.overhead_s >= 0 and one.failure is None for one in told)
 
 
+def test_the_listener_hears_of_a_request_while_the_gateway_serves(serve, gateways, say):
+    heard = threading.Event()
+    gateway = gateways(serve(lambda seen: say(b"a")), lambda invocation: heard.set())
+    post(gateway)
+    assert heard.wait(30)
+
+
+def test_the_listener_hears_of_what_was_answered_before_an_abrupt_end(serve, gateways, say):
+    told = []
+    gateway = gateways(serve(lambda seen: say(b"a")), told.append)
+    for _ in range(5):
+        post(gateway)
+    gateway.close(grace_s=0)
+    assert [one.status for one in told] == [200] * 5
+
+
 def test_a_listener_that_fails_stops_nobody(serve, gateways, say, caplog):
     def listener(invocation):
         raise ValueError("my own fault")
 
     gateway = gateways(serve(lambda seen: say(b"a")), listener)
     assert [post(gateway)[2] for _ in range(3)] == [b"a"] * 3
+    gateway.close()
     assert "the gateway's listener failed" in caplog.text
 
 

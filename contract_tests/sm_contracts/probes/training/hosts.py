@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from sm_contracts.probes.training import trees
-from sm_contracts.probes.training.pipes import PipeFeeder
 from sm_contracts.probes.training.watched import LABEL_HOST
 
 if TYPE_CHECKING:
@@ -39,23 +37,13 @@ class Hosts:
         self.copied = sample.small and not way.read_only and not way.empty_channels
         """Whether channels are copies that may be written into."""
         self._before: dict[Path, dict[str, tuple[int, int, int]]] = {}
-        self._feeders: list[PipeFeeder] = []
 
     @property
     def first(self) -> Path | None:
         return self.trees.get("algo-1")
 
     def config_files(self, files: dict[str, bytes]) -> dict[str, bytes]:
-        """Change a host's config files; those of Pipe channels say so."""
-        channels = json.loads(files["inputdataconfig.json"])
-        for name, channel in self._sample.pipes.items():
-            kind = {"ContentType": channel.content_type} if channel.content_type else {}
-            channels[name] = kind | {
-                "TrainingInputMode": "Pipe",
-                "S3DistributionType": "FullyReplicated",
-                "RecordWrapperType": "None",
-            }
-        files = files | {"inputdataconfig.json": json.dumps(channels, separators=(",", ":")).encode()}
+        """Change a host's config files."""
         return self._way.config_files(files)
 
     def container(self, spec: ContainerSpec) -> ContainerSpec:
@@ -71,10 +59,6 @@ class Hosts:
         if self.copied:
             for folder in (tree / "channels", tree / "input" / "data"):
                 self._before[folder] = trees.snapshot(folder)
-        for name, channel in self._sample.pipes.items():
-            source = channel.data_source.local_path
-            if source is not None:
-                self._feeders.append(PipeFeeder(tree / "input" / "data", name, source))
         return replace(spec, mounts=mounts, hostname=host if self._way.algo_hostname else spec.hostname)
 
     def _mount(self, mount: Mount, tree: Path) -> Mount:
@@ -103,14 +87,6 @@ class Hosts:
         """Put the platform's upload markers beside checkpoints that are new."""
         for tree in list(self.trees.values()):
             _mark(tree / "checkpoints")
-
-    def end_pipes(self) -> dict[str, int]:
-        """End the feeding; give how many FIFOs of each channel were opened, on the host that opened most."""
-        opened: dict[str, int] = {}
-        for feeder in self._feeders:
-            feeder.close()
-            opened[feeder.channel] = max(opened.get(feeder.channel, 0), feeder.opened)
-        return opened
 
     def input_writes(self) -> tuple[str, ...]:
         """Name what was made, changed or removed under /opt/ml/input/data."""

@@ -6,7 +6,7 @@ import re
 import shutil
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
@@ -18,7 +18,14 @@ from sm_contracts.probes.training.trained import InterruptedCheckError, StopSeen
 from sm_contracts.probes.training.watched import WatchedEngine
 from sm_emulate import api
 from sm_emulate.errors import SmEmulateError
-from sm_emulate.events import ContainerExited, ContainerStarted, LogLines, MetricRecorded, StatusChanged
+from sm_emulate.events import (
+    ContainerExited,
+    ContainerStarted,
+    EpochStreamed,
+    LogLines,
+    MetricRecorded,
+    StatusChanged,
+)
 
 if TYPE_CHECKING:
     from sm_contracts.probes import Workbench
@@ -77,6 +84,7 @@ class Job:
         self._bench, self._way, self._name, self._gpu = bench, way, name, gpu
         bench.record.names[name] = way.name
         self._home = bench.folder / "home"
+        self._pipes = sample.pipes
         self._request = sample.request(way, name=name, home=self._home, limit_s=limit_s)
         self._window_s = bench.subject.limits.train_stop_grace_s if gently else _HARD_STOP_S
         self._engine = WatchedEngine(
@@ -94,6 +102,8 @@ class Job:
         self._ended: float | None = None
         self._exits: dict[str, ContainerExited] = {}
         """In the order in which they came."""
+        self._opened: Counter[tuple[str, str]] = Counter()
+        """FIFOs of Pipe channels that a host has opened."""
         self._sent: float | None = None
         self._handled: bool | None = None
         self._too_early_s: float | None = None
@@ -131,16 +141,21 @@ class Job:
             if self._job is not None:
                 self._watcher.join()
             self._engine.close()
-            self._hosts.end_pipes()
             self._hosts.unlock()
             shutil.rmtree(self._home / "training-jobs" / self._name, ignore_errors=True)
 
     def _platform(self) -> api.Platform:
-        # the probe has a folder of its own for each run's checkpoints, and puts the sidecars there itself
-        given = {"shm-size": "1g" if self._way.roomy_shm else "64m", "checkpoint-folder": "shared"}
+        given = {
+            "shm-size": "1g" if self._way.roomy_shm else "64m",
+            # an image is judged, not a size: the same on every machine, and as fast
+            "instance-limits": "none",
+            # the probe has a folder of its own for each run's checkpoints, and puts the sidecars there itself
+            "checkpoint-folder": "shared",
+        }
         if self._way.open_folders:
             given["config-directory-mode"] = "0755"
-        return api.platform(settings=given)
+        # a check gives nobody's keys to an image that it only judges
+        return api.platform(settings=given, credentials="none")
 
     # meanwhile
 
@@ -149,6 +164,8 @@ class Job:
             self._log_bytes += len(event.data)
             mark = f"{event.host}: " if self._way.hosts > 1 else ""
             self._log.extend(mark + line for line in event.data.decode("utf-8", "replace").splitlines())
+        elif isinstance(event, EpochStreamed):
+            self._opened[event.channel, event.host] += 1
         elif isinstance(event, ContainerStarted):
             self._began = self._began or time.monotonic()
         elif isinstance(event, ContainerExited):
@@ -183,9 +200,6 @@ class Job:
                 job.stop()  # a second time: at once
             if self._way.sidecars:
                 self._hosts.mark_checkpoints()
-            if self._way.hosts > 1:
-                with suppress(SmEmulateError):  # only a help
-                    self._engine.keep_names(tuple(self._exits))
             if self._gpu:
                 self._look_for_devices()
 
@@ -250,13 +264,20 @@ class Job:
             copied=self._hosts.copied,
             written=self._engine.written,
             matches=self._matches,
-            pipes=self._hosts.end_pipes(),
+            pipes=self._pipes_opened(),
             clashes=self._hosts.clashes(),
             stop=self._stop_seen(),
             checkpoints=kept,
             gpu_looks=self._gpu_looks,
             gpu_devices=tuple(sorted(self._gpu_devices)),
         )
+
+    def _pipes_opened(self) -> dict[str, int]:
+        """Count the FIFOs of each channel that were opened, on the host that opened most."""
+        return {
+            name: max((count for (channel, _), count in self._opened.items() if channel == name), default=0)
+            for name in self._pipes
+        }
 
     def _run(self, result: TrainingResult) -> TrainingRun:
         code = next((each.code for each in self._exits.values() if each.code), 0) if self._exits else None

@@ -46,26 +46,12 @@ class Sample:
             instance_type=subject.instance_type,
             checkpoints=bucket,
         )
-        piped = [each for each in request.input_data_config if request.input_mode(each) == "Pipe"]
-        self.pipes = {each.channel_name: each for each in piped}
-        """Channels in Pipe mode, which the emulator does not have yet; the probe feeds them."""
-        self._request = replace(
-            request, input_data_config=tuple(each for each in request.input_data_config if each not in piped)
-        )
-        sources = [each.data_source.local_path for each in self._request.input_data_config]
+        self._request = request
+        inputs = request.input_data_config
+        self.pipes = frozenset(each.channel_name for each in inputs if request.input_mode(each) == "Pipe")
+        """Channels in Pipe mode."""
+        sources = [each.data_source.local_path for each in inputs if each.channel_name not in self.pipes]
         self.small = sum(trees.total_bytes(each) for each in sources if each is not None) <= COPIED_BYTES
-
-    @property
-    def unfed_pipes(self) -> tuple[str, ...]:
-        """Pipe channels whose bytes would not be the platform's."""
-        return tuple(
-            name
-            for name, each in self.pipes.items()
-            if (each.record_wrapper_type or "None") != "None"
-            or (each.compression_type or "None") != "None"
-            or getattr(each.data_source, "s3_data_type", "S3Prefix") != "S3Prefix"
-            or each.data_source.local_path is None
-        )
 
     def request(self, way: Way, *, name: str, home: Path, limit_s: float) -> TrainingRequest:
         """Give the request of one run; everything stays in its run folder."""

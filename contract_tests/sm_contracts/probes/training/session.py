@@ -73,10 +73,6 @@ class Session:
 
     def run(self) -> None:
         trainer, sample = self._trainer, self._bench.subject.training
-        if unfed := trainer.sample.unfed_pipes:
-            why = f"channel {unfed[0]}: this kind of Pipe channel is not emulated yet"
-            self._all(Missing(why, "use mode=Pipe without record-wrapper, compression and manifests"))
-            return
         way = Way(hyperparameters=sample.hyperparameters)
         weigh, gpu = WritableLayer in self._wanted, GpuUse in self._wanted and self._has_gpu()
         first = trainer.run(way, weigh=weigh, gpu=gpu, gently=True)

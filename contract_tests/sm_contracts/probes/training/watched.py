@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from sm_emulate.errors import SmEmulateError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from sm_emulate.api import ContainerSpec, Engine
 
 LABEL_HOST = "dev.sm-emulate.host"
 LARGE = 1 << 30
 _FIRST = "algo-1"
 _POLL_S = 0.05
-_FORGETFUL_S = 0.3
-"""Hosts that end within so short a time of each other need no names kept."""
 
 
 class WatchedEngine:
@@ -40,9 +34,6 @@ class WatchedEngine:
         self._lock = threading.Lock()
         self._hosts: dict[str, str] = {}
         self._first_started = threading.Event()
-        self._ended_since: float | None = None
-        self._names_kept: str | None = None
-        self._labels: dict[str, str] = {}
         self.containers: dict[str, str] = {}
         """Running or ended ones, by host."""
         self.written: int | None = None
@@ -54,7 +45,6 @@ class WatchedEngine:
     def create(self, spec: ContainerSpec) -> str:
         container = self._engine.create(spec)
         self._hosts[container] = spec.labels.get(LABEL_HOST, "")
-        self._labels = {name: value for name, value in spec.labels.items() if name != LABEL_HOST}
         return container
 
     def start(self, container: str) -> None:
@@ -74,33 +64,6 @@ class WatchedEngine:
             except SmEmulateError:
                 self.written = None  # never a reason to fail: the rule is then inconclusive
         self._engine.remove(container)
-
-    def keep_names(self, ended: Collection[str]) -> None:
-        """Have the names of hosts that have ended resolve for those that still run.
-
-        On the platform an instance is there until the whole job is over; an engine forgets a container's name with
-        its end, and a peer that looks it up with pauses in between would wait for ever.
-
-        Args:
-            ended: hosts whose program has ended.
-        """
-        running = [container for host, container in self.containers.items() if host not in ended]
-        if not ended or not running or self._names_kept is not None:
-            return
-        if self._ended_since is None:
-            self._ended_since = time.monotonic()
-        if time.monotonic() - self._ended_since < _FORGETFUL_S:
-            return
-        name = f"sm-emulate-names-{uuid4().hex[:12]}"
-        self._names_kept = self._engine.create_network(name, internal=True, labels=self._labels)
-        for container in running:
-            with suppress(SmEmulateError):  # it has ended this moment
-                self._engine.connect_network(self._names_kept, container, aliases=tuple(ended))
-
-    def close(self) -> None:
-        """Remove what was made beside the job's own."""
-        if self._names_kept is not None:
-            self._engine.remove_network(self._names_kept)
 
     def _note_start(self, host: str, container: str) -> None:
         with self._lock:

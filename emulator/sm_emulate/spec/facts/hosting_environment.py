@@ -85,7 +85,8 @@ AREA = Area(
             "hosting.environment.credentials",
             "Credentials through the container endpoint, AWS_REGION and AWS_DEFAULT_REGION are relied on widely; no primary text was found.",
             PUBLIC_LOG,
-            planned="credentials in containers",
+            level=EMULATED,
+            setting="endpoint-aws-variables",
         ),
         unsure(
             "hosting.environment.hostname",
@@ -101,7 +102,6 @@ AREA = Area(
             "With network isolation there are no AWS credentials in the container.",
             guide_2023("mkt-algo-model-internet-free"),
             level=EMULATED,
-            note="no container gets any yet",
         ),
     ),
 )

@@ -60,7 +60,7 @@ AREA = Area(
             RUNTIME_API,
             guide_2023("mms-container-apis"),
             planned="multi-model endpoints",
-            note="the header is passed on",
+            note="an endpoint with one model answers it with a ValidationError, as AWS does",
         ),
         confirmed(
             "hosting.headers.target-variant",
@@ -74,6 +74,7 @@ AREA = Area(
             "X-Amzn-SageMaker-Target-Container-Hostname chooses a container in direct mode.",
             RUNTIME_API,
             planned="pipelines",
+            note="an endpoint with one container answers it with a ValidationError",
         ),
         confirmed(
             "hosting.headers.inference-id",
@@ -98,6 +99,7 @@ AREA = Area(
             "hosting.headers.inference-component",
             "X-Amzn-SageMaker-Inference-Component chooses an inference component.",
             RUNTIME_API,
+            note="there are none: it is answered with a ValidationError",
         ),
         confirmed(
             "hosting.headers.session",

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sm_emulate.spec.fact import EMULATED, OUTSIDE, PARTLY, Area, confirmed, disputed, unsure
+from sm_emulate.spec.fact import EMULATED, OUTSIDE, Area, confirmed, disputed, unsure
 from sm_emulate.spec.facts.sources import (
     API,
     EXAMPLES,
@@ -30,8 +30,8 @@ AREA = Area(
             "hosting.limits.too-long",
             "A body over the limit was answered 413 in 2018, `HTTP content length exceeded N bytes`.",
             thread(EXAMPLES, 245),
-            level=PARTLY,
-            note="in these words, as ValidationError with 400, which is what the API model documents",
+            level=EMULATED,
+            setting="payload-refusal",
         ),
         confirmed(
             "hosting.limits.serverless",

@@ -100,7 +100,7 @@ AREA = Area(
             "An endpoint reaches the internet unless EnableNetworkIsolation is set, which cuts everything, S3 too, and takes the credentials away.",
             guide_2023("mkt-algo-model-internet-free"),
             level=EMULATED,
-            note="an isolated endpoint has a network of its own without a way out; no container has credentials yet",
+            note="an isolated endpoint has a network of its own without a way out, not even to this machine",
         ),
         confirmed(
             "hosting.start.vpc",

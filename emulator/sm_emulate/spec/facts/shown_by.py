@@ -14,12 +14,17 @@ JOB_REQUEST = "emulator/tests/test_request_training.py"
 ENDPOINT_REQUEST = "emulator/tests/test_request_endpoint.py"
 SETTINGS = "emulator/tests/test_spec_settings.py"
 CONTAINER = "emulator/tests/test_product_train_container.py"
+CREDENTIALS = "emulator/tests/test_product_credentials.py"
+CLUSTER = "emulator/tests/test_product_cluster.py"
 HOSTS = "emulator/tests/test_product_train_hosts.py"
+SIZES = "emulator/tests/test_instance_types.py"
 RESULT = "emulator/tests/test_product_train_result.py"
 STOP = "emulator/tests/test_product_train_stop.py"
 AGAIN = "emulator/tests/test_lifecycle_training_again.py"
 MIRROR = "emulator/tests/test_storage_mirror.py"
 SYNCED = "emulator/tests/test_product_train_checkpoints.py"
+PIPE = "emulator/tests/test_product_train_pipe.py"
+CONTENT = "emulator/tests/test_staging_pipe_content.py"
 ARTIFACTS = "emulator/tests/test_product_train_artifacts.py"
 SERVE = "emulator/tests/test_product_serve.py"
 TRANSFORM = "emulator/tests/test_product_transform.py"
@@ -30,6 +35,8 @@ WRONG = "emulator/tests/test_product_wrong_input.py"
 UNPACK = "emulator/tests/test_artifacts_unpack.py"
 PACK = "emulator/tests/test_artifacts_pack.py"
 METRICS = "emulator/tests/test_artifacts_metrics.py"
+CHANNELS = "emulator/tests/test_channels.py"
+S3 = "emulator/tests/test_product_channels.py"
 FAILURE = "emulator/tests/test_artifacts_failure.py"
 RULES = "emulator/tests/gateway/test_gateway_rules.py"
 PING = "emulator/tests/gateway/test_gateway_ping.py"
@@ -188,7 +195,12 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{CONTAINER}::test_the_environment_is_the_platforms_and_nothing_else",
     ),
     "training.environment.region": (f"{CONTAINER}::test_the_environment_is_the_platforms_and_nothing_else",),
+    "training.environment.credentials": (
+        f"{CREDENTIALS}::test_boto3_in_a_container_lists_reads_and_writes",
+        f"{CREDENTIALS}::test_temporary_keys_are_made_from_long_lived_ones",
+    ),
     "training.environment.no-credentials-when-isolated": (
+        f"{CREDENTIALS}::test_isolated_hosts_reach_each_other_and_nothing_else",
         f"{HOSTS}::test_an_isolated_host_has_no_network_at_all",
     ),
     "training.environment.ecs-metadata": (
@@ -344,14 +356,20 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "training.channels.mode-overrides": (f"{JOB_REQUEST}::test_the_request_speaks_in_aws_words",),
     "training.channels.file-directory": (
         f"{CONTAINER}::test_channels_take_folders_files_and_file_uris_and_each_has_a_manifest",
+        f"{S3}::test_a_file_channel_is_whole_before_the_program_starts",
     ),
-    "training.channels.file-modes": (f"{TREE}::test_a_folder_is_mounted_where_it_lies_read_only",),
+    "training.channels.file-modes": (
+        f"{TREE}::test_a_folder_is_mounted_where_it_lies_read_only",
+        f"{S3}::test_the_first_read_of_a_fast_file_comes_before_the_channel_could_have",
+    ),
     "training.channels.manifest-file": (
         f"{CONTAINER}::test_channels_take_folders_files_and_file_uris_and_each_has_a_manifest",
         f"{TREE}::test_the_manifest_lies_beside_the_channel_with_prefix_and_sorted_uris",
+        f"{CHANNELS}::test_the_manifest_names_the_prefix_and_every_object",
     ),
     "training.channels.file-writable": (
         f"{CONTAINER}::test_channels_are_mounted_read_only_by_default_and_written_when_the_setting_says_so",
+        f"{CHANNELS}::test_a_channel_may_be_written_to_and_s3_and_the_cache_stay_as_they_are",
     ),
     "training.channels.absent-channel": (
         f"{TREE}::test_the_directories_of_the_platform_are_there_empty_and_0755",
@@ -360,10 +378,51 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "training.channels.empty-prefix": (
         f"{JOB_REQUEST}::test_a_channel_that_is_not_there_is_refused_with_the_name_that_was_meant",
         f"{WRONG}::test_a_wrong_job_is_refused_before_anything_starts",
+        f"{CHANNELS}::test_an_empty_prefix_is_refused_in_sagemaker_s_words",
     ),
     "training.channels.fast-file": (
         f"{CONTAINER}::test_channels_are_mounted_read_only_by_default_and_written_when_the_setting_says_so",
         f"{TREE}::test_a_channel_may_be_written_to_where_the_setting_says_so_but_never_a_fast_file_one",
+        f"{S3}::test_the_first_read_of_a_fast_file_comes_before_the_channel_could_have",
+    ),
+    "training.channels.attribute-names": (
+        f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
+        f"{PIPE}::test_an_augmented_manifest_is_sent_in_the_order_of_its_attribute_names",
+    ),
+    "training.channels.augmented-manifest-mode": (
+        f"{JOB_REQUEST}::test_a_wrong_document_is_refused_in_exact_words",
+    ),
+    "training.channels.pipe-fifos": (f"{PIPE}::test_every_byte_of_three_epochs_comes_in_order",),
+    "training.channels.pipe-wait": (
+        "emulator/tests/test_lifecycle_pipe_feeder.py::test_the_next_fifo_is_there_when_the_last_is_taken",
+    ),
+    "training.channels.pipe-one-reader": (f"{PIPE}::test_channels_do_not_wait_for_each_other",),
+    "training.channels.pipe-early-close": (f"{PIPE}::test_a_reader_may_leave_early",),
+    "training.channels.pipe-epoch-restarts": (f"{PIPE}::test_every_byte_of_three_epochs_comes_in_order",),
+    "training.channels.pipe-reopen": (f"{PIPE}::test_a_fifo_that_was_read_is_gone_if_so_set",),
+    "training.channels.pipe-timeout": (
+        f"{PIPE}::test_a_channel_that_is_not_drained_is_the_platform_s_failure",
+    ),
+    "training.channels.pipe-timeout-next-epoch": (
+        f"{PIPE}::test_who_has_read_an_epoch_may_train_on_it_for_long_unless_set",
+    ),
+    "training.channels.gzip": (f"{PIPE}::test_gzip_is_unpacked_on_the_way",),
+    "training.channels.shuffle": (
+        f"{CONTENT}::test_what_is_shuffled_is_in_another_order_in_each_epoch",
+        f"{PIPE}::test_a_shuffled_channel_has_another_order_in_each_epoch_and_the_same_in_each_job",
+    ),
+    "training.channels.shuffle-algorithm": (
+        f"{PIPE}::test_a_shuffled_channel_has_another_order_in_each_epoch_and_the_same_in_each_job",
+    ),
+    "training.channels.recordio-wrapping": (f"{PIPE}::test_recordio_makes_a_record_of_each_object",),
+    "training.channels.recordio-framing": (
+        f"{CONTENT}::test_a_record_is_magic_flag_and_length_payload_and_padding",
+    ),
+    "training.channels.augmented-manifest": (
+        f"{PIPE}::test_an_augmented_manifest_is_sent_in_the_order_of_its_attribute_names",
+    ),
+    "training.channels.augmented-strings": (
+        f"{CONTENT}::test_strings_of_an_augmented_manifest_are_bare_or_quoted_as_set",
     ),
     "training.channels.incremental": (
         f"{TREE}::test_a_channel_with_a_model_to_start_from_is_a_channel_like_any_other",
@@ -373,6 +432,44 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "training.channels.base-model": (
         f"{TREE}::test_a_channel_with_a_model_to_start_from_is_a_channel_like_any_other",
+    ),
+    "training.channels.s3-data-types": (
+        f"{CHANNELS}::test_a_manifest_file_s_objects_and_no_others",
+        f"{CHANNELS}::test_a_file_s_path_is_its_key_without_the_prefix_s_directory_part",
+    ),
+    "training.channels.manifest-sharded": (
+        f"{CHANNELS}::test_hosts_share_the_objects_and_every_manifest_names_all",
+    ),
+    "training.channels.sub-paths": (
+        f"{CHANNELS}::test_a_file_s_path_is_its_key_without_the_prefix_s_directory_part",
+    ),
+    "training.channels.partial-prefix": (
+        f"{CHANNELS}::test_a_file_s_path_is_its_key_without_the_prefix_s_directory_part",
+    ),
+    "training.channels.more-hosts-than-objects": (
+        f"{CHANNELS}::test_with_more_hosts_than_objects_a_channel_is_empty",
+    ),
+    "training.channels.sharding-by-object": (
+        f"{CHANNELS}::test_hosts_share_the_objects_and_every_manifest_names_all",
+        f"{CHANNELS}::test_only_the_named_groups_get_a_channel_and_share_it",
+    ),
+    "training.channels.sharding-order": (f"{CHANNELS}::test_objects_may_be_shared_out_in_blocks",),
+    "training.channels.fast-file-prefix": (f"{CHANNELS}::test_fast_file_takes_whole_folders_only",),
+    "training.channels.manifest-json": (f"{CHANNELS}::test_a_manifest_file_s_objects_and_no_others",),
+    "training.channels.file-systems": (
+        f"{CHANNELS}::test_a_local_folder_stands_for_a_file_system",
+        f"{S3}::test_a_folder_stands_for_a_file_system",
+    ),
+    "training.channels.file-system-owner": (f"{CHANNELS}::test_a_local_folder_stands_for_a_file_system",),
+    "training.channels.model-access": (f"{CHANNELS}::test_access_to_models_is_taken_and_has_no_effect",),
+    "training.outputs.compression-none": (
+        f"{OUTCOME}::test_without_compression_the_model_s_files_are_put_one_by_one",
+    ),
+    "training.outputs.compression-none-layout": (
+        f"{OUTCOME}::test_without_compression_a_local_output_path_gets_the_files_too",
+    ),
+    "training.outputs.reason-disk-download": (
+        f"{CHANNELS}::test_a_disk_that_is_too_small_fails_the_job_in_sagemaker_s_words",
     ),
     "training.outputs.created": (
         f"{CONTAINER}::test_directories_exist_before_the_program_with_the_platforms_modes",
@@ -571,10 +668,24 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "training.lifecycle.any-host-fails": (
         f"{HOSTS}::test_one_host_that_fails_fails_the_job_and_ends_the_others",
     ),
-    "training.resources.volume": (f"{JOB_REQUEST}::test_a_volume_has_a_size",),
+    "training.resources.volume": (
+        f"{JOB_REQUEST}::test_a_volume_has_a_size",
+        f"{CLUSTER}::test_a_volume_that_is_too_small_is_told",
+    ),
+    "training.resources.gpu-count": (
+        f"{SIZES}::test_sizes_are_those_of_ec2",
+        f"{SIZES}::test_a_type_has_its_own_number_of_gpus_as_far_as_they_are_there",
+    ),
+    "training.resources.cpu-memory": (
+        f"{SIZES}::test_every_type_that_a_job_may_ask_for_has_a_size_or_is_known_to_have_none",
+        f"{SIZES}::test_vcpus_are_limited_where_there_are_more",
+        f"{CLUSTER}::test_an_instance_type_that_is_named_limits_memory_and_one_that_is_not_does_not",
+        f"{CLUSTER}::test_a_larger_instance_than_this_machine_is_told_and_runs",
+    ),
     "training.resources.shared-memory": (f"{CONTAINER}::test_shared_memory_is_64_megabytes_or_as_set",),
     "training.resources.ulimits": (
         f"{CONTAINER}::test_a_container_has_no_more_rights_and_limits_than_docker_run_gives_and_no_other_program",
+        f"{CLUSTER}::test_ulimits_are_as_set",
     ),
     "training.resources.gpu": (
         f"{OUTCOME}::test_a_gpu_that_is_there_is_given_and_not_hidden",
@@ -587,24 +698,34 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "training.resources.out-of-memory": (
         f"{OUTCOME}::test_a_training_container_opens_no_port_and_may_write_beside_its_input",
         f"{RESULT}::test_a_program_that_outgrows_the_memory_is_told_to_take_a_larger_instance",
+        f"{CLUSTER}::test_more_memory_than_the_limit_ends_in_the_platforms_words",
     ),
     "training.resources.network-interface": (f"{HOSTS}::test_an_isolated_host_has_no_network_at_all",),
     "training.resources.host-names": (
         f"{HOSTS}::test_two_hosts_find_each_other_and_every_line_says_whose_it_is",
         f"{HOSTS}::test_one_host_finds_itself_by_name",
+        f"{CLUSTER}::test_a_host_finds_one_that_has_ended_until_the_whole_job_is_over",
+        f"{CLUSTER}::test_names_resolve_as_late_as_the_setting_says",
+        f"{CLUSTER}::test_twenty_hosts_start_resolve_each_other_and_finish",
     ),
     "training.resources.isolation": (
+        f"{CREDENTIALS}::test_isolated_hosts_reach_each_other_and_nothing_else",
         f"{HOSTS}::test_an_isolated_host_has_no_network_at_all",
         f"{HOSTS}::test_isolated_hosts_meet_on_a_network_without_a_way_out",
     ),
     "training.resources.no-ssh": (
         f"{CONTAINER}::test_a_container_has_no_more_rights_and_limits_than_docker_run_gives_and_no_other_program",
+        f"{CLUSTER}::test_a_real_mpi_program_runs_on_two_hosts",
     ),
     "training.resources.heterogeneous": (
         f"{OUTCOME}::test_every_group_of_a_cluster_runs_the_same_image_and_command",
+        f"{CLUSTER}::test_three_groups_are_told_to_every_host_and_channels_go_where_they_are_meant",
         f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
     ),
-    "training.resources.isolation-credentials": (f"{HOSTS}::test_an_isolated_host_has_no_network_at_all",),
+    "training.resources.isolation-credentials": (
+        f"{HOSTS}::test_an_isolated_host_has_no_network_at_all",
+        f"{CREDENTIALS}::test_isolated_hosts_reach_each_other_and_nothing_else",
+    ),
     "training.resources.no-driver": (f"{WRONG}::test_a_gpu_that_is_not_there_is_said",),
     "hosting.start.serve-replaces-cmd": (
         f"{SERVE}::test_the_entrypoint_of_the_image_gets_serve_as_its_argument",
@@ -659,7 +780,11 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{START}::test_the_host_name_is_a_setting_that_ping_and_gateway_follow",
         f"{START}::test_the_first_healthy_ping_is_enough_and_is_told",
     ),
+    "hosting.environment.credentials": (
+        f"{CREDENTIALS}::test_a_served_model_has_credentials_too_and_none_in_isolation",
+    ),
     "hosting.environment.no-credentials-when-isolated": (
+        f"{CREDENTIALS}::test_a_served_model_has_credentials_too_and_none_in_isolation",
         f"{SERVE}::test_the_container_gets_serve_and_the_requests_environment_only",
     ),
     "hosting.model.directory": (
@@ -835,8 +960,9 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{START}::test_the_gateway_holds_the_documented_limits",
     ),
     "hosting.limits.too-long": (
-        f"{BOTO3}::test_validation_error",
+        f"{BOTO3}::test_a_body_over_the_limit",
         f"{RULES}::test_a_body_above_the_limit_never_reaches_the_container",
+        f"{RULES}::test_a_body_above_the_limit_can_be_a_validation_error",
     ),
     "hosting.stop.term-kill": (
         f"{SERVICE}::test_a_container_that_does_not_hear_sigterm_is_killed_and_the_user_is_told",

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sm_emulate.spec.fact import EMULATED, OUTSIDE, PARTLY, Area, confirmed, disputed, unsure
+from sm_emulate.spec.fact import EMULATED, OUTSIDE, Area, confirmed, disputed, unsure
 from sm_emulate.spec.facts.sources import (
     API,
     DEBUGGER,
@@ -190,8 +190,8 @@ AREA = Area(
             "In a heterogeneous cluster current_group_name and instance_groups carry the request's groups, and host numbers do not follow the groups.",
             RUN,
             guide_2023("train-heterogeneous-cluster"),
-            level=PARTLY,
-            note="host numbers follow the order of the groups here",
+            level=EMULATED,
+            setting="host-numbers",
         ),
         disputed(
             "training.config.network-interface-name",

@@ -49,14 +49,15 @@ AREA = Area(
             "training.environment.credentials",
             "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI points at the role's credentials at 169.254.170.2.",
             JOBS_2020,
-            planned="credentials in containers",
+            level=EMULATED,
+            note="temporary keys made from the caller's, or those of the S3 that was chosen",
         ),
         unsure(
             "training.environment.no-credentials-when-isolated",
             "With network isolation the container gets no AWS credentials, so that variable is believed to be missing.",
             guide_2023("mkt-algo-model-internet-free"),
             level=EMULATED,
-            note="no container gets that variable yet, isolated or not",
+            note="the address is not there either",
         ),
         unsure(
             "training.environment.ecs-metadata",
@@ -64,7 +65,7 @@ AREA = Area(
             JOBS_2020,
             level=EMULATED,
             setting="environment-ecs",
-            note="nothing answers at the address",
+            note="the address answers with the task's and the container's ids and names",
         ),
         unsure(
             "training.environment.execution-env",

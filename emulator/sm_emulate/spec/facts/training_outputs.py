@@ -86,13 +86,15 @@ AREA = Area(
             "training.outputs.compression-none",
             "OutputDataConfig.CompressionType is GZIP by default; NONE uploads the files one by one.",
             API,
-            planned="S3 output",
+            level=EMULATED,
+            note="the model's files; output.tar.gz stays an archive",
         ),
         unsure(
             "training.outputs.compression-none-layout",
             "Without compression the objects are believed to lie under JOB/output/model/.",
             API,
-            planned="S3 output",
+            level=EMULATED,
+            note="nothing else is documented, so there is no setting",
         ),
         unsure(
             "training.outputs.links",
@@ -154,7 +156,8 @@ AREA = Area(
             "training.outputs.reason-disk-download",
             "Too small a volume for the data gives `ClientError: Data download failed:Insufficient disk space`.",
             thread(SDK, 128),
-            planned="S3 channels",
+            level=PARTLY,
+            note="when the disk that the channels are downloaded to is too small; VolumeSizeInGB only warns",
         ),
         confirmed(
             "training.outputs.reason-disk-upload",

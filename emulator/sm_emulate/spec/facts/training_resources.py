@@ -25,7 +25,7 @@ AREA = Area(
             guide_2023("model-train-storage"),
             API,
             level=PARTLY,
-            note="checked and without effect: the host's own disk is used",
+            note="the host's own disk is used; a warning says when its room, or the size asked for, is too small",
         ),
         confirmed(
             "training.resources.small-root",
@@ -48,7 +48,7 @@ AREA = Area(
             "No ulimits are documented.",
             RUN,
             level=EMULATED,
-            note="the engine's own; there is no setting",
+            setting="ulimits",
         ),
         confirmed(
             "training.resources.gpu",
@@ -69,19 +69,24 @@ AREA = Area(
             "training.resources.gpu-count",
             "The SDK carries GPU counts and GPU memory of each instance type.",
             sdk("sagemaker-core/src/sagemaker/core/image_uri_config/instance_gpu_info.json"),
-            planned="instance sizes",
+            level=EMULATED,
+            note="the same counts from EC2's own data: a container gets as many GPUs as its type and this machine have",
         ),
         unsure(
             "training.resources.cpu-memory",
             "CPU counts and memory of an instance type are EC2's.",
             PUBLIC_LOG,
-            planned="instance sizes",
+            level=EMULATED,
+            setting="instance-limits",
+            note="from EC2's data by way of moto; what this machine does not have is not given, and a line says so",
         ),
         confirmed(
             "training.resources.out-of-memory",
             "Containers have no documented memory limit of their own; a kernel kill shows as exit code 137.",
             toolkit("src/sagemaker_training/process.py"),
             level=EMULATED,
+            setting="memory-limit",
+            note="the memory of the instance stands in for it, where an instance type was named",
         ),
         confirmed(
             "training.resources.network-interface",
@@ -94,7 +99,8 @@ AREA = Area(
             "Hosts reach each other as algo-1 to algo-N, after a while: programs have to retry, and must not trust /etc/hostname or /etc/hosts.",
             RUN,
             level=EMULATED,
-            note="a name resolves as soon as its host has started",
+            setting="host-name-delay",
+            note="and a name resolves until the whole job is over, also when its host has ended",
         ),
         confirmed(
             "training.resources.toolkit-dns",
@@ -156,7 +162,6 @@ AREA = Area(
             "Isolated containers have no AWS credentials.",
             guide_2023("mkt-algo-model-internet-free"),
             level=EMULATED,
-            note="no container has any yet",
         ),
         confirmed(
             "training.resources.no-driver",
