@@ -128,6 +128,7 @@ def test_the_exit_codes_are_those_that_the_help_promises():
     assert {kind.__name__: int(kind.exit_code) for kind in ERRORS} == {
         "RequestError": 2,
         "ArchiveError": 2,
+        "PipeError": 3,
         "StorageError": 3,
         "ContainerError": 1,
         "EndpointFailedError": 1,

@@ -147,6 +147,18 @@ def test_checkpoints_that_only_root_may_read_are_uploaded_and_come_back(product,
     assert not (product.home / "warm-pools").exists()
 
 
+@pytest.mark.parametrize("mode", ["File", "FastFile"])
+def test_a_channel_in_s3_comes_and_goes(product, images, bucket, mode):
+    bucket.put("in/a", "in/deep/b")
+    job = product.train(
+        images.train("cat /opt/ml/input/data/train/deep/b > /opt/ml/model/b"), "--job-name", "job",
+        "--channel", f"train={bucket.uri('in/')},mode={mode}", "--s3", bucket.url, env=bucket.env,
+    )  # fmt: skip
+    assert job.model == {"b": b"in/deep/b"}
+    assert not (job.folder / "channels").exists()
+    assert owners(product) == {product.tmp.stat().st_uid}
+
+
 ASKS = """\
 import json, os, time, urllib.request
 address = "http://169.254.170.2" + os.environ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]
