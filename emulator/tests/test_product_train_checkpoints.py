@@ -187,7 +187,10 @@ def test_interruptions_are_for_spot_jobs(product, images):
 def test_wrong_words_are_refused_before_anything_starts(product, images):
     image = images.train("exit 0")
     for words, told in (
-        (("--checkpoint-path", "kept", "--checkpoint-local-path", "/"), "cannot be the root of the container"),
+        (
+            ("--checkpoint-path", "kept", "--checkpoint-local-path", "/"),
+            "cannot be the root of the container",
+        ),
         (("--spot", "--interrupt-after", "soon"), "--interrupt-after is no row of durations"),
         (("--spot", "--keep-alive", "60"), "warm pools cannot be used with spot instances"),
         (("--checkpoint-path", "s3://"), "CheckpointConfig.S3Uri"),

@@ -19,7 +19,16 @@ mkdir -p /opt/ml/model/sub; echo m > /opt/ml/model/sub/m; chmod 0700 /opt/ml/mod
 
 def test_kill_9_at_random_moments_of_a_job(product, images):
     image = images.train(PROGRAM)
-    words = (image, "--instance-count", "2", "--checkpoint-path", "kept", "--spot", "--interrupt-after", "0.3")
+    words = (
+        image,
+        "--instance-count",
+        "2",
+        "--checkpoint-path",
+        "kept",
+        "--spot",
+        "--interrupt-after",
+        "0.3",
+    )
     words = (*words, "--stop-grace", "0")
     began = time.monotonic()
     finished = product.train(*words, "--job-name", "finished")

@@ -248,13 +248,17 @@ PROFILER = {
     [
         (
             "parameters",
-            (b'{"ProfilingParameters":{"ProfilerEnabled":true,"LocalPath":"/opt/ml/output/profiler",'
-            b'"DataloaderProfilingConfig":"{\\"StartStep\\":5}"}}'),
+            (
+                b'{"ProfilingParameters":{"ProfilerEnabled":true,"LocalPath":"/opt/ml/output/profiler",'
+                b'"DataloaderProfilingConfig":"{\\"StartStep\\":5}"}}'
+            ),
         ),
         (
             "request",
-            (b'{"S3OutputPath":"s3://b/profile","ProfilingIntervalInMilliseconds":1000,'
-            b'"ProfilingParameters":{"DataloaderProfilingConfig":"{\\"StartStep\\":5}"}}'),
+            (
+                b'{"S3OutputPath":"s3://b/profile","ProfilingIntervalInMilliseconds":1000,'
+                b'"ProfilingParameters":{"DataloaderProfilingConfig":"{\\"StartStep\\":5}"}}'
+            ),
         ),
     ],
 )

@@ -631,7 +631,9 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{SYNCED}::test_a_warm_pool_whose_time_is_over_is_swept_by_the_next_job",
         f"{AGAIN}::test_a_pool_is_left_by_a_job_that_fails_by_its_own_fault_only",
     ),
-    "training.lifecycle.warm-pool-not-with": (f"{AGAIN}::test_warm_pools_are_not_for_spot_and_mixed_clusters",),
+    "training.lifecycle.warm-pool-not-with": (
+        f"{AGAIN}::test_warm_pools_are_not_for_spot_and_mixed_clusters",
+    ),
     "training.lifecycle.warm-pool-filesystem": (
         f"{SYNCED}::test_a_warm_pool_is_used_by_the_next_job_that_matches",
     ),
