@@ -52,6 +52,7 @@ class Attempt:
         companion_failed: whether something that works beside the containers has failed.
         on_stop: given the reason before the first signal is sent.
         interruption: when and how the instances are taken away; None is never.
+        signal: the first signal of every other stop.
     """
 
     def __init__(
@@ -64,12 +65,14 @@ class Attempt:
         companion_failed: Callable[[], bool],
         on_stop: Callable[[Stop], None],
         interruption: Interruption | None = None,
+        signal: str = "SIGTERM",
     ) -> None:
         self.containers = Containers(engine, publish=publish)
         self.stop: Stop | None = None
         """Why the containers were stopped; None when they ended by themselves."""
         self._publish, self._asked, self._grace = publish, asked, grace_s
         self._companion_failed, self._on_stop, self._interruption = companion_failed, on_stop, interruption
+        self._signal = signal
         self._deadlines: dict[Stop, float] = {}
         self._asked_by_then = 0
         self._kill_at: float | None = None
@@ -123,11 +126,11 @@ class Attempt:
         # an interrupted job that is asked to stop is on its way already: only asking again hurries it
         self._asked_by_then = 1 if reason in (Stop.ASKED, Stop.INTERRUPTED) else self._asked.times
         self._on_stop(reason)
-        signal = "SIGTERM"
+        signal = self._signal
         if reason is Stop.INTERRUPTED and self._interruption is not None:
             signal = self._interruption.signal
-        if signal == "SIGTERM":
+        if signal != "SIGKILL":
             self._kill_at = time.monotonic() + self._grace
             if not self.containers.over:
-                self._publish(Noted(message=stopping(self._grace)))
+                self._publish(Noted(message=stopping(self._grace, signal)))
         self.containers.signal(signal)
