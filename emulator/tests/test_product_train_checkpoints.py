@@ -203,7 +203,7 @@ def test_wrong_words_are_refused_before_anything_starts(product, images):
 CACHES = """
 echo $SAGEMAKER_MANAGED_WARMPOOL_CACHE_DIRECTORY; ls /opt/ml/sagemaker/warmpoolcache
 touch /opt/ml/sagemaker/warmpoolcache/of-$TRAINING_JOB_NAME; echo left > /left
-test ! -e /left-before; touch /left-before; getent hosts algo-2 > /dev/null; echo $?
+test ! -e /left-before; touch /left-before; until getent hosts algo-2 > /dev/null; do sleep 0.1; done; echo $?
 """
 
 
