@@ -101,6 +101,12 @@ def play(scene, steps):
     return asyncio.run(whole())
 
 
+async def until(holds):
+    """Wait for what other tasks bring about."""
+    while not holds():  # noqa: ASYNC110  # what is looked at is no event
+        await asyncio.sleep(0.001)
+
+
 @contextmanager
 def refused(code):
     with pytest.raises(ModelUnavailableError) as caught:
@@ -113,7 +119,11 @@ def test_a_model_is_loaded_on_its_first_use_and_has_an_opaque_name():
     scene = Scene(container, files)
 
     async def steps():
-        return [await scene.invoke("a.tar.gz"), await scene.invoke("a.tar.gz"), await scene.invoke("b.tar.gz")]
+        return [
+            await scene.invoke("a.tar.gz"),
+            await scene.invoke("a.tar.gz"),
+            await scene.invoke("b.tar.gz"),
+        ]
 
     first, again, other = play(scene, steps)
     assert first == again != other
@@ -134,8 +144,7 @@ def test_many_requests_for_one_model_load_it_once_and_two_models_load_at_once():
     async def steps():
         container.slow = asyncio.Event()
         asking = [asyncio.ensure_future(scene.invoke(key)) for key in ["a", "a", "b", "a"]]
-        while len(container.asked) < 2:
-            await asyncio.sleep(0.001)
+        await until(lambda: len(container.asked) == 2)
         container.slow.set()
         await asyncio.gather(*asking)
 
@@ -177,11 +186,9 @@ def test_a_model_with_requests_stays_and_who_needs_room_waits_for_an_idle_one():
     async def steps():
         over = asyncio.Event()
         busy = asyncio.ensure_future(scene.invoke("a", until=over))
-        while "load a" not in container.asked or not container.models:
-            await asyncio.sleep(0.001)
+        await until(lambda: container.models)
         waiting = asyncio.ensure_future(scene.invoke("b"))
-        while container.asked[-1] != "load b":
-            await asyncio.sleep(0.001)
+        await until(lambda: container.asked[-1] == "load b")
         for _ in range(20):
             await asyncio.sleep(0)
         assert "unload a" not in container.asked
@@ -235,8 +242,7 @@ def test_a_request_waits_so_long_and_the_model_goes_on_loading():
         with refused("ModelNotReadyException"):
             await scene.invoke("a")
         container.slow.set()
-        while not scene.shelf.counts().loaded:
-            await asyncio.sleep(0.001)
+        await until(lambda: scene.shelf.counts().loaded)
         await scene.invoke("a")
 
     play(scene, steps)
@@ -377,12 +383,10 @@ def test_without_a_cache_a_model_goes_after_each_request():
     async def steps():
         over = asyncio.Event()
         both = [asyncio.ensure_future(scene.invoke("a", until=over)) for _ in range(2)]
-        while not container.models:
-            await asyncio.sleep(0.001)
+        await until(lambda: container.models)
         over.set()
         await asyncio.gather(*both)
-        while files.disk:
-            await asyncio.sleep(0.001)
+        await until(lambda: not files.disk)
         await scene.invoke("a")
 
     play(scene, steps)
@@ -397,8 +401,7 @@ def test_a_client_that_leaves_while_its_model_loads_takes_nothing_with_it():
     async def steps():
         container.slow = asyncio.Event()
         gone = asyncio.ensure_future(scene.invoke("a"))
-        while not container.asked:
-            await asyncio.sleep(0.001)
+        await until(lambda: container.asked)
         gone.cancel()
         await asyncio.wait({gone})
         container.slow.set()

@@ -243,9 +243,7 @@ def test_a_full_disk_loses_the_files_of_unused_models(product, image):
     assert len(service.seen("c.tar.gz")["files"]) == 2
 
 
-def test_models_come_from_an_s3_prefix_and_a_new_object_when_the_old_is_unloaded(
-    product, image, bucket
-):
+def test_models_come_from_an_s3_prefix_and_a_new_object_when_the_old_is_unloaded(product, image, bucket):
     for key in "ab":
         bucket.put_bytes(f"models/{key}.tar.gz", archive(key))
     started = product.start(
@@ -266,6 +264,27 @@ def test_models_come_from_an_s3_prefix_and_a_new_object_when_the_old_is_unloaded
     assert missing.code == 2
     assert f'Failed to download model data from URL: "{bucket.uri("models/c.tar.gz")}"' in missing.err
     assert started.interrupt().finish().code == 130
+
+
+def test_a_stop_while_a_model_loads_leaves_nothing(product, image, models):
+    running = product.start(
+        "serve", image, "--multi-model", "--model", models, "--endpoint-name", "demo",
+        "--environment", "LOAD_SECONDS=50", "--credentials", "none", "--stop-grace", "1",
+    )  # fmt: skip
+    running.wait_for("/endpoints/demo/invocations\n")
+    asking = product.start("invoke", "demo", "--target-model", "a.tar.gz", "--data", "hi")
+    folder = product.home / "endpoints/demo/opt-ml/AllTraffic"
+    for _ in range(400):
+        if list((folder / "models").glob("*/model/words.txt")):
+            break
+        threading.Event().wait(0.05)
+    running.interrupt()
+    running.wait_for("Deleting")
+    running.interrupt()
+    assert running.finish().code == 130
+    assert asking.finish().code != 0
+    assert not (folder / "models-coming").exists()
+    assert product.left_on_engine() == []
 
 
 def test_an_image_without_the_label_is_refused(product, images, models):

@@ -23,6 +23,8 @@ SAMPLES = [
     "decision_trees",
     "fastapi_server",
     "mpi",
+    "multi_model",
+    "multi_model_server",
     "node_server",
     "processing_summary",
     "static_c",

@@ -25,9 +25,7 @@ class ModelDialogue:
         limit_s: for one answer.
     """
 
-    def __init__(
-        self, upstream: Upstream, *, host_header: str, limit_s: float = spec.LOAD_LIMIT_S
-    ) -> None:
+    def __init__(self, upstream: Upstream, *, host_header: str, limit_s: float = spec.LOAD_LIMIT_S) -> None:
         self._upstream, self._host_header, self._limit_s = upstream, host_header, limit_s
 
     async def load(self, name: str, key: str) -> CallAnswer:

@@ -1,4 +1,4 @@
-"""The files of a multi-model container: fetched from a folder or an S3 prefix, unpacked where the container sees them."""
+"""The files of a multi-model container: fetched from a folder or an S3 prefix, unpacked where it sees them."""
 
 from __future__ import annotations
 
@@ -70,8 +70,9 @@ class ModelFiles:
             self._delete(name)
 
     def stop(self) -> None:
-        """Have `bring` of other threads end soon."""
+        """Have `bring` of other threads end soon, and leave nothing half done."""
         self._stopping = True
+        shutil.rmtree(self._coming, ignore_errors=True)
 
     def _only_one(self, name: str) -> threading.Lock:
         """Give the lock of a model: one thread may have been given up on and still be at work."""
@@ -95,7 +96,9 @@ class ModelFiles:
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir()
             try:
-                unpacked = unpack_model(self._archive(draft, found), draft / "model", progress=self._heed_stop)
+                unpacked = unpack_model(
+                    self._archive(draft, found), draft / "model", progress=self._heed_stop
+                )
                 target.parent.mkdir()
                 (draft / "model").rename(target)
             finally:

@@ -300,9 +300,7 @@ class ModelShelf:
 
     async def _fetch(self, model: _Model) -> None:
         try:
-            brought = await self._in_thread(
-                partial(self._files.bring, model.name, model.key, model.version)
-            )
+            brought = await self._in_thread(partial(self._files.bring, model.name, model.key, model.version))
         except ArchiveError as error:
             model.version = ""
             raise ModelUnavailableError(

@@ -29,8 +29,8 @@ class HostedModel:
     model_name: str
     image: str
     model_data: str | None = None
-    """`s3://...` or an absolute `file:///...`: an archive, or a folder if it does not end in `.tar.gz`; the prefix of all
-    archives if the container is a multi-model one."""
+    """`s3://...` or an absolute `file:///...`: an archive, or a folder if it does not end in `.tar.gz`; for many models
+    the prefix of their archives."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     mode: str = "SingleModel"
     model_cache_setting: str = "Enabled"
