@@ -49,7 +49,7 @@ The gateway speaks the container's own paths and AWS's, so boto3 works too:
 @click.argument("image")
 @click.option("--model", metavar="PATH", help="Folder or .tar.gz that the container finds at /opt/ml/model.")
 @click.option("--multi-model", is_flag=True,
-              help="Many models in one container: --model is the folder or s3:// prefix of their archives.")  # fmt: skip
+              help="Many models in one container: --model is the folder or s3:// prefix of all.")  # fmt: skip
 @click.option("--model-cache-setting", type=click.Choice(["Enabled", "Disabled"]),
               help="Of --multi-model: Disabled unloads a model after each request.")  # fmt: skip
 @click.option("--endpoint-name", metavar="NAME", help="Name of the endpoint.  [default: image and time]")

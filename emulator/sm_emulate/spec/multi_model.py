@@ -37,7 +37,9 @@ NOT_DOWNLOADED = (
 )
 """ValidationError. Those are CreateEndpoint's words (aws-samples/cvat-on-aws-china#3); for an invocation UNSURE."""
 
-NOT_EXTRACTED = 'Failed to extract model data archive from URL: "{place}". Please ensure that it is a valid .tar.gz archive.'
+NOT_EXTRACTED = (
+    'Failed to extract model data archive from URL: "{place}". Please ensure that it is a .tar.gz archive.'
+)
 """Wording ours (UNSURE)."""
 
 NOT_READY = (
