@@ -10,7 +10,18 @@ import json
 import traceback
 from datetime import datetime, timezone
 
-from bench import batch, cluster, gateway, hosting, packing, pipes, start_up, training, validation
+from bench import (
+    batch,
+    cluster,
+    gateway,
+    hosting,
+    packing,
+    pipes,
+    start_up,
+    training,
+    validation,
+    warm_pools,
+)
 from bench.ground import Ground, NotHereError, machine
 from bench.row import Row
 
@@ -25,6 +36,7 @@ PARTS = {
     "h": ("Pipe channels", pipes.pipes),
     "i": ("twenty hosts", cluster.hosts),
     "j": ("batch transform", batch.batch),
+    "w": ("warm pools", warm_pools.warm_pools),
 }
 
 

@@ -56,7 +56,11 @@ class Jobs:
     def run(self, program, *, request=None, after=lambda request: request, **more):
         """Run a job whose program is a Python function; `more` goes to `training_request` or to `train`."""
         self.engine.add_image("img:1", program)
-        to_train = {name: more.pop(name) for name in ("platform", "stop_grace_s", "gpus") if name in more}
+        to_train = {
+            name: more.pop(name)
+            for name in ("platform", "stop_grace_s", "gpus", "interruptions")
+            if name in more
+        }
         if request is None:
             request = api.training_request("img:1", **{"job_name": "job", **more})
         self.result = api.train(
@@ -110,7 +114,8 @@ class ProcessingJobs:
 class Model:
     """A program that serves HTTP: its answers and its end are up to the test."""
 
-    def __init__(self, *, ping=200, port=8080, address="0.0.0.0", exits=0, deaf=False):
+    def __init__(self, *, ping=200, port=8080, address="0.0.0.0", exits=0, deaf=False, models=200):
+        self.models = models
         self.ping, self.port, self.address, self.exits, self.deaf = ping, port, address, exits, deaf
         self.requests, self.signals, self.box = [], [], None
         self.crash = threading.Event()
@@ -141,7 +146,7 @@ def _server(model, listening):
 
         def do_GET(self):
             model.requests.append(("GET", self.path, dict(self.headers)))
-            self.answer(model.ping, b"")
+            self.answer(model.models if self.path == "/models" else model.ping, b"")
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

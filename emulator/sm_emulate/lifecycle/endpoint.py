@@ -14,6 +14,8 @@ from sm_emulate.errors import NotFoundError, SmEmulateError
 from sm_emulate.events import (
     ContainerStarted,
     Invoked,
+    ModelLoaded,
+    ModelUnloaded,
     Noted,
     StatusChanged,
     now,
@@ -30,6 +32,7 @@ from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.serving_container import ServingContainer, StopAskedError
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
+from sm_emulate.request.secrets import masked_document
 from sm_emulate.spec import wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
 from sm_emulate.storage.trouble import told
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
     from sm_emulate.events import Event, Listener
     from sm_emulate.gateway import Invocation, Upstream
     from sm_emulate.lifecycle.credentials import Credentials
+    from sm_emulate.lifecycle.model_files import ModelFiles
+    from sm_emulate.lifecycle.model_shelf import ModelShelf
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.storage.run_folder import RunFolder
 
@@ -96,7 +101,10 @@ class Endpoint:
             host_header=container_host(self.platform.settings),
             stopping=lambda: self._asked.times,
             publish=self._heard,
+            multi_model=request.model.multi_model,
         )
+        self._model_files: ModelFiles | None = None
+        self._shelf: ModelShelf | None = None
         self._credentials: Credentials | None = None
         self._asked = StopRequest(run, wake=self._container.wake)
         self._resources = ExitStack()
@@ -120,7 +128,7 @@ class Endpoint:
         folder = self.run_folder
         try:
             with told("the endpoint cannot be written down", folder.path):
-                folder.write(folder.request, self.request.as_aws())
+                folder.write(folder.request, masked_document(self.request.as_aws()))
             self._start()
         except StopAskedError:
             pass
@@ -187,6 +195,7 @@ class Endpoint:
             changed=now(),
             url=self.url,
             container_exit_code=None if ended is None else ended.code,
+            models=None if self._shelf is None else self._shelf.counts(),
             seconds=dict(self._seconds),
         )
 
@@ -219,7 +228,7 @@ class Endpoint:
     def _start(self) -> None:
         self._enter(EndpointStatus.CREATING, "Creating the endpoint")
         with self._timed("Model"):
-            mounts = model_mounts(
+            mounts = self._models() or model_mounts(
                 self.request.model,
                 self.run_folder.opt_ml(self._host),
                 s3=self.platform.s3,
@@ -238,6 +247,43 @@ class Endpoint:
         warming.join()
         self._open(upstream)
         self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
+
+    def _models(self) -> tuple[Mount, ...] | None:
+        """Make the folder of a multi-model container's models, which come when they are asked for."""
+        if not self.request.model.multi_model:
+            return None
+        from sm_emulate.lifecycle.model_files import ModelFiles
+
+        self._model_files = ModelFiles(
+            self.request.model,
+            self.run_folder.opt_ml(self._host) / "models",
+            s3=self.platform.s3,
+            publish=self._publish,
+        )
+        from sm_emulate.engine.protocol import Mount
+        from sm_emulate.spec.multi_model import DIRECTORY
+
+        return (Mount(source=str(self._model_files.folder), target=DIRECTORY, read_only=True),)
+
+    def _new_shelf(self, upstream: Upstream) -> ModelShelf | None:
+        """Give the shelf of a multi-model container, None for another one."""
+        if self._model_files is None:
+            return None
+        from sm_emulate.lifecycle.model_dialogue import ModelDialogue
+        from sm_emulate.lifecycle.model_shelf import ModelShelf
+
+        settings = self.platform.settings
+        disk = settings["model-disk"]
+        self._shelf = ModelShelf(
+            ModelDialogue(upstream, host_header=container_host(settings)),
+            self._model_files,
+            publish=self._publish,
+            endpoint=self.request.endpoint_name,
+            patience_s=settings.number("model-wait"),
+            disk_bytes=disk if isinstance(disk, int) else 0,
+            keeps=self.request.model.model_cache_setting != "Disabled",
+        )
+        return self._shelf
 
     def _spec(self, mounts: tuple[Mount, ...]) -> ContainerSpec:
         """Describe the container, whose end is seen to from now on; its network is made."""
@@ -281,6 +327,7 @@ class Endpoint:
             limits=limits,
             labels=labels,
             name=name,
+            multi_model=self.request.model.multi_model,
         )
         return spec if self._vary is None else self._vary(spec)
 
@@ -288,7 +335,16 @@ class Endpoint:
         request, platform = self.request, self.platform
         front = EndpointFront(
             endpoint_name=request.endpoint_name,
-            fleet=Fleet(variants=(VariantFront(variant_name=request.variant_name, upstreams=(upstream,)),)),
+            fleet=Fleet(
+                variants=(
+                    VariantFront(
+                        variant_name=request.variant_name,
+                        upstreams=(upstream,),
+                        models=self._new_shelf(upstream),
+                    ),
+                )
+            ),
+            multi_model=request.model.multi_model,
             region=platform.region,
             account=platform.account,
             max_body_bytes=platform.settings.number("payload-limit"),
@@ -391,7 +447,7 @@ class Endpoint:
 
     def _keep(self, event: Event) -> None:
         """Keep run.json true for other processes, and write result.json before anybody hears of the end."""
-        if isinstance(event, StatusChanged):
+        if isinstance(event, (StatusChanged, ModelLoaded, ModelUnloaded)):
             folder = self.run_folder
             with told("the endpoint's status cannot be written down", folder.path):
                 folder.write(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sm_emulate.request.service_model import OperationModel
 
 OPERATION = "CreateModel"
+MULTI_MODEL = "MultiModel"
 _ARCHIVE = ".tar.gz"
 _MODEL = "PrimaryContainer"
 _LOCATIONS = (
@@ -68,6 +69,8 @@ class HostedModel:
     """What it finds beside that, each in a folder of its own."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     mode: str = "SingleModel"
+    model_cache_setting: str = "Enabled"
+    """Of a multi-model container: `Disabled` unloads each model after each request."""
     enable_network_isolation: bool = False
     execution_role_arn: str | None = None
     document: Mapping[str, Any] = field(repr=False, compare=False)
@@ -78,6 +81,11 @@ class HostedModel:
         """Its container definition."""
         container: Mapping[str, Any] = self.document[_MODEL]
         return container
+
+    @property
+    def path(self) -> Path | None:
+        """Where the model data lies on this machine, None for none or such in S3."""
+        return None if self.data is None else self.data.path
 
     @property
     def model_data(self) -> str | None:
@@ -96,6 +104,11 @@ class HostedModel:
             data = ModelData(uri=folder.as_uri(), s3_data_type="S3Prefix", compression_type="None")
         return replace(self, data=data)
 
+    @property
+    def multi_model(self) -> bool:
+        """Whether one container serves many models, each loaded when it is asked for first."""
+        return self.mode == MULTI_MODEL
+
 
 def create_model(
     image: str,
@@ -105,11 +118,17 @@ def create_model(
     environment: Mapping[str, str] | None = None,
     network_isolation: bool = False,
     role_arn: str | None = None,
+    multi_model: bool = False,
+    model_cache_setting: str | None = None,
 ) -> dict[str, Any]:
     """Give the CreateModel document that these words of a command line mean; nothing is judged here."""
-    container: dict[str, Any] = {"Image": image, "Mode": "SingleModel"}
-    if model_data is not None:
+    container: dict[str, Any] = {"Image": image, "Mode": MULTI_MODEL if multi_model else "SingleModel"}
+    if multi_model and model_data is not None:
+        container["ModelDataUrl"] = model_data
+    elif model_data is not None:
         container.update(_model_data(model_data))
+    if model_cache_setting is not None:
+        container["MultiModelConfig"] = {"ModelCacheSetting": model_cache_setting}
     if environment:
         container["Environment"] = dict(environment)
     document: dict[str, Any] = {"ModelName": model_name, "PrimaryContainer": container}
@@ -143,7 +162,12 @@ def from_aws(
     container = placed["PrimaryContainer"]
     data = None
     if "ModelDataUrl" in container:
-        data = ModelData(uri=container["ModelDataUrl"])
+        many = container.get("Mode") == MULTI_MODEL
+        data = ModelData(
+            uri=container["ModelDataUrl"],
+            s3_data_type="S3Prefix" if many else "S3Object",
+            compression_type="None" if many else "Gzip",
+        )
     elif "ModelDataSource" in container:
         data = _source(container["ModelDataSource"])
     return HostedModel(
@@ -153,6 +177,7 @@ def from_aws(
         additional=tuple(_source(source) for source in container.get("AdditionalModelDataSources", ())),
         environment=dict(container.get("Environment", {})),
         mode=container.get("Mode", "SingleModel"),
+        model_cache_setting=container.get("MultiModelConfig", {}).get("ModelCacheSetting", "Enabled"),
         enable_network_isolation=placed.get("EnableNetworkIsolation", False),
         execution_role_arn=placed.get("ExecutionRoleArn"),
         document=placed,
@@ -175,12 +200,18 @@ def check_local(model: HostedModel) -> None:
     for data in model.all_data:
         path = data.path
         if path is not None:
-            _check_local(data, path)
+            _check_local(data, path, many=model.multi_model)
 
 
-def _check_local(data: ModelData, path: Path) -> None:
+def _check_local(data: ModelData, path: Path, *, many: bool) -> None:
     if not path.exists():
         raise location.missing("the model is not there: no such file or folder", path)
+    if many and not path.is_dir():
+        raise RequestError(
+            "the models of a multi-model container are in a folder",
+            value=path,
+            expected="a folder with an archive for each model, or an s3:// prefix",
+        )
     if data.is_archive and not path.is_file():
         raise RequestError(
             "the model is a folder named like an archive", value=path, expected="a .tar.gz file"
@@ -222,8 +253,11 @@ def _problems(document: Mapping[str, Any]) -> list[Problem]:
         return [
             Problem(path=f"{path}.Image", what=f"{path}.Image is missing", expected="the name of an image")
         ]
-    if container.get("Mode") == "MultiModel":
-        return [not_emulated(f"{path}.Mode", "multi-model endpoints are", "SingleModel")]
+    if container.get("Mode") == MULTI_MODEL:
+        return _multi_model_problems(container, path)
+    if "MultiModelConfig" in container:
+        what = f"{path}.MultiModelConfig is for multi-model containers"
+        return [Problem(path=f"{path}.MultiModelConfig", what=what, expected=f"Mode {MULTI_MODEL} beside it")]
     if "ModelDataUrl" in container and "ModelDataSource" in container:
         what = f"{path} has both ModelDataUrl and ModelDataSource"
         return [Problem(path=path, what=what, expected="one of the two")]
@@ -292,6 +326,17 @@ def _s3_problems(path: str, source: Mapping[str, Any]) -> Iterator[Problem]:
             value=shown(uri),
             expected=shown(f"{uri}/"),
         )
+
+
+def _multi_model_problems(container: Mapping[str, Any], path: str) -> list[Problem]:
+    url = f"{path}.ModelDataUrl"
+    expected = "the prefix of all models: s3://BUCKET/PREFIX/ or a folder"
+    if "ModelDataUrl" not in container:
+        return [Problem(path=url, what=f"{url} is missing", expected=expected)]
+    if container["ModelDataUrl"].endswith(_ARCHIVE):
+        what = f"{url} is one archive, and the container is for many models"
+        return [Problem(path=url, what=what, value=shown(container["ModelDataUrl"]), expected=expected)]
+    return []
 
 
 def not_emulated(path: str, subject: str, instead: str) -> Problem:

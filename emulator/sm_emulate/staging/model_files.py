@@ -30,7 +30,7 @@ def check_stored(model: HostedModel, s3: S3Place) -> None:
         StorageError: S3 cannot be asked.
     """
     for data in model.all_data:
-        if data.path is not None:
+        if data.path is not None or model.multi_model:  # models of many come, and may be put there, later
             continue
         store = store_of(data.uri, s3)
         if not data.is_prefix:

@@ -83,7 +83,7 @@ AREA = Area(
             "training.channels.manifest-checkpoints",
             "The checkpoint channel leaves checkpoints-manifest, with the prefix alone when there are none.",
             JOBS_2020,
-            planned="checkpoints and spot",
+            level=EMULATED,
         ),
         confirmed(
             "training.channels.sub-paths",
