@@ -109,6 +109,25 @@ def test_each_file_becomes_an_out_file_in_its_sub_folder(product, server):
     assert not product.left_on_engine()
 
 
+def test_model_and_rows_and_predictions_may_all_lie_in_s3(product, server, tmp_path):
+    import tarfile
+
+    bucket = product.home / "s3" / "bucket"
+    (bucket / "in").mkdir(parents=True)
+    (bucket / "in" / "a.csv").write_text("1\n22\n")
+    (tmp_path / "weights").write_text("w")
+    with tarfile.open(bucket / "model.tar.gz", "w:gz") as packed:
+        packed.add(tmp_path / "weights", "weights")
+    job = transformed(
+        product, server, "--s3", "embedded", "--model", "s3://bucket/model.tar.gz",
+        "--input", "s3://bucket/in/", "--output-path", "s3://bucket/out", *CSV,
+    )  # fmt: skip
+    assert job["Emulator"]["Outputs"] == ["s3://bucket/out/a.csv.out"]
+    assert (bucket / "out" / "a.csv.out").read_text() == "1\n2\n"
+    unpacked = product.home / "transform-jobs" / "job" / "opt-ml" / "model"
+    assert [each.name for each in unpacked.iterdir()] == ["weights"]
+
+
 def test_the_container_sees_a_batch_job(product, server):
     data = product.folder("data", files={"a": "seen"})
     transformed(
