@@ -28,6 +28,8 @@ class EndpointFront:
         upstream: the container.
         container_name: what error messages call the container.
         model_timeout_s: seconds from the last byte of the request to the last byte of the container's answer.
+        stream_timeout_s: the same for an answer that is streamed.
+        first_part_timeout_s: seconds until the first byte of an answer that is streamed.
         connect_timeout_s: seconds for the container to accept a connection.
         client_timeout_s: seconds without a byte after which a half-sent request is given up.
         max_body_bytes: largest request body.
@@ -50,6 +52,8 @@ class EndpointFront:
     account: str = "123456789012"
     container_name: str = "primary"
     model_timeout_s: float = spec.MODEL_TIMEOUT_S
+    stream_timeout_s: float = spec.STREAM_TIMEOUT_S
+    first_part_timeout_s: float = spec.STREAM_TIMEOUT_S
     connect_timeout_s: float = spec.CONNECT_TIMEOUT_S
     client_timeout_s: float = 60.0
     max_body_bytes: int = spec.MAX_BODY_BYTES
@@ -60,7 +64,14 @@ class EndpointFront:
     default_accept: str | None = None
 
     def __post_init__(self) -> None:
-        if min(self.model_timeout_s, self.connect_timeout_s, self.client_timeout_s) <= 0:
+        limits = (
+            self.model_timeout_s,
+            self.stream_timeout_s,
+            self.first_part_timeout_s,
+            self.connect_timeout_s,
+            self.client_timeout_s,
+        )
+        if min(limits) <= 0:
             raise ValueError("the time limits of an endpoint are above zero")
         if self.max_body_bytes < 0 or self.hold_bytes < 0:
             raise ValueError("the size limits of an endpoint are not below zero")
