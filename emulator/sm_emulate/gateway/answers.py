@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sm_emulate.gateway.event_stream import exception
 from sm_emulate.spec import invocation as spec
 
 if TYPE_CHECKING:
@@ -68,6 +69,28 @@ def no_response(front: EndpointFront) -> ErrorAnswer:
     return model_error(
         front, status=spec.NO_ORIGINAL_STATUS, message=spec.NO_RESPONSE.format(endpoint=front.endpoint_name)
     )
+
+
+def stream_timed_out(front: EndpointFront) -> bytes:
+    """Give the event that ends a stream whose container took longer than its limit."""
+    return _stream_error("ModelInvocationTimeExceeded", spec.STREAM_TIMED_OUT, front)
+
+
+def stream_broken(front: EndpointFront) -> bytes:
+    """Give the event that ends a stream whose container broke off."""
+    return _stream_error("StreamBroken", spec.STREAM_BROKE_OFF, front)
+
+
+def stream_failed(front: EndpointFront) -> bytes:
+    """Give the event that ends a stream for which the container is not to blame."""
+    return exception(
+        "InternalStreamFailure", {"Message": spec.STREAM_FAILED.format(endpoint=front.endpoint_name)}
+    )
+
+
+def _stream_error(code: str, message: str, front: EndpointFront) -> bytes:
+    text = message.format(container=front.container_name)
+    return exception("ModelStreamError", {"Message": text, "ErrorCode": code})
 
 
 def refusal(code: str, message: str) -> ErrorAnswer:
