@@ -6,6 +6,7 @@ from time import perf_counter, time
 from typing import TYPE_CHECKING
 
 from sm_emulate.gateway import answers, wire
+from sm_emulate.gateway.answers import ErrorAnswer
 from sm_emulate.gateway.event_stream import payload_part
 from sm_emulate.gateway.front import Invocation
 from sm_emulate.spec import invocation as spec
@@ -13,10 +14,10 @@ from sm_emulate.spec import invocation as spec
 if TYPE_CHECKING:
     import asyncio
 
-    from sm_emulate.gateway.answers import ErrorAnswer
     from sm_emulate.gateway.connection import ClientConnection
     from sm_emulate.gateway.container import ContainerConnection
     from sm_emulate.gateway.incoming import Incoming
+    from sm_emulate.gateway.route import Target
 
 _ONE_WRITE = 64 * 1024
 """Up to here joining head and body is cheaper than a second system call."""
@@ -52,6 +53,7 @@ class Exchange:
         "_retried",
         "_serving",
         "_streams_answer",
+        "_target",
         "_will_close",
         "deadline",
         "sending_paused",
@@ -68,6 +70,7 @@ class Exchange:
         self._heard_at = 0.0
         self._connection: ContainerConnection | None = None
         self._opening: asyncio.Task[None] | None = None
+        self._target: Target | None = None
         self._payload: list[bytes] = []
         self._original: int | None = None
         self._answer_lines: list[bytes] = []
@@ -181,10 +184,10 @@ class Exchange:
             if self._streams_answer and self._request.flushes:
                 limit = self._front.stream_timeout_s
             self._end_early(
-                answers.timed_out(self._front),
+                answers.timed_out(self._front, self._container_name),
                 f"the container's answer was not complete within {limit:g} s",
                 # a client that takes nothing will not take this either
-                None if self._client.write_paused else answers.stream_timed_out(self._front),
+                None if self._client.write_paused else answers.stream_timed_out(self._container_name),
             )
 
     def cut(self) -> None:
@@ -235,7 +238,11 @@ class Exchange:
         if self._is_error:
             assert self._original is not None
             message = b"".join(self._held).decode("utf-8", "replace")
-            self._give_error(answers.model_error(self._front, status=self._original, message=message))
+            self._give_error(
+                answers.model_error(
+                    self._front, container=self._container_name, status=self._original, message=message
+                )
+            )
         elif self._streams_answer or self._request.events:
             if not self._streams_answer:
                 self._start_streaming()
@@ -252,15 +259,18 @@ class Exchange:
             return
         if stale and not self._retried and self._payload:
             self._retried = True
-            self._opening = self._serving.pool.open(self)
+            assert self._target is not None
+            self._opening = self._target.pool.open(self)
             return
         if self._original is None:
-            error = answers.no_response(self._front)
+            error = answers.no_response(self._front, self._container_name)
         else:
             # a success that broke off is none: it counts as no status at all
             status = self._original if self._is_error else spec.NO_ORIGINAL_STATUS
-            error = answers.model_error(self._front, status=status, message=None)
-        self._end_early(error, why, answers.stream_broken(self._front))
+            error = answers.model_error(
+                self._front, container=self._container_name, status=status, message=None
+            )
+        self._end_early(error, why, answers.stream_broken(self._container_name))
 
     def pause_sending(self) -> None:
         self.sending_paused = True
@@ -274,21 +284,24 @@ class Exchange:
 
     def _dispatch(self) -> None:
         request = self._request
+        target = self._serving.router.pick(request)
+        if isinstance(target, ErrorAnswer):
+            self._give_error(target, "no instance of the variant takes requests now")
+            return
+        self._target = target
         self._asked_at = perf_counter()
         if self.streams_request:
             # what is streamed cannot be sent again, so it never goes over a connection that may be stale
-            self._opening = self._serving.pool.open(self)
+            self._opening = target.pool.open(self)
             return
         self._extend(self._container_limit())
         length = request.size if request.size or request.method == b"POST" else None
-        head = self._serving.wording.request_head(
-            request.method, request.container_path, request.forward, length
-        )
+        head = target.wording.request_head(request.method, request.container_path, request.forward, length)
         body = request.take_body()
         self._payload = [head + body] if len(body) <= _ONE_WRITE else [head, body]
-        connection = self._serving.pool.take()
+        connection = target.pool.take()
         if connection is None:
-            self._opening = self._serving.pool.open(self)
+            self._opening = target.pool.open(self)
         else:
             self._ask(connection)
 
@@ -298,7 +311,8 @@ class Exchange:
             connection.ask(self, self._payload, whole=True)
             return
         request = self._request
-        head = self._serving.wording.request_head(
+        assert self._target is not None
+        head = self._target.wording.request_head(
             request.method, request.container_path, request.forward, request.length
         )
         connection.ask(self, [head, request.take_body()], whole=request.complete)
@@ -307,6 +321,7 @@ class Exchange:
     def _start_streaming(self) -> None:
         self._streams_answer = True
         assert self._original is not None
+        assert self._target is not None
         events = self._request.events
         if self._answer_length is not None and not events:
             framing = wire.content_length(self._answer_length)
@@ -317,7 +332,7 @@ class Exchange:
         else:
             framing = b"Transfer-Encoding: chunked\r\n"
             self._chunks = True
-        head = self._serving.wording.answer_head(
+        head = self._target.wording.answer_head(
             200 if events else self._original,
             wire.stream_headers(self._answer_lines) if events else self._answer_lines,
             framing,
@@ -339,9 +354,10 @@ class Exchange:
 
     def _give_answer(self) -> None:
         assert self._original is not None
+        assert self._target is not None
         body = self._held[0] if len(self._held) == 1 else b"".join(self._held)
         framing = b"" if self._original == 204 else wire.content_length(len(body))
-        head = self._serving.wording.answer_head(
+        head = self._target.wording.answer_head(
             self._original,
             self._answer_lines,
             framing,
@@ -376,6 +392,10 @@ class Exchange:
         else:
             self._client.write(wire.chunk(event) + wire.LAST_CHUNK if self._chunks else event)
         self._finish(status=self._original, failure=failure)
+
+    @property
+    def _container_name(self) -> str:
+        return "" if self._target is None else self._target.container_name
 
     def _connection_line(self) -> bytes:
         request = self._request
@@ -412,6 +432,8 @@ class Exchange:
         self.sending_paused = False
         if self._connection is not None:
             self._leave_container()
+        if self._target is not None:
+            self._target.left()
         if self._serving.listener is not None:
             self._report(status, failure)
         self._client.exchange_done(close=self._will_close)
@@ -432,5 +454,6 @@ class Exchange:
                 bytes_in=self._request.size,
                 bytes_out=self._out,
                 failure=failure,
+                variant="" if self._target is None else self._target.variant_name,
             )
         )

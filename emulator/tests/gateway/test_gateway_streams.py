@@ -26,7 +26,7 @@ def chunk(data):
 @pytest.fixture
 def stream():
     """Give a function that invokes with boto3 and gives its answer."""
-    clients = []
+    clients, bodies = [], []
 
     def invoke(gateway, body=b"x", **parameters):
         client = boto3.session.Session(
@@ -37,9 +37,13 @@ def stream():
             config=Config(retries={"max_attempts": 0}),
         )
         clients.append(client)
-        return client.invoke_endpoint_with_response_stream(EndpointName="iris", Body=body, **parameters)
+        answer = client.invoke_endpoint_with_response_stream(EndpointName="iris", Body=body, **parameters)
+        bodies.append(answer["Body"])
+        return answer
 
     yield invoke
+    for body in bodies:
+        body.close()
     for client in clients:
         client.close()
 
@@ -353,5 +357,5 @@ def test_refusals_name_the_paths(answering, gateways):
     connection.request("GET", PATH)
     response = connection.getresponse()
     assert (response.status, response.headers["x-amzn-ErrorType"]) == (404, "UnknownOperationException")
-    assert "POST /invocations-response-stream" in json.loads(response.read())["Message"]
+    assert f"POST {PATH}" in json.loads(response.read())["Message"]
     connection.close()
