@@ -212,6 +212,8 @@ class Exchange:
         self._original = status
         self._answer_lines = headers
         self._answer_length = length
+        if self._request.session is not None and status < 300 and self._target is not None:
+            self._serving.router.sessions.heard(headers, self._target)
         # 4xx and 5xx are documented, 3xx is not (UNSURE); but no client of the API follows a redirect
         self._is_error = status >= 300 and self._request.invokes
 
@@ -286,7 +288,7 @@ class Exchange:
         request = self._request
         target = self._serving.router.pick(request)
         if isinstance(target, ErrorAnswer):
-            self._give_error(target, "no instance of the variant takes requests now")
+            self._give_error(target, "no instance may take this request")
             return
         self._target = target
         self._asked_at = perf_counter()

@@ -72,6 +72,7 @@ class EndpointFront:
         max_body_bytes: largest request body.
         long_body_is_invalid: answer a longer one with ValidationError, as the API model has it; else with 413, as
             SageMaker was seen to.
+        refuse_unknown_sessions: answer a session that is not open with ValidationError; else any instance is asked.
         hold_bytes: answers up to this size are held until they are whole, so that a container that breaks off
             gives the documented error; what is longer is streamed. InvokeEndpoint does not stream: 0 does.
             Requests up to this size are sent again when a kept-alive connection turns out to be closed.
@@ -94,6 +95,7 @@ class EndpointFront:
     client_timeout_s: float = 60.0
     max_body_bytes: int = spec.MAX_BODY_BYTES
     long_body_is_invalid: bool = False
+    refuse_unknown_sessions: bool = False
     hold_bytes: int = 1024 * 1024
     keep_alive_s: float = 1.0
     container_host: str = spec.CONTAINER_HOST

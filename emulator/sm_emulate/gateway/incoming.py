@@ -198,7 +198,9 @@ class Incoming:
                 spec.PATTERN_BROKEN.format(
                     value=self.session.decode("latin-1"),
                     member="sessionId",
-                    pattern=f"^{spec.SESSION_ID}$" if self.events else f"^({spec.NEW_SESSION})$|^{spec.SESSION_ID}$",
+                    pattern=f"^{spec.SESSION_ID}$"
+                    if self.events
+                    else f"^({spec.NEW_SESSION})$|^{spec.SESSION_ID}$",
                 ),
             )
         if self.misplaced is not None:

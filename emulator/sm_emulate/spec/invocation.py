@@ -134,11 +134,15 @@ NEW_SESSION = "NEW_SESSION"
 SESSION_ID = r"[a-zA-Z0-9](-*[a-zA-Z0-9])*"
 """RT SessionIdHeader; InvokeEndpoint also takes NEW_SESSION (SessionIdOrNewSessionConstantHeader)."""
 
+NEW_SESSION_HEADER = "X-Amzn-SageMaker-New-Session-Id"
+"""`<id>; Expires=YYYY-MM-DDThh:mm:ssZ` (RT NewSessionResponseHeader)."""
+CLOSED_SESSION_HEADER = "X-Amzn-SageMaker-Closed-Session-Id"
+
 RESPONSE_HEADERS: tuple[str, ...] = (
     "Content-Type",
     "X-Amzn-SageMaker-Custom-Attributes",
-    "X-Amzn-SageMaker-New-Session-Id",
-    "X-Amzn-SageMaker-Closed-Session-Id",
+    NEW_SESSION_HEADER,
+    CLOSED_SESSION_HEADER,
 )
 """RT InvokeEndpointOutput: what of the container's headers reaches the caller."""
 
@@ -236,6 +240,9 @@ STREAM_BROKE_OFF = "The connection to your model {container} was closed before i
 
 STREAM_FAILED = "The endpoint {endpoint} is being deleted."
 """For InternalStreamFailure. RT: an unknown error, exception or failure; the wording is ours (UNSURE)."""
+
+SESSION_NOT_FOUND = "Session {session} of endpoint {endpoint} not found."
+"""No page says what an unknown or expired session gives; a setting chooses, and the wording is ours (UNSURE)."""
 
 PATTERN_BROKEN = (
     "1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: "

@@ -177,7 +177,9 @@ def test_http_1_0_ends_with_its_connection(answering, gateways, talk_raw):
 
 @pytest.mark.parametrize("then", ["close", "reset"])
 @pytest.mark.parametrize(
-    "rest", [b"", b"zz\r\nabc\r\n", b"10\r\nabc", b"-3\r\nabc\r\n"], ids=["cut", "letters", "within", "negative"]
+    "rest",
+    [b"", b"zz\r\nabc\r\n", b"10\r\nabc", b"-3\r\nabc\r\n"],
+    ids=["cut", "letters", "within", "negative"],
 )
 def test_a_stream_that_breaks_off(answering, gateways, stream, then, rest):
     told = []
@@ -337,7 +339,9 @@ def test_many_streams_at_once(containers, gateways):
     for number in range(count):
         client = socket.create_connection(("127.0.0.1", gateway.port), timeout=60)
         body = b"%04d" % number
-        client.sendall(f"POST {PATH} HTTP/1.1\r\nContent-Length: 4\r\nConnection: close\r\n\r\n".encode() + body)
+        client.sendall(
+            f"POST {PATH} HTTP/1.1\r\nContent-Length: 4\r\nConnection: close\r\n\r\n".encode() + body
+        )
         clients.append(client)
     for client in clients:
         assert client.recv(15, socket.MSG_PEEK) == b"HTTP/1.1 200 OK"
