@@ -140,7 +140,6 @@ class Job:
             self._over.set()
             if self._job is not None:
                 self._watcher.join()
-            self._engine.close()
             self._hosts.unlock()
             shutil.rmtree(self._home / "training-jobs" / self._name, ignore_errors=True)
 
