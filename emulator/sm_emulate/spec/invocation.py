@@ -113,6 +113,10 @@ REQUEST_HEADERS: tuple[RequestHeader, ...] = (
         longest=63,
         seen_in_container=False,
     ),
+    # a hint for the strategy PREFIX_AWARE
+    RequestHeader(
+        name="X-Amzn-SageMaker-Prefix-Aware-Id", member="prefixAwareId", longest=64, seen_in_container=False
+    ),
 )
 """RT InvokeEndpointInput. Everything else is stripped on the way to the container (RT, DG-HOST)."""
 
