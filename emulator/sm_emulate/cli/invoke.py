@@ -23,6 +23,7 @@ Examples:
   sm-emulate invoke my-endpoint --data '{"x": 1}' --content-type application/json
   sm-emulate invoke my-endpoint --stream --data '{"prompt": "Hello"}' --content-type application/json
   sm-emulate invoke my-endpoint --session-id NEW_SESSION --data '{"requestType": "NEW_SESSION"}' --verbose
+  sm-emulate invoke my-endpoint --target-model a.tar.gz --data @payload.csv --content-type text/csv
   cat image.png | sm-emulate invoke my-endpoint --data @- --content-type image/png > answer
 \b
 The answer's body goes to stdout, byte for byte; everything else to stderr.
@@ -40,6 +41,9 @@ Exit codes: 0 answered   1 ModelError or ModelStreamError: the container is at f
 @click.option("--accept", metavar="TYPE", help="MIME type that is wanted back.")
 @click.option("--custom-attributes", metavar="TEXT", help="X-Amzn-SageMaker-Custom-Attributes.")
 @click.option("--target-variant", metavar="NAME", help="X-Amzn-SageMaker-Target-Variant.")
+@click.option(
+    "--target-model", metavar="KEY", help="X-Amzn-SageMaker-Target-Model, of a multi-model endpoint."
+)
 @click.option("--inference-id", metavar="ID", help="X-Amzn-SageMaker-Inference-Id.")
 @click.option("--session-id", metavar="ID|NEW_SESSION", help="X-Amzn-SageMaker-Session-Id.")
 @click.option("--stream", is_flag=True, help="InvokeEndpointWithResponseStream: print each part as it comes.")
@@ -52,6 +56,7 @@ def invoke(
     accept: str | None,
     custom_attributes: str | None,
     target_variant: str | None,
+    target_model: str | None,
     inference_id: str | None,
     session_id: str | None,
     stream: bool,
@@ -64,6 +69,7 @@ def invoke(
     headers = {
         "X-Amzn-SageMaker-Custom-Attributes": custom_attributes,
         "X-Amzn-SageMaker-Target-Variant": target_variant,
+        "X-Amzn-SageMaker-Target-Model": target_model,
         "X-Amzn-SageMaker-Inference-Id": inference_id,
         "X-Amzn-SageMaker-Session-Id": session_id,
     }

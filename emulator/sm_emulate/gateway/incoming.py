@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
+from uuid import uuid4
 
 from sm_emulate.gateway.answers import ErrorAnswer, body_too_long, refusal, unknown_variant
 from sm_emulate.spec import invocation as spec
+from sm_emulate.spec.multi_model import MODELS_PATH, TARGET_MODEL_MISSING
 
 if TYPE_CHECKING:
     from sm_emulate.gateway.front import EndpointFront
@@ -31,6 +33,9 @@ def _lines(headers: tuple[spec.RequestHeader, ...]) -> dict[bytes, tuple[spec.Re
 _SUPPORTED = _lines(spec.REQUEST_HEADERS)
 _SUPPORTED_BY_STREAMS = _lines(spec.STREAM_REQUEST_HEADERS)
 _MISPLACED = {name.lower().encode(): wording for name, wording in spec.NOT_FOR_ONE_MODEL.items()}
+_NOT_MULTI_MODEL = spec.NOT_FOR_ONE_MODEL["X-Amzn-SageMaker-Target-Model"]
+_TARGET_MODEL = b"x-amzn-sagemaker-target-model"
+_MODELS = MODELS_PATH.encode()
 _PREFIX, _, _SUFFIX = (part.encode() for part in spec.RUNTIME_PATH.partition("{endpoint_name}"))
 _STREAM_SUFFIX = spec.STREAM_PATH.rpartition("}")[2].encode()
 _OPENAI = spec.OPENAI_PATH.rpartition("}")[2].encode() + b"/v1/"
@@ -62,6 +67,7 @@ class Incoming:
         "size",
         "supported",
         "target",
+        "target_model",
         "too_long",
         "variant",
         "version_10",
@@ -88,6 +94,7 @@ class Incoming:
         self.session: bytes | None = None
         self.variant: bytes | None = None
         self.misplaced: str | None = None
+        self.target_model: bytes | None = None
         self.too_long: ErrorAnswer | None = None
         self.refused: ErrorAnswer | None = None
         self.body: list[bytes] = []
@@ -114,6 +121,8 @@ class Incoming:
                 self.variant = value
             elif lowered == b"x-amzn-sagemaker-session-id":
                 self.session = value
+            elif lowered == _TARGET_MODEL:
+                self.target_model = value
             elif lowered in _MISPLACED:
                 self.misplaced = _MISPLACED[lowered]
         elif lowered == b"content-length":
@@ -175,6 +184,9 @@ class Incoming:
             self.container_path = b"/v1/" + rest + self.target[len(path) :]
             self.endpoint = unquote(name.decode("latin-1"))
             self.flushes = True
+        elif front.multi_model and (path == _MODELS or path.startswith(_MODELS + b"/")):
+            # the container's own paths, for who tests it by hand; SageMaker keeps them to itself
+            self.container_path = self.target
         else:
             return refusal(
                 "UnknownOperationException",
@@ -203,6 +215,10 @@ class Incoming:
                     else f"^({spec.NEW_SESSION})$|^{spec.SESSION_ID}$",
                 ),
             )
+        if self.target_model is not None and not front.multi_model:
+            return refusal("ValidationError", _NOT_MULTI_MODEL.format(endpoint=front.endpoint_name))
+        if not self.target_model and front.multi_model and self.invokes:
+            return refusal("ValidationError", TARGET_MODEL_MISSING.format(request=uuid4()))
         if self.misplaced is not None:
             return refusal("ValidationError", self.misplaced.format(endpoint=front.endpoint_name))
         if self.length is not None and self.length > front.max_body_bytes:
