@@ -138,9 +138,12 @@ def invoke(
     content_type: str | None = None,
     accept: str | None = None,
     headers: Mapping[str, str] | None = None,
+    on_part: Callable[[bytes], None] | None = None,
     home: Path | None = None,
 ) -> Answer:
     """Send a payload to a running endpoint of this machine, by name; None is the only one that runs.
+
+    With `on_part` the answer is streamed: it is called with each part as it comes.
 
     Raises:
         RequestError: there is no such endpoint, or more than one to choose from.
@@ -176,7 +179,9 @@ def invoke(
         raise RequestError(
             "this endpoint is not in service yet", value=endpoint, expected="EndpointStatus InService"
         )
-    return invoke_at(url, endpoint, body, content_type=content_type, accept=accept, headers=headers)
+    return invoke_at(
+        url, endpoint, body, content_type=content_type, accept=accept, headers=headers, on_part=on_part
+    )
 
 
 def _how_it_ended(description: Mapping[str, Any]) -> str:

@@ -21,11 +21,14 @@ EXAMPLES = """\b
 Examples:
   sm-emulate invoke --data @payload.csv --content-type text/csv
   sm-emulate invoke my-endpoint --data '{"x": 1}' --content-type application/json
+  sm-emulate invoke my-endpoint --stream --data '{"prompt": "Hello"}' --content-type application/json
+  sm-emulate invoke my-endpoint --session-id NEW_SESSION --data '{"requestType": "NEW_SESSION"}' --verbose
   sm-emulate invoke my-endpoint --target-model a.tar.gz --data @payload.csv --content-type text/csv
   cat image.png | sm-emulate invoke my-endpoint --data @- --content-type image/png > answer
 \b
 The answer's body goes to stdout, byte for byte; everything else to stderr.
-Exit codes: 0 answered   1 ModelError: the container is at fault   2 refused before it came to the container
+Exit codes: 0 answered   1 ModelError or ModelStreamError: the container is at fault
+            2 refused before it came to the container
 """
 
 
@@ -38,8 +41,12 @@ Exit codes: 0 answered   1 ModelError: the container is at fault   2 refused bef
 @click.option("--accept", metavar="TYPE", help="MIME type that is wanted back.")
 @click.option("--custom-attributes", metavar="TEXT", help="X-Amzn-SageMaker-Custom-Attributes.")
 @click.option("--target-variant", metavar="NAME", help="X-Amzn-SageMaker-Target-Variant.")
-@click.option("--target-model", metavar="KEY", help="X-Amzn-SageMaker-Target-Model, of a multi-model endpoint.")
+@click.option(
+    "--target-model", metavar="KEY", help="X-Amzn-SageMaker-Target-Model, of a multi-model endpoint."
+)
 @click.option("--inference-id", metavar="ID", help="X-Amzn-SageMaker-Inference-Id.")
+@click.option("--session-id", metavar="ID|NEW_SESSION", help="X-Amzn-SageMaker-Session-Id.")
+@click.option("--stream", is_flag=True, help="InvokeEndpointWithResponseStream: print each part as it comes.")
 @click.option("-v", "--verbose", is_flag=True, help="Show status and headers of the answer on stderr.")
 @home_option
 def invoke(
@@ -51,6 +58,8 @@ def invoke(
     target_variant: str | None,
     target_model: str | None,
     inference_id: str | None,
+    session_id: str | None,
+    stream: bool,
     verbose: bool,
     home: Path | None,
 ) -> int:
@@ -62,6 +71,7 @@ def invoke(
         "X-Amzn-SageMaker-Target-Variant": target_variant,
         "X-Amzn-SageMaker-Target-Model": target_model,
         "X-Amzn-SageMaker-Inference-Id": inference_id,
+        "X-Amzn-SageMaker-Session-Id": session_id,
     }
     with _payload(data) as body:
         answer = invoke_endpoint(
@@ -70,6 +80,7 @@ def invoke(
             content_type=content_type,
             accept=accept,
             headers={name: value for name, value in headers.items() if value is not None},
+            on_part=_print_part if stream else None,
             home=home,
         )
     if verbose:
@@ -101,6 +112,11 @@ def _payload(data: str | None) -> Iterator[bytes | BinaryIO]:
         yield data.encode()
 
 
+def _print_part(part: bytes) -> None:
+    sys.stdout.buffer.write(part)
+    sys.stdout.buffer.flush()
+
+
 def _finish(answer: Answer) -> int:
     error = answer.error
     if error is None:
@@ -108,6 +124,8 @@ def _finish(answer: Answer) -> int:
         sys.stdout.buffer.flush()
         return ExitCode.OK
     click.echo(f"{error.code}: {error.message}", err=True)
+    if error.error_code is not None:
+        click.echo(f"  ErrorCode: {error.error_code}", err=True)
     if error.original_status is not None:
         click.echo(f"  OriginalStatusCode: {error.original_status}", err=True)
         click.echo(f"  OriginalMessage: {error.original_message}", err=True)

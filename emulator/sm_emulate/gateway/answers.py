@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sm_emulate.gateway.event_stream import exception
 from sm_emulate.spec import invocation as spec
 
 if TYPE_CHECKING:
@@ -75,6 +76,27 @@ def no_response(front: EndpointFront, container: str) -> ErrorAnswer:
         status=spec.NO_ORIGINAL_STATUS,
         message=spec.NO_RESPONSE.format(endpoint=front.endpoint_name),
     )
+
+
+def stream_timed_out(container: str) -> bytes:
+    """Give the event that ends a stream whose container took longer than its limit."""
+    return _stream_error("ModelInvocationTimeExceeded", spec.STREAM_TIMED_OUT.format(container=container))
+
+
+def stream_broken(container: str) -> bytes:
+    """Give the event that ends a stream whose container broke off."""
+    return _stream_error("StreamBroken", spec.STREAM_BROKE_OFF.format(container=container))
+
+
+def stream_failed(front: EndpointFront) -> bytes:
+    """Give the event that ends a stream for which the container is not to blame."""
+    return exception(
+        "InternalStreamFailure", {"Message": spec.STREAM_FAILED.format(endpoint=front.endpoint_name)}
+    )
+
+
+def _stream_error(code: str, message: str) -> bytes:
+    return exception("ModelStreamError", {"Message": message, "ErrorCode": code})
 
 
 def refusal(code: str, message: str) -> ErrorAnswer:

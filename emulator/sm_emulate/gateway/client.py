@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote, urlsplit
 
 from sm_emulate.errors import MachineError, RequestError
+from sm_emulate.gateway.event_stream import Reader
 from sm_emulate.spec import invocation as spec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 READ_TIMEOUT_S = 70.0
 """What AWS advises for a model that may take its 60 seconds (RT InvokeEndpoint)."""
+
+STREAM_READ_TIMEOUT_S = spec.STREAM_TIMEOUT_S + READ_TIMEOUT_S - spec.MODEL_TIMEOUT_S
+"""With as much to spare for a model that streams, and may be silent in between."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +30,12 @@ class InvokeError:
     """An error answer of InvokeEndpoint.
 
     Args:
-        code: the shape's name: ModelError, ValidationError ...
+        code: the shape's name: ModelError, ValidationError, ModelStreamError ...
         message: for a person.
         original_status: what the container answered; only ModelError has it, 0 for no answer.
         original_message: the container's own body, at most 2048 characters; only ModelError has it.
         log_stream_arn: only ModelError has it.
+        error_code: StreamBroken or ModelInvocationTimeExceeded; only ModelStreamError has it.
     """
 
     code: str
@@ -38,6 +43,7 @@ class InvokeError:
     original_status: int | None = None
     original_message: str | None = None
     log_stream_arn: str | None = None
+    error_code: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +64,8 @@ def invoke(
     content_type: str | None = None,
     accept: str | None = None,
     headers: Mapping[str, str] | None = None,
-    timeout_s: float = READ_TIMEOUT_S,
+    timeout_s: float | None = None,
+    on_part: Callable[[bytes], None] | None = None,
 ) -> Answer:
     """Invoke an endpoint and give its answer, be it a prediction or an error.
 
@@ -69,7 +76,8 @@ def invoke(
         content_type: MIME type of the payload.
         accept: MIME type that is wanted back.
         headers: further headers, such as X-Amzn-SageMaker-Custom-Attributes.
-        timeout_s: seconds without a byte before giving up.
+        timeout_s: seconds without a byte before giving up; None is what the operation's own limit asks for.
+        on_part: InvokeEndpointWithResponseStream is called instead, and this with each part; the answer has no body.
 
     Raises:
         RequestError: `url` is not one, or a header has a line break.
@@ -82,12 +90,15 @@ def invoke(
         host = port = None  # a port that is no number, or too high a one
     if parts.scheme != "http" or not host:
         raise RequestError("this is not the address of a gateway", value=url, expected="http://HOST:PORT")
-    path = parts.path.rstrip("/") + spec.RUNTIME_PATH.format(endpoint_name=quote(endpoint_name, safe=""))
+    operation = spec.RUNTIME_PATH if on_part is None else spec.STREAM_PATH
+    path = parts.path.rstrip("/") + operation.format(endpoint_name=quote(endpoint_name, safe=""))
+    if timeout_s is None:
+        timeout_s = READ_TIMEOUT_S if on_part is None else STREAM_READ_TIMEOUT_S
     sent = dict(headers or {})
     if content_type is not None:
         sent["Content-Type"] = content_type
     if accept is not None:
-        sent["Accept"] = accept
+        sent["Accept" if on_part is None else "X-Amzn-SageMaker-Accept"] = accept
     size = len(body) if isinstance(body, bytes) else _bytes_left(body)
     sent.update({"Transfer-Encoding": "chunked"} if size is None else {"Content-Length": str(size)})
     connection = http.client.HTTPConnection(host, port, timeout=timeout_s, blocksize=256 * 1024)
@@ -96,7 +107,9 @@ def invoke(
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.request("POST", path, body=body, headers=sent, encode_chunked=size is None)
         response = connection.getresponse()
-        content = response.read()
+        streams = on_part is not None and response.status < 300
+        content = b"" if streams else response.read()
+        error = _read_stream(response, on_part) if streams and on_part is not None else None
     except ConnectionRefusedError as error:
         raise MachineError(
             "no endpoint answers",
@@ -108,6 +121,8 @@ def invoke(
         raise RequestError(
             "a header cannot be sent", value=str(error), expected="ASCII on one line"
         ) from error
+    except BrokenPipeError:
+        raise  # whoever reads the parts has left; the endpoint's own are suppressed above
     except TimeoutError as error:
         raise MachineError(f"the endpoint sent nothing for {timeout_s:g} s", value=url) from error
     except (OSError, http.client.HTTPException) as error:
@@ -123,8 +138,30 @@ def invoke(
         status=response.status,
         headers=got,
         body=content,
-        error=None if response.status < 300 else _parse_error(response.status, got, content),
+        error=error if response.status < 300 else _parse_error(response.status, got, content),
     )
+
+
+def _read_stream(response: http.client.HTTPResponse, on_part: Callable[[bytes], None]) -> InvokeError | None:
+    """Hand out the parts as they come, and give the error that ended the stream, if one did."""
+    reader = Reader()
+    while data := response.read1(64 * 1024):
+        try:
+            messages = reader.feed(data)
+        except ValueError as error:
+            raise http.client.HTTPException(f"this is no event stream: {error}") from error
+        for headers, payload in messages:
+            name = headers.get(":exception-type")
+            if name is None:
+                on_part(payload)
+                continue
+            members = json.loads(payload)
+            return InvokeError(
+                code=name, message=str(members.get("Message")), error_code=_text(members.get("ErrorCode"))
+            )
+    if reader.unfinished:
+        raise http.client.HTTPException("the event stream ended within a message")
+    return None
 
 
 def _bytes_left(file: BinaryIO) -> int | None:

@@ -73,6 +73,9 @@ class ClientConnection(asyncio.Protocol):
             return False
         if not self._deaf and self._parsing is not None and not self._parsing.complete:
             return False
+        if self._current_request is not None and self._current_request.flushes:
+            # its container would go on for minutes for nobody
+            return False
         # a client may close its sending half and still read
         self._hear_no_more()
         return True
@@ -167,6 +170,13 @@ class ClientConnection(asyncio.Protocol):
             # a reset: a plain end would look like the end of an answer that has no stated length
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
+
+    def cut(self) -> None:
+        """Close now, with the error that is owed if it can still be given."""
+        if self._current is not None:
+            self._current.cut()
+        else:
+            self.abort()
 
     def arm(self, seconds: float) -> float:
         """Give the time by which the current exchange must have moved on, and watch it."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sm_emulate.gateway import answers, wire
 from sm_emulate.gateway.admission import Admission, unavailable
 from sm_emulate.gateway.answers import ErrorAnswer
+from sm_emulate.gateway.event_stream import payload_part
 from sm_emulate.gateway.front import Invocation
 from sm_emulate.spec import invocation as spec
 
@@ -141,7 +142,7 @@ class Exchange:
         if not self.streams_request:
             self._dispatch()
             return
-        self._extend(self._front.model_timeout_s)
+        self._extend(self._container_limit())
         if self._connection is not None:
             self._connection.sent_whole = True
 
@@ -151,7 +152,7 @@ class Exchange:
             return
         self._leave_container()
         if self._streams_answer:
-            self._break_off("the request broke off")
+            self._break_off("the request broke off", None)
         else:
             self._give_error(error)
 
@@ -176,6 +177,7 @@ class Exchange:
             self._out_at_expiry = self._out
             self._extend(self._front.model_timeout_s)
             return
+        limit = self._container_limit()
         self._leave_container()
         if not self._request.complete and not self.sending_paused:
             limit = self._front.client_timeout_s
@@ -184,11 +186,23 @@ class Exchange:
             )
             self._end_early(error, f"the client sent nothing for {limit:g} s within its body")
         else:
-            limit = self._front.model_timeout_s
+            if self._streams_answer and self._request.flushes:
+                limit = self._front.stream_timeout_s
             self._end_early(
                 answers.timed_out(self._front, self._container_name),
                 f"the container's answer was not complete within {limit:g} s",
+                # a client that takes nothing will not take this either
+                None if self._client.write_paused else answers.stream_timed_out(self._container_name),
             )
+
+    def cut(self) -> None:
+        """End now what is still under way: the endpoint is going."""
+        self._leave_container()
+        if self._client.write_paused or not (self._streams_answer and self._request.events):
+            self._client.abort()
+            return
+        self._will_close = True
+        self._break_off("the endpoint was stopped", answers.stream_failed(self._front))
 
     # --- the container's side -----------------------------------------------------------------------------
 
@@ -203,6 +217,8 @@ class Exchange:
         self._original = status
         self._answer_lines = headers
         self._answer_length = length
+        if self._request.session is not None and status < 300 and self._target is not None:
+            self._serving.router.sessions.heard(headers, self._target)
         # 4xx and 5xx are documented, 3xx is not (UNSURE); but no client of the API follows a redirect
         self._is_error = status >= 300 and self._request.invokes
 
@@ -213,11 +229,14 @@ class Exchange:
                 self._held_size += len(self._held[-1])
         elif self._streams_answer:
             self._out += len(data)
-            self._client.write(wire.chunk(data) if self._chunks else data)
+            self._client.write(self._framed(data))
         else:
             self._held.append(data)
             self._held_size += len(data)
-            if self._held_size > self._front.hold_bytes:
+            if self._request.flushes:
+                self._start_streaming()
+                self._extend(self._container_limit())
+            elif self._held_size > self._front.hold_bytes:
                 self._start_streaming()
 
     def answer_ends(self) -> None:
@@ -230,7 +249,9 @@ class Exchange:
                 self._admission.try_again(self._original, self._may_ask_again)
                 return
             self._give_model_error()
-        elif self._streams_answer:
+        elif self._streams_answer or self._request.events:
+            if not self._streams_answer:
+                self._start_streaming()
             if self._chunks:
                 self._client.write(wire.LAST_CHUNK)
             self._finish(status=self._original)
@@ -255,7 +276,7 @@ class Exchange:
             error = answers.model_error(
                 self._front, container=self._container_name, status=status, message=None
             )
-        self._end_early(error, why)
+        self._end_early(error, why, answers.stream_broken(self._container_name))
 
     def pause_sending(self) -> None:
         self.sending_paused = True
@@ -271,7 +292,7 @@ class Exchange:
         request = self._request
         target = self._serving.router.pick(request)
         if isinstance(target, ErrorAnswer):
-            self._give_error(target, "no instance of the variant takes requests now")
+            self._give_error(target, "no instance may take this request")
             return
         self._target = target
         if target.models is None or not request.invokes:
@@ -313,7 +334,7 @@ class Exchange:
             # what is streamed cannot be sent again, so it never goes over a connection that may be stale
             self._opening = target.pool.open(self)
             return
-        self._extend(self._front.model_timeout_s)
+        self._extend(self._container_limit())
         length = request.size if request.size or request.method == b"POST" else None
         head = target.wording.request_head(request.method, path, request.forward, length)
         body = request.take_body()
@@ -345,7 +366,8 @@ class Exchange:
         self._streams_answer = True
         assert self._original is not None
         assert self._target is not None
-        if self._answer_length is not None:
+        events = self._request.events
+        if self._answer_length is not None and not events:
             framing = wire.content_length(self._answer_length)
         elif self._request.version_10:
             # HTTP/1.0 knows no chunks: the end of the connection is the end of the body
@@ -355,8 +377,8 @@ class Exchange:
             framing = b"Transfer-Encoding: chunked\r\n"
             self._chunks = True
         head = self._target.wording.answer_head(
-            self._original,
-            self._answer_lines,
+            200 if events else self._original,
+            wire.stream_headers(self._answer_lines) if events else self._answer_lines,
             framing,
             self._connection_line(),
             invoked=self._request.invokes,
@@ -365,7 +387,14 @@ class Exchange:
         self._held.clear()
         self._out += len(body)
         self._client.write(head)
-        self._client.write(wire.chunk(body) if self._chunks else body)
+        if body:
+            self._client.write(self._framed(body))
+
+    def _framed(self, data: bytes) -> bytes:
+        """Give a part of the body as it goes over the client's connection."""
+        if self._request.events:
+            data = payload_part(data)
+        return wire.chunk(data) if self._chunks else data
 
     def _give_answer(self) -> None:
         assert self._original is not None
@@ -404,15 +433,18 @@ class Exchange:
         self._client.write(head + body)
         self._finish(status=error.status, failure=failure)
 
-    def _end_early(self, error: ErrorAnswer, failure: str) -> None:
+    def _end_early(self, error: ErrorAnswer, failure: str, event: bytes | None = None) -> None:
         if self._streams_answer:
-            self._break_off(failure)
+            self._break_off(failure, event)
         else:
             self._give_error(error, failure)
 
-    def _break_off(self, failure: str) -> None:
-        """End an answer whose head is out in the one way that cannot be taken for its end."""
-        self._client.abort()
+    def _break_off(self, failure: str, event: bytes | None) -> None:
+        """End an answer whose head is out: with an event that says why, or as nobody can take for its end."""
+        if event is None or not self._request.events:
+            self._client.abort()
+        else:
+            self._client.write(wire.chunk(event) + wire.LAST_CHUNK if self._chunks else event)
         self._finish(status=self._original, failure=failure)
 
     @property
@@ -425,6 +457,16 @@ class Exchange:
         if self._will_close:
             return b"Connection: close\r\n"
         return b"Connection: keep-alive\r\n" if request.version_10 else b""
+
+    def _container_limit(self) -> float:
+        """Give the seconds that the container has from now on."""
+        front = self._front
+        if not self._request.flushes:
+            return front.model_timeout_s
+        if not self._streams_answer or self._asked_at is None:
+            return min(front.first_part_timeout_s, front.stream_timeout_s)
+        taken = perf_counter() - max(self._asked_at, self._complete_at)
+        return max(0.0, front.stream_timeout_s - taken)
 
     def _extend(self, seconds: float) -> None:
         self.deadline = self._client.arm(seconds)

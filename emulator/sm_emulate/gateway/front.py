@@ -70,11 +70,14 @@ class EndpointFront:
         account: likewise.
         seed: of the choice between variants and instances; None for a choice that nobody can foresee.
         model_timeout_s: seconds from the last byte of the request to the last byte of the container's answer.
+        stream_timeout_s: the same for an answer that is streamed.
+        first_part_timeout_s: seconds until the first byte of an answer that is streamed.
         connect_timeout_s: seconds for the container to accept a connection.
         client_timeout_s: seconds without a byte after which a half-sent request is given up.
         max_body_bytes: largest request body.
         long_body_is_invalid: answer a longer one with ValidationError, as the API model has it; else with 413, as
             SageMaker was seen to.
+        refuse_unknown_sessions: answer a session that is not open with ValidationError; else any instance is asked.
         hold_bytes: answers up to this size are held until they are whole, so that a container that breaks off
             gives the documented error; what is longer is streamed. InvokeEndpoint does not stream: 0 does.
             Requests up to this size are sent again when a kept-alive connection turns out to be closed.
@@ -92,10 +95,13 @@ class EndpointFront:
     account: str = "123456789012"
     seed: int | None = None
     model_timeout_s: float = spec.MODEL_TIMEOUT_S
+    stream_timeout_s: float = spec.STREAM_TIMEOUT_S
+    first_part_timeout_s: float = spec.STREAM_TIMEOUT_S
     connect_timeout_s: float = spec.CONNECT_TIMEOUT_S
     client_timeout_s: float = 60.0
     max_body_bytes: int = spec.MAX_BODY_BYTES
     long_body_is_invalid: bool = False
+    refuse_unknown_sessions: bool = False
     hold_bytes: int = 1024 * 1024
     keep_alive_s: float = 1.0
     multi_model: bool = False
@@ -103,7 +109,14 @@ class EndpointFront:
     default_accept: str | None = None
 
     def __post_init__(self) -> None:
-        if min(self.model_timeout_s, self.connect_timeout_s, self.client_timeout_s) <= 0:
+        limits = (
+            self.model_timeout_s,
+            self.stream_timeout_s,
+            self.first_part_timeout_s,
+            self.connect_timeout_s,
+            self.client_timeout_s,
+        )
+        if min(limits) <= 0:
             raise ValueError("the time limits of an endpoint are above zero")
         if self.max_body_bytes < 0 or self.hold_bytes < 0:
             raise ValueError("the size limits of an endpoint are not below zero")

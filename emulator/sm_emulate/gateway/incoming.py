@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 from uuid import uuid4
@@ -17,14 +18,28 @@ if TYPE_CHECKING:
 MAX_HEAD_BYTES = 64 * 1024
 """Longest request head, and longest answer head; more is taken for an attack or a fault."""
 
-_SUPPORTED = {
-    header.name.lower().encode(): (header, header.name.encode() + b": ") for header in spec.REQUEST_HEADERS
-}
+
+def _lines(headers: tuple[spec.RequestHeader, ...]) -> dict[bytes, tuple[spec.RequestHeader, bytes]]:
+    """Give, for each header that an operation supports, how its line to the container starts."""
+    return {
+        header.name.lower().encode(): (
+            header,
+            b"Accept: " if header.member == "accept" else header.name.encode() + b": ",
+        )
+        for header in headers
+    }
+
+
+_SUPPORTED = _lines(spec.REQUEST_HEADERS)
+_SUPPORTED_BY_STREAMS = _lines(spec.STREAM_REQUEST_HEADERS)
 _MISPLACED = {name.lower().encode(): wording for name, wording in spec.NOT_FOR_ONE_MODEL.items()}
 _NOT_MULTI_MODEL = spec.NOT_FOR_ONE_MODEL["X-Amzn-SageMaker-Target-Model"]
 _TARGET_MODEL = b"x-amzn-sagemaker-target-model"
 _MODELS = MODELS_PATH.encode()
 _PREFIX, _, _SUFFIX = (part.encode() for part in spec.RUNTIME_PATH.partition("{endpoint_name}"))
+_STREAM_SUFFIX = spec.STREAM_PATH.rpartition("}")[2].encode()
+_OPENAI = spec.OPENAI_PATH.rpartition("}")[2].encode() + b"/v1/"
+_SESSION_ID = re.compile(spec.SESSION_ID.encode())
 
 
 class Incoming:
@@ -37,7 +52,9 @@ class Incoming:
         "complete",
         "container_path",
         "endpoint",
+        "events",
         "expects",
+        "flushes",
         "forward",
         "head_bytes",
         "head_done",
@@ -46,7 +63,9 @@ class Incoming:
         "method",
         "misplaced",
         "refused",
+        "session",
         "size",
+        "supported",
         "target",
         "target_model",
         "too_long",
@@ -62,6 +81,8 @@ class Incoming:
         self.forward: list[bytes] = []
         self.length: int | None = None
         self.chunked = False
+        self.events = False
+        self.flushes = False
         self.expects = False
         self.keep_alive = False
         self.version_10 = False
@@ -69,6 +90,8 @@ class Incoming:
         self.head_done = False
         self.complete = False
         self.broken = False
+        self.supported: dict[bytes, tuple[spec.RequestHeader, bytes]] | None = None
+        self.session: bytes | None = None
         self.variant: bytes | None = None
         self.misplaced: str | None = None
         self.target_model: bytes | None = None
@@ -81,7 +104,11 @@ class Incoming:
         """Take one header: keep the line if the API supports it, strip it otherwise."""
         self.head_bytes += len(name) + len(value)
         lowered = name.lower()
-        supported = _SUPPORTED.get(lowered)
+        if self.supported is None:
+            # the path is known: it stands before the first header
+            streams = self.target.partition(b"?")[0].endswith(_STREAM_SUFFIX)
+            self.supported = _SUPPORTED_BY_STREAMS if streams else _SUPPORTED
+        supported = self.supported.get(lowered)
         if supported is not None:
             header, line_start = supported
             if len(value) > header.longest and self.too_long is None:
@@ -92,6 +119,8 @@ class Incoming:
             self.forward.append(line_start + value + b"\r\n")
             if lowered == b"x-amzn-sagemaker-target-variant":
                 self.variant = value
+            elif lowered == b"x-amzn-sagemaker-session-id":
+                self.session = value
             elif lowered == _TARGET_MODEL:
                 self.target_model = value
             elif lowered in _MISPLACED:
@@ -132,6 +161,11 @@ class Incoming:
     def invokes(self) -> bool:
         return self.container_path == b"/invocations"
 
+    def _names_a_session(self, value: bytes) -> bool:
+        if value == spec.NEW_SESSION.encode():
+            return not self.events  # a stream can use a session, but not create one
+        return _SESSION_ID.fullmatch(value) is not None
+
     def _refusal(self, front: EndpointFront, router: Router) -> ErrorAnswer | None:
         path = self.target.partition(b"?")[0]
         if (path == b"/ping" and self.method == b"GET") or (
@@ -141,6 +175,15 @@ class Incoming:
         elif self.method == b"POST" and path.startswith(_PREFIX) and path.endswith(_SUFFIX):
             self.container_path = b"/invocations"
             self.endpoint = unquote(path[len(_PREFIX) : -len(_SUFFIX)].decode("latin-1"))
+        elif self.method == b"POST" and path.startswith(_PREFIX) and path.endswith(_STREAM_SUFFIX):
+            self.container_path = b"/invocations"
+            self.endpoint = unquote(path[len(_PREFIX) : -len(_STREAM_SUFFIX)].decode("latin-1"))
+            self.events = self.flushes = True
+        elif path.startswith(_PREFIX) and _OPENAI in path:
+            name, _, rest = path[len(_PREFIX) :].partition(_OPENAI)
+            self.container_path = b"/v1/" + rest + self.target[len(path) :]
+            self.endpoint = unquote(name.decode("latin-1"))
+            self.flushes = True
         elif front.multi_model and (path == _MODELS or path.startswith(_MODELS + b"/")):
             # the container's own paths, for who tests it by hand; SageMaker keeps them to itself
             self.container_path = self.target
@@ -148,7 +191,9 @@ class Incoming:
             return refusal(
                 "UnknownOperationException",
                 f"{self.method.decode('latin-1')} {path.decode('latin-1')} is not served here. Served are "
-                f"GET /ping, POST /invocations and POST /endpoints/{front.endpoint_name}/invocations.",
+                f"GET /ping, POST /invocations, POST /endpoints/{front.endpoint_name}/invocations, "
+                f"POST /endpoints/{front.endpoint_name}/invocations-response-stream and "
+                f"/endpoints/{front.endpoint_name}/openai/v1/...",
             )
         if self.endpoint is not None and self.endpoint != front.endpoint_name:
             return refusal(
@@ -159,6 +204,17 @@ class Incoming:
             return self.too_long
         if self.variant is not None and not router.knows(self.variant):
             return unknown_variant(front, self.variant)
+        if self.session is not None and not self._names_a_session(self.session):
+            return refusal(
+                "ValidationError",
+                spec.PATTERN_BROKEN.format(
+                    value=self.session.decode("latin-1"),
+                    member="sessionId",
+                    pattern=f"^{spec.SESSION_ID}$"
+                    if self.events
+                    else f"^({spec.NEW_SESSION})$|^{spec.SESSION_ID}$",
+                ),
+            )
         if self.target_model is not None and not front.multi_model:
             return refusal("ValidationError", _NOT_MULTI_MODEL.format(endpoint=front.endpoint_name))
         if not self.target_model and front.multi_model and self.invokes:

@@ -7,10 +7,12 @@ from itertools import accumulate
 from random import Random
 from typing import TYPE_CHECKING
 
-from sm_emulate.gateway.answers import no_response, unknown_variant
+from sm_emulate.gateway.answers import no_response, refusal, unknown_variant
 from sm_emulate.gateway.container import ContainerPool
 from sm_emulate.gateway.front import LEAST_OUTSTANDING
+from sm_emulate.gateway.sessions import Sessions
 from sm_emulate.gateway.wire import Wording
+from sm_emulate.spec import invocation as spec
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,7 +26,16 @@ if TYPE_CHECKING:
 class Target:
     """One container that requests go to: its connections, the words of its answers, and what it has at hand."""
 
-    __slots__ = ("container_name", "models", "outstanding", "pool", "retired", "upstream", "variant_name", "wording")
+    __slots__ = (
+        "container_name",
+        "models",
+        "outstanding",
+        "pool",
+        "retired",
+        "upstream",
+        "variant_name",
+        "wording",
+    )
 
     def __init__(
         self, front: EndpointFront, variant: VariantFront, upstream: Upstream, loop: asyncio.AbstractEventLoop
@@ -79,6 +90,7 @@ class Router:
         self._targets: dict[tuple[str, Upstream], Target] = {}
         self._retiring: set[Target] = set()
         self.shadow: _Variant | None = None
+        self.sessions = Sessions()
         self.set_fleet(front.fleet)
 
     def knows(self, variant: bytes) -> bool:
@@ -87,6 +99,10 @@ class Router:
 
     def pick(self, request: Incoming) -> Target | ErrorAnswer:
         """Give the target of this request and count the request in, or say why there is none."""
+        if request.session is not None and request.session != spec.NEW_SESSION.encode():
+            pinned = self._pinned(request.session)
+            if pinned is not None:
+                return pinned
         target = self._only if request.variant is None else None
         if target is None:
             chosen = self._choose(request.variant)
@@ -123,6 +139,20 @@ class Router:
                 await models.close()
         for target in (*self._targets.values(), *self._retiring):
             target.pool.close()
+
+    def _pinned(self, session: bytes) -> Target | ErrorAnswer | None:
+        target = self.sessions.of(session)
+        if target is not None and target in self._targets.values():
+            target.outstanding += 1
+            return target
+        if not self._front.refuse_unknown_sessions:
+            return None
+        return refusal(
+            "ValidationError",
+            spec.SESSION_NOT_FOUND.format(
+                session=session.decode("latin-1"), endpoint=self._front.endpoint_name
+            ),
+        )
 
     def _choose(self, variant: bytes | None) -> _Variant | None:
         if variant is not None:

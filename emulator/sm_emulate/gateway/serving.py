@@ -70,7 +70,7 @@ class Serving:
     def abort(self) -> None:
         """Break off whatever is in flight."""
         for client in list(self.clients):
-            client.abort()
+            client.cut()
 
     async def drain(self, grace_s: float) -> None:
         """Let requests in flight come to their end, at most for `grace_s`, then close what is left."""

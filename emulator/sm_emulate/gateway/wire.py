@@ -7,6 +7,7 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING
 
+from sm_emulate.gateway.event_stream import CONTENT_TYPE
 from sm_emulate.spec import invocation as spec
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ _REASONS = {
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
+
+
+_RENAMED = {
+    f"{theirs}: ".encode(): f"{ours}: ".encode() for theirs, ours in spec.STREAM_RESPONSE_HEADERS.items()
+}
 
 
 class Wording:
@@ -101,6 +107,17 @@ class Wording:
             self._date = b"\r\nDate: " + text.encode() + b"\r\n"
             self._date_of = now
         return self._date
+
+
+def stream_headers(headers: Sequence[bytes]) -> list[bytes]:
+    """Give the lines of an event stream's head for those of the container's answer."""
+    lines = [f"Content-Type: {CONTENT_TYPE}\r\n".encode()]
+    for line in headers:
+        name, separator, value = line.partition(b": ")
+        renamed = _RENAMED.get(name + separator)
+        if renamed is not None:
+            lines.append(renamed + value)
+    return lines
 
 
 def content_length(length: int) -> bytes:

@@ -11,12 +11,15 @@ Sources, by the keys used below:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # --- limits -----------------------------------------------------------------------------------------------
 
 MODEL_TIMEOUT_S = 60.0
 """Seconds that a container has for its answer (RT InvokeEndpoint, DG-HOST, MKT-LIM: cannot be raised)."""
+
+STREAM_TIMEOUT_S = 480.0
+"""Seconds that a container has for the whole of a streamed answer (FAQ, MKT-LIM: 8 minutes)."""
 
 CONNECT_TIMEOUT_S = 0.25
 """Seconds within which a container must accept a socket connection (DG-HOST)."""
@@ -39,6 +42,10 @@ PING_PATH = "/ping"
 INVOCATIONS_PATH = "/invocations"
 RUNTIME_PATH = "/endpoints/{endpoint_name}/invocations"
 """RT operation InvokeEndpoint, `requestUri`."""
+STREAM_PATH = "/endpoints/{endpoint_name}/invocations-response-stream"
+"""RT operation InvokeEndpointWithResponseStream, `requestUri`."""
+OPENAI_PATH = "/endpoints/{endpoint_name}/openai"
+"""What stands before `/v1/chat/completions` and its like. AWS ML blog 2026-05-21, OpenAI-compatible API support."""
 
 # --- headers ----------------------------------------------------------------------------------------------
 
@@ -106,14 +113,40 @@ REQUEST_HEADERS: tuple[RequestHeader, ...] = (
         longest=63,
         seen_in_container=False,
     ),
+    # a hint for the strategy PREFIX_AWARE
+    RequestHeader(
+        name="X-Amzn-SageMaker-Prefix-Aware-Id", member="prefixAwareId", longest=64, seen_in_container=False
+    ),
 )
 """RT InvokeEndpointInput. Everything else is stripped on the way to the container (RT, DG-HOST)."""
+
+STREAM_REQUEST_HEADERS: tuple[RequestHeader, ...] = tuple(
+    # in the container it is the Accept that any HTTP server knows
+    replace(header, name="X-Amzn-SageMaker-Accept") if header.name == "Accept" else header
+    for header in REQUEST_HEADERS
+    if header.member not in ("targetModel", "enableExplanations")
+)
+"""RT InvokeEndpointWithResponseStreamInput: no TargetModel, no EnableExplanations, Accept under its own name."""
+
+STREAM_RESPONSE_HEADERS: dict[str, str] = {
+    "Content-Type": "X-Amzn-SageMaker-Content-Type",
+    "X-Amzn-SageMaker-Custom-Attributes": "X-Amzn-SageMaker-Custom-Attributes",
+}
+"""RT InvokeEndpointWithResponseStreamOutput: the container's headers that pass, and under which name."""
+
+NEW_SESSION = "NEW_SESSION"
+SESSION_ID = r"[a-zA-Z0-9](-*[a-zA-Z0-9])*"
+"""RT SessionIdHeader; InvokeEndpoint also takes NEW_SESSION (SessionIdOrNewSessionConstantHeader)."""
+
+NEW_SESSION_HEADER = "X-Amzn-SageMaker-New-Session-Id"
+"""`<id>; Expires=YYYY-MM-DDThh:mm:ssZ` (RT NewSessionResponseHeader)."""
+CLOSED_SESSION_HEADER = "X-Amzn-SageMaker-Closed-Session-Id"
 
 RESPONSE_HEADERS: tuple[str, ...] = (
     "Content-Type",
     "X-Amzn-SageMaker-Custom-Attributes",
-    "X-Amzn-SageMaker-New-Session-Id",
-    "X-Amzn-SageMaker-Closed-Session-Id",
+    NEW_SESSION_HEADER,
+    CLOSED_SESSION_HEADER,
 )
 """RT InvokeEndpointOutput: what of the container's headers reaches the caller."""
 
@@ -200,6 +233,26 @@ NOT_FOR_ONE_MODEL: dict[str, str] = {
     ),
 }
 """Headers that choose where an endpoint with one model and one container has nothing to choose."""
+
+STREAM_TIMED_OUT = (
+    "Your model {container} did not complete sending the inference response in the allotted time."
+)
+"""OBSERVED: aws/sagemaker-python-sdk#1119."""
+
+STREAM_BROKE_OFF = "The connection to your model {container} was closed before its response was complete."
+"""RT describes the code StreamBroken as a TCP connection that was reset or closed; the wording is ours (UNSURE)."""
+
+STREAM_FAILED = "The endpoint {endpoint} is being deleted."
+"""For InternalStreamFailure. RT: an unknown error, exception or failure; the wording is ours (UNSURE)."""
+
+SESSION_NOT_FOUND = "Session {session} of endpoint {endpoint} not found."
+"""No page says what an unknown or expired session gives; a setting chooses, and the wording is ours (UNSURE)."""
+
+PATTERN_BROKEN = (
+    "1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: "
+    "Member must satisfy regular expression pattern: {pattern}"
+)
+"""How AWS services word a broken pattern constraint; RT has the patterns."""
 
 BODY_TOO_LONG = "HTTP content length exceeded {limit} bytes."
 """OBSERVED with 413 and no error type: amazon-sagemaker-examples#245, sagemaker-python-sdk#171 (2018)."""

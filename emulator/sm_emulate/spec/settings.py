@@ -364,6 +364,26 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.config.trainingjobconfig-optional",),
     ),
     Setting(
+        name="stream-first-part",
+        kind=Kind.SECONDS,
+        default=lambda _: "480",
+        about=(
+            "Seconds that a container has for the first byte of a streamed answer. Only the 8 minutes for the whole "
+            "answer are published: the default lets them all pass; 60 is the limit of answers that are not streamed."
+        ),
+        facts=("hosting.limits.first-byte",),
+    ),
+    Setting(
+        name="stream-timeout",
+        kind=Kind.SECONDS,
+        default=lambda _: "480",
+        about=(
+            "Seconds that a container has for the whole of a streamed answer. The platform's are 480 and cannot be "
+            "raised; fewer show sooner what a caller does with ModelStreamError."
+        ),
+        facts=("hosting.limits.streaming",),
+    ),
+    Setting(
         name="ulimits",
         kind=Kind.ULIMITS,
         choices=("engine",),
@@ -373,6 +393,16 @@ SETTINGS: tuple[Setting, ...] = (
             "platform: engine keeps what the container engine gives."
         ),
         facts=("training.resources.ulimits",),
+    ),
+    Setting(
+        name="unknown-session",
+        choices=("forward", "validation-error"),
+        default=lambda _: "forward",
+        about=(
+            "What becomes of a request for a session that is not open, closed or expired: no page says it. forward "
+            "asks any instance and leaves the answer to the container; validation-error refuses it with 400."
+        ),
+        facts=("hosting.streaming.unknown-session",),
     ),
     Setting(
         name="upstreamoutputdataconfig",

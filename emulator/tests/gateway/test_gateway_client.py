@@ -10,6 +10,7 @@ import pytest
 
 from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.gateway.client import invoke
+from sm_emulate.gateway.event_stream import Reader, exception, payload_part
 
 
 def url(gateway):
@@ -160,3 +161,60 @@ def test_a_header_with_a_line_break(serve, gateways, say):
     gateway = gateways(serve(lambda seen: say()))
     with pytest.raises(RequestError, match="a header cannot be sent"):
         invoke(url(gateway), "iris", b"x", content_type="text/csv\r\nX: y")
+
+
+def test_a_stream_is_handed_out_part_by_part(containers, gateways):
+    first, second = threading.Event(), []
+
+    def talk(wire):
+        seen = wire.read_request()
+        container.seen.append(seen)
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+        assert first.wait(30)
+        wire.send(b"1\r\nb\r\n0\r\n\r\n")
+
+    def take(part):
+        second.append(part)
+        first.set()
+
+    container = containers(talk)
+    answer = invoke(url(gateways(container)), "iris", b"x", accept="text/x", on_part=take)
+    assert (second, answer.status, answer.body, answer.error) == ([b"a", b"b"], 200, b"", None)
+    assert answer.headers["x-amzn-sagemaker-content-type"] == "text/x"
+    assert container.seen[0].header("Accept") == "text/x"
+
+
+def test_a_stream_that_breaks_off_says_so(containers, gateways):
+    def talk(wire):
+        wire.read_request()
+        wire.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+
+    parts = []
+    error = invoke(url(gateways(containers(talk))), "iris", b"x", on_part=parts.append).error
+    assert (parts, error.code, error.error_code) == ([b"a"], "ModelStreamError", "StreamBroken")
+
+
+def test_a_stream_that_never_began_is_a_model_error(serve, gateways, say):
+    gateway = gateways(serve(lambda seen: say(b"bad", status=400)))
+    error = invoke(url(gateway), "iris", b"x", on_part=print).error
+    assert (error.code, error.original_status, error.original_message) == ("ModelError", 400, "bad")
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 10**6])
+def test_a_damaged_or_cut_event_stream_is_noticed(pieces):
+    whole = payload_part(b"abc") + payload_part(b"") + exception("ModelStreamError", {"Message": "m"})
+
+    def read(data):
+        reader = Reader()
+        return [m for at in range(0, len(data), pieces) for m in reader.feed(data[at : at + pieces])], reader
+
+    messages, reader = read(whole)
+    assert [message.payload for message in messages] == [b"abc", b"", b'{"Message":"m"}']
+    assert messages[2].headers[":exception-type"] == "ModelStreamError"
+    assert not reader.unfinished
+    assert read(whole[:-1])[1].unfinished
+    for at in (3, 9, 60):
+        damaged = bytearray(whole)
+        damaged[at] ^= 1
+        with pytest.raises(ValueError, match="checksum"):
+            read(bytes(damaged))

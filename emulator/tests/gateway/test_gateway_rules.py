@@ -116,7 +116,8 @@ def test_ping_is_passed_as_it_is(serve, gateways, say, status, body):
         ("POST", "/models"),
         ("POST", "/invocations/"),
         ("PUT", "/endpoints/iris/invocations"),
-        ("POST", "/endpoints/iris/invocations-response-stream"),
+        ("GET", "/endpoints/iris/invocations-response-stream"),
+        ("POST", "/endpoints/iris/openai/v2/models"),
         ("HEAD", "/ping"),
     ],
 )

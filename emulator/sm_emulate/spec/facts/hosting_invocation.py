@@ -168,11 +168,15 @@ AREA = Area(
             "hosting.invocation.openai",
             "Endpoints also answer /openai/v1/chat/completions with a bearer token, handing the answer through.",
             OPENAI_BLOG,
+            level=PARTLY,
+            note="the token is not asked for, not checked and not passed on",
         ),
         unsure(
             "hosting.invocation.openai-path",
             "For OpenAI-compatible calls the container is believed to serve /v1/chat/completions.",
             OPENAI_BLOG,
+            level=EMULATED,
+            note="no other path is known that a setting could choose",
         ),
     ),
 )

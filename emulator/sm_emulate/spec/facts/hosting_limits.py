@@ -63,13 +63,15 @@ AREA = Area(
             "A streamed answer has 8 minutes in all.",
             FAQ,
             MARKETPLACE_LIMITS,
-            planned="streaming",
+            level=EMULATED,
+            setting="stream-timeout",
         ),
         unsure(
             "hosting.limits.first-byte",
             "No limit for a stream's first byte was found.",
             FAQ,
-            planned="streaming",
+            level=EMULATED,
+            setting="stream-first-part",
         ),
         confirmed(
             "hosting.limits.server-defaults",

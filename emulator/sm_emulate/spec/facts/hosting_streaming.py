@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sm_emulate.spec.fact import EMULATED, PARTLY, Area, confirmed
+from sm_emulate.spec.fact import EMULATED, OUTSIDE, PARTLY, Area, confirmed, unsure
 from sm_emulate.spec.facts.sources import (
     BIDI_BLOG,
     DLC,
@@ -21,38 +21,39 @@ AREA = Area(
             "InvokeEndpointWithResponseStream reaches the container as POST /invocations, which answers in chunks.",
             RUNTIME_API,
             HOST,
-            planned="streaming",
+            level=EMULATED,
         ),
         confirmed(
             "hosting.streaming.events",
             "The caller reads an event stream of PayloadPart, ModelStreamError and InternalStreamFailure.",
             RUNTIME_API,
-            planned="streaming",
+            level=EMULATED,
         ),
         confirmed(
             "hosting.streaming.errors",
             "ModelStreamError has the code ModelInvocationTimeExceeded or StreamBroken.",
             RUNTIME_API,
-            planned="streaming",
+            level=EMULATED,
         ),
         confirmed(
             "hosting.streaming.timeout-message",
             "A stream past its time reads `Your model primary did not complete sending the inference response in the allotted time.`",
             thread(SDK, 1119),
-            planned="streaming",
+            level=EMULATED,
         ),
         confirmed(
             "hosting.streaming.boundaries",
             "Parts do not follow the container's lines or chunks.",
             thread("langchain-ai/langchain-aws", 128),
             thread("BerriAI/litellm", 5372),
-            planned="streaming",
+            level=PARTLY,
+            note="a part is what arrived at once: a chunk of the container, or a piece of a long one",
         ),
         confirmed(
             "hosting.streaming.no-target-model",
             "The stream API takes no TargetModel and no EnableExplanations, and cannot open a session.",
             RUNTIME_API,
-            planned="streaming",
+            level=EMULATED,
         ),
         confirmed(
             "hosting.streaming.two-way-label",
@@ -116,8 +117,7 @@ AREA = Area(
             "Later requests with the id go to the same instance.",
             RUNTIME_API,
             guide("stateful-sessions"),
-            level=PARTLY,
-            note="there is one instance",
+            level=EMULATED,
         ),
         confirmed(
             "hosting.streaming.session-closed",
@@ -125,11 +125,18 @@ AREA = Area(
             RUNTIME_API,
             level=EMULATED,
         ),
+        unsure(
+            "hosting.streaming.unknown-session",
+            "A request for a session that is not open reaches a container, which answers it.",
+            guide("stateful-sessions"),
+            level=EMULATED,
+            setting="unknown-session",
+        ),
         confirmed(
             "hosting.streaming.session-bodies",
             "AWS's servers expect requestType NEW_SESSION and CLOSE in the body.",
             PUBLIC_LOG,
-            planned="sessions",
+            level=OUTSIDE,
         ),
     ),
 )

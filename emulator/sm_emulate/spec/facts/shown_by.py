@@ -41,6 +41,10 @@ METRICS = "emulator/tests/test_artifacts_metrics.py"
 CHANNELS = "emulator/tests/test_channels.py"
 S3 = "emulator/tests/test_product_channels.py"
 FAILURE = "emulator/tests/test_artifacts_failure.py"
+STREAMS = "emulator/tests/gateway/test_gateway_streams.py"
+SESSIONS = "emulator/tests/gateway/test_gateway_sessions.py"
+OPENAI = "emulator/tests/gateway/test_gateway_openai.py"
+PRODUCT_STREAMS = "emulator/tests/test_product_streams.py"
 RULES = "emulator/tests/gateway/test_gateway_rules.py"
 PING = "emulator/tests/gateway/test_gateway_ping.py"
 HOSTILE = "emulator/tests/gateway/test_gateway_hostile_containers.py"
@@ -744,12 +748,8 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "hosting.invocation.not-ready": (
         f"{MULTI}::test_a_model_that_takes_long_is_not_ready_and_goes_on_loading",
     ),
-    "hosting.headers.target-model": (
-        f"{MULTI}::test_the_container_sees_the_headers_of_the_invocation",
-    ),
-    "hosting.multi-model.label": (
-        f"{MULTI}::test_an_image_without_the_label_is_refused",
-    ),
+    "hosting.headers.target-model": (f"{MULTI}::test_the_container_sees_the_headers_of_the_invocation",),
+    "hosting.multi-model.label": (f"{MULTI}::test_an_image_without_the_label_is_refused",),
     "hosting.multi-model.prefix": (
         f"{MULTI}::test_models_come_from_an_s3_prefix_and_a_new_object_when_the_old_is_unloaded",
         f"{ENDPOINT_REQUEST}::test_a_multi_model_container_has_the_prefix_of_its_models",
@@ -790,9 +790,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{MULTI}::test_without_a_cache_nothing_of_a_model_stays",
         f"{MULTI}::test_a_full_disk_loses_the_files_of_unused_models",
     ),
-    "hosting.multi-model.order": (
-        f"{SHELF}::test_the_least_recently_used_model_makes_room",
-    ),
+    "hosting.multi-model.order": (f"{SHELF}::test_the_least_recently_used_model_makes_room",),
     "hosting.multi-model.not-ready": (
         f"{MULTI}::test_a_model_that_takes_long_is_not_ready_and_goes_on_loading",
     ),
@@ -1065,7 +1063,45 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "hosting.streaming.new-session": (f"{BOTO3}::test_sessions_come_back",),
     "hosting.streaming.session-closed": (f"{BOTO3}::test_sessions_come_back",),
-    "hosting.streaming.session-pinned": (f"{BOTO3}::test_invoke_endpoint",),
+    "hosting.streaming.session-pinned": (
+        f"{SESSIONS}::test_requests_of_a_session_go_to_the_instance_that_opened_it",
+    ),
+    "hosting.streaming.unknown-session": (
+        f"{SESSIONS}::test_a_closed_session_is_at_home_nowhere",
+        f"{SESSIONS}::test_a_session_that_is_not_open_can_be_refused",
+    ),
+    "hosting.streaming.request": (
+        f"{STREAMS}::test_what_the_container_and_the_caller_see",
+        f"{PRODUCT_STREAMS}::test_boto3_reads_the_stream_of_a_container_as_it_comes",
+    ),
+    "hosting.streaming.events": (
+        f"{STREAMS}::test_each_part_comes_before_the_next_is_made",
+        f"{STREAMS}::test_the_end_of_the_gateway_ends_a_stream_with_a_word",
+    ),
+    "hosting.streaming.errors": (
+        f"{STREAMS}::test_the_error_code_is_in_the_event_though_boto3_drops_it",
+        f"{PRODUCT_STREAMS}::test_a_stream_that_ends_badly_is_told_on_stderr",
+    ),
+    "hosting.limits.first-byte": (f"{STREAMS}::test_errors_before_the_first_byte_are_model_errors",),
+    "hosting.limits.streaming": (
+        f"{STREAMS}::test_a_stream_past_its_time",
+        f"{PRODUCT_STREAMS}::test_a_stream_that_ends_badly_is_told_on_stderr",
+    ),
+    "hosting.streaming.timeout-message": (f"{STREAMS}::test_a_stream_past_its_time",),
+    "hosting.streaming.boundaries": (f"{STREAMS}::test_an_answer_that_is_no_stream_comes_as_one",),
+    "hosting.streaming.no-target-model": (
+        f"{STREAMS}::test_headers_of_the_other_operation_are_stripped",
+        f"{STREAMS}::test_a_stream_cannot_open_a_session",
+    ),
+    "hosting.invocation.openai": (
+        f"{OPENAI}::test_the_container_sees_its_own_path_and_no_token",
+        f"{OPENAI}::test_events_are_flushed_one_by_one",
+        f"{OPENAI}::test_an_error_of_the_container_comes_as_it_is",
+    ),
+    "hosting.invocation.openai-path": (
+        f"{OPENAI}::test_the_container_sees_its_own_path_and_no_token",
+        f"{OPENAI}::test_models_are_listed_with_get_and_a_query",
+    ),
     "hosting.several.endpoint-status": (
         f"{START}::test_a_healthy_container_comes_into_service_and_answers",
         f"{SERVICE}::test_a_container_that_dies_in_service_fails_the_endpoint",
