@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MAX_HEAD_BYTES = 64 * 1024
 """Longest request head, and longest answer head; more is taken for an attack or a fault."""
 
+METRICS_PATH = b"/-/metrics"
+"""The gateway's own numbers; no path of the API or of a container looks like it."""
+
 _SUPPORTED = {
     header.name.lower().encode(): (header, header.name.encode() + b": ") for header in spec.REQUEST_HEADERS
 }
@@ -40,6 +43,7 @@ class Incoming:
         "length",
         "method",
         "misplaced",
+        "own",
         "refused",
         "size",
         "target",
@@ -64,6 +68,7 @@ class Incoming:
         self.complete = False
         self.broken = False
         self.variant: bytes | None = None
+        self.own = False
         self.misplaced: str | None = None
         self.too_long: ErrorAnswer | None = None
         self.refused: ErrorAnswer | None = None
@@ -132,6 +137,9 @@ class Incoming:
         elif self.method == b"POST" and path.startswith(_PREFIX) and path.endswith(_SUFFIX):
             self.container_path = b"/invocations"
             self.endpoint = unquote(path[len(_PREFIX) : -len(_SUFFIX)].decode("latin-1"))
+        elif path == METRICS_PATH and self.method == b"GET":
+            self.own = True
+            return None
         else:
             return refusal(
                 "UnknownOperationException",
