@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -20,13 +19,13 @@ from sm_emulate.gateway import EndpointFront, Gateway, warm_up
 from sm_emulate.lifecycle.endpoint_container import container_host
 from sm_emulate.lifecycle.endpoint_fleet import FleetGround, ServingFleet
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
-from sm_emulate.lifecycle.endpoint_update import new_weights, take
+from sm_emulate.lifecycle.endpoint_update import new_weights, requested, take
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.serving_container import StopAskedError
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
-from sm_emulate.request.endpoint import from_request_file
+from sm_emulate.request.secrets import masked_document
 from sm_emulate.spec import wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
 from sm_emulate.storage.trouble import told
@@ -134,7 +133,7 @@ class Endpoint:
         folder = self.run_folder
         try:
             with told("the endpoint cannot be written down", folder.path):
-                folder.write(folder.request, self.request.as_aws())
+                folder.write(folder.request, masked_document(self.request.as_aws()))
             self._start()
         except StopAskedError:
             pass
@@ -304,8 +303,7 @@ class Endpoint:
         self._enter(EndpointStatus.UPDATING, "Updating the endpoint")
         fleet: ServingFleet | None = None
         try:
-            request = from_request_file(update.request)
-            request = replace(request, instance_chosen=update.instance_chosen)
+            request = requested(update, self.request)
             fleet = self._new_fleet(request)
             fleet.prepare()
             fleet.start()
@@ -323,7 +321,7 @@ class Endpoint:
             self._reroute()
             self._retire(old)
             with suppress(OSError):
-                self.run_folder.write(self.run_folder.request, request.as_aws())
+                self.run_folder.write(self.run_folder.request, masked_document(request.as_aws()))
             self._updated(update)
         if not self._asked.times:
             self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")

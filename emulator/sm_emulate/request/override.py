@@ -1,9 +1,11 @@
-"""A CreateTrainingJob document with what the command line says put over it."""
+"""A document of the API with what the command line says put over it."""
 
 from __future__ import annotations
 
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
+
+from sm_emulate.request.training_rules import DEFAULT_MAX_RUNTIME_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,8 +14,9 @@ if TYPE_CHECKING:
 def override(document: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Give the document with the members of another over it.
 
-    Structures and maps are merged; channels, metric definitions and ranges are replaced by name, a channel that has
-    only its data source in common keeps the rest of what the document says of it; everything else is replaced.
+    Structures and maps are merged; channels, metric definitions, ranges, inputs and outputs are replaced by name, a
+    channel that has only its data source in common keeps the rest of what the document says of it; everything else is
+    replaced.
     """
     merged = deepcopy(dict(document))
     for name, value in over.items():
@@ -35,9 +38,20 @@ def override(document: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, 
     return merged
 
 
+def wait_as_long_as_it_runs(document: dict[str, Any]) -> None:
+    """Give a spot job that names no MaxWaitTimeInSeconds, which the API wants, the time of its run."""
+    stopping = document.setdefault("StoppingCondition", {})
+    if isinstance(stopping, dict):
+        stopping.setdefault(
+            "MaxWaitTimeInSeconds", stopping.setdefault("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME_S)
+        )
+
+
 _NAMED = {
     "InputDataConfig": "ChannelName",
     "MetricDefinitions": "Name",
+    "ProcessingInputs": "InputName",
+    "Outputs": "OutputName",
     "IntegerParameterRanges": "Name",
     "ContinuousParameterRanges": "Name",
     "CategoricalParameterRanges": "Name",

@@ -25,10 +25,11 @@ def problems(document: Document) -> list[Problem]:
     return [
         *_algorithm(document),
         *_resources(document.get("ResourceConfig")),
+        *_warm_pool(document),
         *_stopping(document),
         *_channels(document),
         *_container_paths(document),
-        *_repeated("Tags", [tag["Key"] for tag in document.get("Tags", ())], "tag keys"),
+        *repeated("Tags", [tag["Key"] for tag in document.get("Tags", ())], "tag keys"),
     ]
 
 
@@ -121,9 +122,24 @@ def _resources(config: Document | None) -> Iterator[Problem]:
                 value=shown(count),
                 expected="Member must have value greater than or equal to 1",
             )
-    yield from _repeated(
+    yield from repeated(
         f"{path}.InstanceGroups", [group["InstanceGroupName"] for group in groups], "instance group names"
     )
+
+
+def _warm_pool(document: Document) -> Iterator[Problem]:
+    resources = document.get("ResourceConfig") or {}
+    path = "ResourceConfig.KeepAlivePeriodInSeconds"
+    if not resources.get("KeepAlivePeriodInSeconds"):
+        return
+    if document.get("EnableManagedSpotTraining", False) or resources.get("InstanceGroups"):
+        spot = document.get("EnableManagedSpotTraining", False)
+        yield Problem(
+            path=path,
+            what="warm pools cannot be used with " + ("spot instances" if spot else "heterogeneous clusters"),
+            value=shown(resources["KeepAlivePeriodInSeconds"]),
+            expected=f"no {path}",
+        )
 
 
 def _stopping(document: Document) -> Iterator[Problem]:
@@ -164,7 +180,7 @@ def _stopping(document: Document) -> Iterator[Problem]:
 
 def _channels(document: Document) -> Iterator[Problem]:
     channels: Sequence[Document] = document.get("InputDataConfig", ())
-    yield from _repeated("InputDataConfig", [channel["ChannelName"] for channel in channels], "channel names")
+    yield from repeated("InputDataConfig", [channel["ChannelName"] for channel in channels], "channel names")
     groups = [
         group["InstanceGroupName"] for group in document.get("ResourceConfig", {}).get("InstanceGroups", ())
     ]
@@ -292,7 +308,8 @@ def _container_paths(document: Document) -> Iterator[Problem]:
             )
 
 
-def _repeated(path: str, names: Iterable[str], noun: str) -> Iterator[Problem]:
+def repeated(path: str, names: Iterable[str], noun: str) -> Iterator[Problem]:
+    """Find names that stand in a list twice."""
     seen: set[str] = set()
     for name in names:
         if name in seen:

@@ -38,15 +38,26 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.channels.file-writable",),
     ),
     Setting(
+        name="checkpoint-folder",
+        choices=("private", "shared"),
+        default=lambda _: "private",
+        about=(
+            "What a container sees as its checkpoint directory when S3Uri is a folder of this machine: private is a copy "
+            "of each host's own that is kept like that folder, with SageMaker's sidecar files, as on the platform; shared "
+            "is that folder itself, in every host at once, where nothing is copied."
+        ),
+        facts=("training.outputs.checkpoints",),
+    ),
+    Setting(
         name="config-directory-mode",
         kind=Kind.MODE,
         choices=("0644", "0755"),
         default=lambda profile: profile.config_directory_mode,
         about=(
-            "Mode of /opt/ml/input/config. With 0644 a user other than root cannot enter the directory and so "
+            "Mode of /opt/ml/input/config; /opt/ml/config of a processing job has 0644 unless it is set. With 0644 a user other than root cannot enter the directory and so "
             "cannot read any configuration file, as seen in 2022; with 0755 it can, as seen in 2020."
         ),
-        facts=("training.config.directory-mode",),
+        facts=("training.config.directory-mode", "processing.config-directory-mode"),
     ),
     Setting(
         name="container-hostname",
@@ -152,6 +163,16 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.resources.cpu-memory",),
     ),
     Setting(
+        name="job-run-number",
+        choices=("attempts", "retries"),
+        default=lambda _: "attempts",
+        about=(
+            "What jobRunNumber of init-config.json counts: attempts is every start of the job's instances, also after a "
+            "spot interruption; retries is those by RetryStrategy alone. Only the 1 of a first run was ever seen."
+        ),
+        facts=("training.invocation.job-run-number",),
+    ),
+    Setting(
         name="links-in-artifacts",
         choices=("keep", "follow", "skip"),
         default=lambda _: "keep",
@@ -221,7 +242,7 @@ SETTINGS: tuple[Setting, ...] = (
             "FailureReason of a job that the kernel killed for memory: platform is the ClientError that asks for an "
             "instance type with more memory, exit-code is AlgorithmError with exit code 137. Both are seen."
         ),
-        facts=("training.outputs.reason-out-of-memory",),
+        facts=("training.outputs.reason-out-of-memory", "processing.out-of-memory"),
     ),
     Setting(
         name="output-other-files",
@@ -232,6 +253,16 @@ SETTINGS: tuple[Setting, ...] = (
             "uploaded packs them beside the contents of /opt/ml/output/data."
         ),
         facts=("training.outputs.other-files",),
+    ),
+    Setting(
+        name="profilerconfig",
+        choices=("parameters", "request"),
+        default=lambda _: "parameters",
+        about=(
+            "What profilerconfig.json holds: parameters is ProfilingParameters with ProfilerEnabled, LocalPath and the "
+            "request's own, as the debugger's library reads it; request is ProfilerConfig as it was asked for."
+        ),
+        facts=("training.config.profilerconfig",),
     ),
     Setting(
         name="pipe-after-reading",
@@ -293,6 +324,26 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.resources.shared-memory", "hosting.start.shared-memory"),
     ),
     Setting(
+        name="spot-savings",
+        choices=("0", "50", "60", "70", "80", "90"),
+        default=lambda _: "70",
+        about=(
+            "By how many percent BillableTimeInSeconds of a managed spot job is below TrainingTimeInSeconds. The platform's "
+            "depends on the price of the day; its guide says up to 90."
+        ),
+        facts=("training.lifecycle.spot-billable",),
+    ),
+    Setting(
+        name="spot-signal",
+        choices=("SIGTERM", "none"),
+        default=lambda _: "SIGTERM",
+        about=(
+            "What a program hears of a spot interruption: SIGTERM and then the grace period of a stop, after EC2's notice of "
+            "two minutes; none is SIGKILL without a warning. Nothing is documented."
+        ),
+        facts=("training.lifecycle.spot-signal",),
+    ),
+    Setting(
         name="stop-nonzero-exit",
         choices=("Stopped", "Failed"),
         default=lambda _: "Stopped",
@@ -331,6 +382,57 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.config.upstreamoutputdataconfig",),
     ),
     Setting(
+        name="processing-stop-signal",
+        choices=("SIGINT", "SIGTERM"),
+        default=lambda _: "SIGINT",
+        about=(
+            "The first signal of a stopped processing job; SIGKILL follows. The page about processing containers says "
+            "SIGINT; every page about training says SIGTERM."
+        ),
+        facts=("processing.stop",),
+    ),
+    Setting(
+        name="processing-max-runtime-status",
+        choices=("Stopped", "Failed"),
+        default=lambda _: "Stopped",
+        about=(
+            "Status of a processing job that has run for MaxRuntimeInSeconds. No page says it; a training job ends as "
+            "Stopped, and workflow tools take a Stopped processing job for one that ran out of time."
+        ),
+        facts=("processing.max-runtime",),
+    ),
+    Setting(
+        name="processing-outputs-unless-completed",
+        choices=("uploaded", "left"),
+        default=lambda _: "uploaded",
+        about=(
+            "What becomes of the EndOfJob outputs of a processing job that fails or is stopped: uploaded treats them as "
+            "training treats its artifacts, left keeps them in the run folder. Nothing is published."
+        ),
+        facts=("processing.outputs-unless-completed",),
+    ),
+    Setting(
+        name="processing-unset-members",
+        choices=("null", "empty"),
+        default=lambda _: "null",
+        about=(
+            "What processingjobconfig.json says where the request has no Environment, no ProcessingInputs or no "
+            "ProcessingOutputConfig: null, as it does for the unset members that were seen, or an empty map, list or "
+            "object."
+        ),
+        facts=("processing.jobconfig-unset",),
+    ),
+    Setting(
+        name="processing-pipe-name",
+        choices=("epoch", "plain"),
+        default=lambda _: "epoch",
+        about=(
+            "How the FIFO of a Pipe input is called: epoch is LocalPath_0, LocalPath_1 and so on as in training, plain is "
+            "LocalPath itself at first, then LocalPath_1. Nothing is published."
+        ),
+        facts=("processing.pipe-names",),
+    ),
+    Setting(
         name="transform-newline",
         kind=Kind.CHOICE,
         default=lambda _: "where-missing",
@@ -351,6 +453,15 @@ SETTINGS: tuple[Setting, ...] = (
             "with 500 or above and those that were not answered, or the latter alone. Nothing is published."
         ),
         facts=("batch.retried-statuses",),
+    ),
+    Setting(
+        name="warm-pool-limit",
+        choices=("3600", "21600"),
+        default=lambda _: "21600",
+        about=(
+            "Most seconds of KeepAlivePeriodInSeconds: the guide says 3600, the API model, which checks requests, 21600."
+        ),
+        facts=("training.lifecycle.warm-pool",),
     ),
     Setting(
         name="default-accept",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _MANIFEST_FORM = '[{"prefix": "s3://BUCKET/PREFIX/"}, "NAME", ...]'
 _MANIFEST_BYTES = 256 << 20
 _One = TypeVar("_One")
+_Host = TypeVar("_Host")
 _ASKING = 16
 """Objects of a manifest that are looked up at the same time."""
 
@@ -41,17 +42,12 @@ class ChannelData:
     store: ObjectStore
 
     def path(self, found: StoredObject) -> str:
-        """Where an object lies in the channel's folder: its key without the prefix's directory part.
-
-        So an object of the partial prefix `data/train` keeps its whole name, `train-0.csv`.
+        """Where an object lies in the channel's folder.
 
         Raises:
             RequestError: the key is no path of a file.
         """
-        parts = [part for part in found.uri[len(folder_of(self.prefix)) :].split("/") if part]
-        if not parts or {".", ".."} & set(parts):
-            raise RequestError("the key of an object cannot be a file's name", value=found.uri)
-        return "/".join(parts)
+        return place_below(self.prefix, found)
 
     def manifest(self) -> Iterator[str]:
         """Give the lines of `<channel>-manifest`: the prefix without its bucket, then the URI of every object."""
@@ -97,6 +93,24 @@ def uri_of(source: S3DataSource) -> str:
     return f"file://{path}/" if path.is_dir() else f"file://{path}"
 
 
+def place_below(prefix: str, found: StoredObject) -> str:
+    """Say where an object lies below the folder of its prefix.
+
+    A whole folder's name is no part of it, whether the prefix ends in a slash or not, as files of real jobs show; an
+    object of a partial prefix such as `in/part` keeps its name, `part-0.csv`; one that is named itself has its own.
+
+    Raises:
+        RequestError: the key is no path of a file.
+    """
+    rest = found.uri[len(prefix) :]
+    if not prefix.endswith("/") and not rest.startswith("/"):
+        rest = prefix.rpartition("/")[2] + rest
+    parts = [part for part in rest.split("/") if part]
+    if not parts or {".", ".."} & set(parts):
+        raise RequestError("the key of an object cannot be a file's name", value=found.uri)
+    return "/".join(parts)
+
+
 def folder_of(prefix: str) -> str:
     """Give a prefix without what follows its last slash; of a bucket alone, the bucket's own folder."""
     if is_s3(prefix) and not bucket_and_key(prefix)[1]:
@@ -126,7 +140,7 @@ def is_brought(request: TrainingRequest, channel: Channel, cluster: Cluster) -> 
 
 
 def shard(
-    objects: Sequence[_One], *, host: Host, hosts: Sequence[Host], settings: Settings
+    objects: Sequence[_One], *, host: _Host, hosts: Sequence[_Host], settings: Settings
 ) -> Sequence[_One]:
     """Give one host's part: about 1/n of the objects, whatever their sizes; it may be empty."""
     number, count = hosts.index(host), len(hosts)

@@ -140,13 +140,17 @@ class Job:
             self._over.set()
             if self._job is not None:
                 self._watcher.join()
-            self._engine.close()
             self._hosts.unlock()
             shutil.rmtree(self._home / "training-jobs" / self._name, ignore_errors=True)
 
     def _platform(self) -> api.Platform:
-        # an image is judged, not a size: the same on every machine, and as fast
-        given = {"shm-size": "1g" if self._way.roomy_shm else "64m", "instance-limits": "none"}
+        given = {
+            "shm-size": "1g" if self._way.roomy_shm else "64m",
+            # an image is judged, not a size: the same on every machine, and as fast
+            "instance-limits": "none",
+            # the probe has a folder of its own for each run's checkpoints, and puts the sidecars there itself
+            "checkpoint-folder": "shared",
+        }
         if self._way.open_folders:
             given["config-directory-mode"] = "0755"
         # a check gives nobody's keys to an image that it only judges
@@ -278,8 +282,7 @@ class Job:
         code = next((each.code for each in self._exits.values() if each.code), 0) if self._exits else None
         log = tuple(self._log)
         error = "" if self._exits else (result.failure_reason or "")
-        if code in {1, 126, 127, 255} and len(log) <= _EXEC_LINES and _EXEC_FAILED.search("\n".join(log)):
-            error = "\n".join(log).strip()
+        error = error or start_failure(code, log)
         seconds = 0.0
         if self._began is not None:
             seconds = (self._ended or time.monotonic()) - self._began
@@ -308,3 +311,10 @@ class Job:
             handled=self._handled,
             too_early_s=self._too_early_s,
         )
+
+
+def start_failure(code: int | None, log: tuple[str, ...]) -> str:
+    """Give what an init or a shell said of a program that it could not run; empty if it ran."""
+    said = "\n".join(log)
+    unrun = code in {1, 126, 127, 255} and len(log) <= _EXEC_LINES and _EXEC_FAILED.search(said)
+    return said.strip() if unrun else ""

@@ -20,10 +20,16 @@ HOSTS = "emulator/tests/test_product_train_hosts.py"
 SIZES = "emulator/tests/test_instance_types.py"
 RESULT = "emulator/tests/test_product_train_result.py"
 STOP = "emulator/tests/test_product_train_stop.py"
+AGAIN = "emulator/tests/test_lifecycle_training_again.py"
+MIRROR = "emulator/tests/test_storage_mirror.py"
+SYNCED = "emulator/tests/test_product_train_checkpoints.py"
 PIPE = "emulator/tests/test_product_train_pipe.py"
 CONTENT = "emulator/tests/test_staging_pipe_content.py"
 ARTIFACTS = "emulator/tests/test_product_train_artifacts.py"
 SERVE = "emulator/tests/test_product_serve.py"
+VARIANTS = "emulator/tests/test_product_serve_variants.py"
+UPDATE = "emulator/tests/test_product_update.py"
+ROUTE = "emulator/tests/gateway/test_gateway_routes.py"
 TRANSFORM = "emulator/tests/test_product_transform.py"
 TRANSFORM_REQUEST = "emulator/tests/test_request_transform.py"
 PAYLOADS = "emulator/tests/test_staging_payloads.py"
@@ -40,6 +46,12 @@ PING = "emulator/tests/gateway/test_gateway_ping.py"
 HOSTILE = "emulator/tests/gateway/test_gateway_hostile_containers.py"
 CONNECTIONS = "emulator/tests/gateway/test_gateway_connections.py"
 BOTO3 = "emulator/tests/gateway/test_gateway_boto3.py"
+PROCESS = "emulator/tests/test_product_process.py"
+PROCESS_JOB = "emulator/tests/test_lifecycle_processing.py"
+PROCESS_DATA = "emulator/tests/test_product_process_data.py"
+PROCESS_FILES = "emulator/tests/test_staging_processing.py"
+PROCESS_REQUEST = "emulator/tests/test_request_processing.py"
+EXIT_MESSAGE = "emulator/tests/test_artifacts_exit_message.py"
 
 TUNING = "emulator/tests/test_lifecycle_tuning.py"
 TUNE = "emulator/tests/test_product_tune.py"
@@ -168,7 +180,11 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{JOB_REQUEST}::test_an_image_may_be_named_by_its_digest",
     ),
     "training.invocation.no-secret-key": (f"{JOB_REQUEST}::test_there_is_no_secret_key",),
-    "training.invocation.job-run-number": (f"{CONTAINER}::test_init_config_has_the_agents_form",),
+    "training.invocation.job-run-number": (
+        f"{CONTAINER}::test_init_config_has_the_agents_form",
+        f"{AGAIN}::test_an_interrupted_job_starts_again_with_its_checkpoints_and_nothing_else",
+        f"{AGAIN}::test_without_the_signal_a_program_is_killed_at_once",
+    ),
     "training.invocation.no-port": (
         f"{OUTCOME}::test_a_training_container_opens_no_port_and_may_write_beside_its_input",
     ),
@@ -321,7 +337,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "training.config.checkpointconfig": (
         f"{CONFIG}::test_checkpointconfig_holds_the_local_path_alone",
-        f"{ARTIFACTS}::test_checkpoints_are_kept_where_they_are_and_come_back",
+        f"{ARTIFACTS}::test_checkpoints_of_a_request_in_json_come_back",
     ),
     "training.config.tensorboardoutputconfig": (
         f"{CONFIG}::test_tensorboardoutputconfig",
@@ -428,16 +444,16 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "training.channels.s3-data-types": (
         f"{CHANNELS}::test_a_manifest_file_s_objects_and_no_others",
-        f"{CHANNELS}::test_a_file_s_path_is_its_key_without_the_prefix_s_directory_part",
+        f"{CHANNELS}::test_a_file_s_path_is_its_key_below_the_folder_of_the_prefix",
     ),
     "training.channels.manifest-sharded": (
         f"{CHANNELS}::test_hosts_share_the_objects_and_every_manifest_names_all",
     ),
     "training.channels.sub-paths": (
-        f"{CHANNELS}::test_a_file_s_path_is_its_key_without_the_prefix_s_directory_part",
+        f"{CHANNELS}::test_a_file_s_path_is_its_key_below_the_folder_of_the_prefix",
     ),
     "training.channels.partial-prefix": (
-        f"{CHANNELS}::test_a_file_s_path_is_its_key_without_the_prefix_s_directory_part",
+        f"{CHANNELS}::test_a_file_s_path_is_its_key_below_the_folder_of_the_prefix",
     ),
     "training.channels.more-hosts-than-objects": (
         f"{CHANNELS}::test_with_more_hosts_than_objects_a_channel_is_empty",
@@ -523,7 +539,32 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{ARTIFACTS}::test_artifacts_are_packed_on_failure_too",
         f"{RESULT}::test_statuses_follow_each_other_as_on_the_platform_and_their_times_fit",
     ),
-    "training.outputs.checkpoints": (f"{ARTIFACTS}::test_checkpoints_are_kept_where_they_are_and_come_back",),
+    "training.outputs.checkpoints": (
+        f"{SYNCED}::test_an_interrupted_job_resumes_from_its_checkpoints",
+        f"{SYNCED}::test_hosts_share_one_prefix_and_a_failed_job_keeps_its_checkpoints",
+        f"{SYNCED}::test_checkpoints_go_to_s3_and_come_back",
+    ),
+    "training.outputs.checkpoint-sidecars": (
+        f"{SYNCED}::test_sidecars_are_seen_from_inside_and_the_target_is_like_the_folder_during_the_job",
+        f"{MIRROR}::test_sidecars_stand_beside_a_file_during_its_upload_and_after_it_and_are_not_uploaded",
+    ),
+    "training.outputs.ignored-files": (
+        f"{MIRROR}::test_links_are_never_followed_and_unfinished_files_of_xgboost_left",
+    ),
+    "training.outputs.continuous": (
+        f"{SYNCED}::test_tensors_tensorboard_and_profiler_files_are_uploaded_while_the_job_runs",
+    ),
+    "training.outputs.synced-paths": (
+        f"{SYNCED}::test_tensors_tensorboard_and_profiler_files_are_uploaded_while_the_job_runs",
+    ),
+    "training.config.profilerconfig": (f"{CONFIG}::test_profilerconfig",),
+    "training.channels.manifest-checkpoints": (
+        f"{SYNCED}::test_an_interrupted_job_resumes_from_its_checkpoints",
+    ),
+    "training.environment.warm-pool-cache": (
+        f"{SYNCED}::test_a_warm_pool_is_used_by_the_next_job_that_matches",
+    ),
+    "training.invocation.retry": (f"{AGAIN}::test_an_engine_that_breaks_is_retried",),
     "training.outputs.metrics-folder": (
         f"{TREE}::test_the_directories_of_the_platform_are_there_empty_and_0755",
     ),
@@ -541,7 +582,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "training.outputs.what-persists": (
         f"{TREE}::test_only_the_three_directories_are_mounted_so_that_opt_ml_code_survives",
-        f"{ARTIFACTS}::test_checkpoints_are_kept_where_they_are_and_come_back",
+        f"{SYNCED}::test_an_interrupted_job_resumes_from_its_checkpoints",
     ),
     "training.outputs.checkpoint-path": (
         f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
@@ -576,7 +617,42 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
         f"{JOB_REQUEST}::test_what_is_left_out_has_the_documented_default",
     ),
-    "training.lifecycle.max-wait": (f"{JOB_REQUEST}::test_a_wrong_document_is_refused_in_exact_words",),
+    "training.lifecycle.max-wait": (
+        f"{JOB_REQUEST}::test_a_wrong_document_is_refused_in_exact_words",
+        f"{AGAIN}::test_max_wait_stops_a_job_that_runs",
+    ),
+    "training.lifecycle.spot": (
+        f"{AGAIN}::test_an_interrupted_job_starts_again_with_its_checkpoints_and_nothing_else",
+        f"{AGAIN}::test_a_job_that_waits_for_too_long_ends_as_the_guide_says",
+        f"{SYNCED}::test_max_wait_ends_a_spot_job",
+    ),
+    "training.lifecycle.spot-fresh": (
+        f"{AGAIN}::test_an_interrupted_job_starts_again_with_its_checkpoints_and_nothing_else",
+    ),
+    "training.lifecycle.spot-billable": (f"{AGAIN}::test_a_spot_job_is_billed_less",),
+    "training.lifecycle.spot-signal": (
+        f"{AGAIN}::test_a_program_that_does_not_hear_is_killed_after_the_grace_period",
+        f"{AGAIN}::test_without_the_signal_a_program_is_killed_at_once",
+    ),
+    "training.lifecycle.warm-pool": (f"{AGAIN}::test_the_setting_says_how_long_a_warm_pool_may_wait",),
+    "training.lifecycle.warm-pool-life": (
+        f"{SYNCED}::test_a_warm_pool_is_used_by_the_next_job_that_matches",
+        f"{SYNCED}::test_a_warm_pool_whose_time_is_over_is_swept_by_the_next_job",
+        f"{AGAIN}::test_a_pool_is_left_by_a_job_that_fails_by_its_own_fault_only",
+    ),
+    "training.lifecycle.warm-pool-not-with": (
+        f"{AGAIN}::test_warm_pools_are_not_for_spot_and_mixed_clusters",
+    ),
+    "training.lifecycle.warm-pool-filesystem": (
+        f"{SYNCED}::test_a_warm_pool_is_used_by_the_next_job_that_matches",
+    ),
+    "training.lifecycle.warm-pool-match": (
+        f"{SYNCED}::test_a_warm_pool_is_used_by_the_next_job_that_matches",
+        f"{AGAIN}::test_a_job_that_does_not_match_has_a_pool_of_its_own",
+    ),
+    "training.lifecycle.warm-pool-status": (
+        f"{SYNCED}::test_a_warm_pool_is_used_by_the_next_job_that_matches",
+    ),
     "training.lifecycle.max-pending": (
         f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
     ),
@@ -867,6 +943,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{SERVE}::test_invoke_passes_bytes_headers_and_types_through",
     ),
     "hosting.headers.target-variant": (
+        f"{VARIANTS}::test_two_variants_share_the_traffic_by_weight_and_can_be_asked_by_name",
         f"{RULES}::test_wrong_requests_are_validation_errors",
         f"{BOTO3}::test_invoke_endpoint",
     ),
@@ -916,9 +993,121 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "hosting.streaming.new-session": (f"{BOTO3}::test_sessions_come_back",),
     "hosting.streaming.session-closed": (f"{BOTO3}::test_sessions_come_back",),
     "hosting.streaming.session-pinned": (f"{BOTO3}::test_invoke_endpoint",),
+    "hosting.several.variants": (
+        f"{VARIANTS}::test_two_variants_share_the_traffic_by_weight_and_can_be_asked_by_name",
+        f"{ROUTE}::test_traffic_follows_the_weights",
+    ),
+    "hosting.several.shadow": (
+        f"{VARIANTS}::test_a_shadow_gets_copies_and_its_end_is_no_matter_to_callers",
+        f"{ROUTE}::test_a_shadow_gets_its_percentage",
+        f"{ROUTE}::test_a_shadow_that_hangs_or_is_gone_holds_nobody_up",
+    ),
+    "hosting.several.deployment": (
+        f"{UPDATE}::test_an_update_starts_new_containers_and_switches_without_a_failed_request",
+        f"{UPDATE}::test_an_update_that_does_not_become_healthy_is_rolled_back",
+    ),
+    "hosting.several.routing": (
+        f"{VARIANTS}::test_instances_of_a_variant_all_get_requests",
+        f"{ROUTE}::test_the_least_busy_instance_is_chosen",
+    ),
+    "hosting.stop.log-stream": (
+        f"{VARIANTS}::test_two_variants_share_the_traffic_by_weight_and_can_be_asked_by_name",
+    ),
     "hosting.several.endpoint-status": (
+        f"{UPDATE}::test_an_update_that_does_not_become_healthy_is_rolled_back",
         f"{START}::test_a_healthy_container_comes_into_service_and_answers",
         f"{SERVICE}::test_a_container_that_dies_in_service_fails_the_endpoint",
+    ),
+    "processing.invocation": (
+        f"{PROCESS}::test_the_image_s_own_command_is_left_alone",
+        f"{PROCESS_JOB}::test_the_four_ways_to_start_a_program",
+    ),
+    "processing.entrypoint-arguments": (
+        f"{PROCESS}::test_entrypoint_and_arguments_are_docker_s",
+        f"{PROCESS_JOB}::test_the_four_ways_to_start_a_program",
+    ),
+    "processing.layout": (
+        f"{PROCESS}::test_opt_ml_is_that_of_a_real_job",
+        f"{PROCESS_FILES}::test_the_tree_is_that_of_a_real_job",
+    ),
+    "processing.config-directory-mode": (
+        f"{PROCESS}::test_opt_ml_is_that_of_a_real_job",
+        f"{PROCESS}::test_a_user_who_is_not_root_is_told_why",
+    ),
+    "processing.resourceconfig": (
+        f"{PROCESS_FILES}::test_resourceconfig_of_one_host_has_44_bytes",
+        f"{PROCESS}::test_config_files_name_the_job",
+    ),
+    "processing.jobconfig": (
+        f"{PROCESS_FILES}::test_processingjobconfig_is_what_a_real_job_found",
+        f"{PROCESS}::test_config_files_name_the_job",
+    ),
+    "processing.jobconfig-unset": (f"{PROCESS_FILES}::test_what_a_request_leaves_out_is_null",),
+    "processing.environment": (
+        f"{PROCESS}::test_the_environment_holds_no_job_name",
+        f"{PROCESS_JOB}::test_the_environment_is_the_request_s_the_region_and_no_more",
+    ),
+    "processing.environment-limits": (f"{PROCESS_REQUEST}::test_what_the_api_refuses",),
+    "processing.inputs": (
+        f"{PROCESS_REQUEST}::test_what_the_api_refuses",
+        f"{PROCESS}::test_inputs_lie_where_the_request_says",
+        f"{PROCESS_DATA}::test_objects_are_shared_out_among_hosts",
+        f"{PROCESS_DATA}::test_a_pipe_input_is_unpacked_on_the_way",
+    ),
+    "processing.no-fast-file": (
+        f"{PROCESS_REQUEST}::test_what_the_api_refuses",
+        f"{PROCESS}::test_a_wrong_request_is_refused_before_anything_starts",
+    ),
+    "processing.dataset-definition": (
+        f"{PROCESS_REQUEST}::test_what_the_api_refuses",
+        f"{PROCESS_REQUEST}::test_what_the_program_manages_by_itself_is_taken_as_it_is",
+    ),
+    "processing.outputs": (
+        f"{PROCESS_JOB}::test_exit_0_completes_the_job_with_its_outputs",
+        f"{PROCESS}::test_hosts_find_each_other_and_share_a_prefix",
+        f"{PROCESS_DATA}::test_a_continuous_output_comes_while_the_job_runs",
+    ),
+    "processing.outputs-unless-completed": (
+        f"{PROCESS_JOB}::test_a_program_that_exits_non_zero_fails_the_job_and_its_outputs_are_uploaded",
+        f"{PROCESS_JOB}::test_the_outputs_of_a_failed_job_can_be_left_where_they_are",
+    ),
+    "processing.output-shadow": (
+        f"{PROCESS}::test_opt_ml_is_that_of_a_real_job",
+        f"{PROCESS_FILES}::test_the_tree_is_that_of_a_real_job",
+    ),
+    "processing.feature-store": (
+        f"{PROCESS_REQUEST}::test_what_the_api_refuses",
+        f"{PROCESS_REQUEST}::test_what_the_program_manages_by_itself_is_taken_as_it_is",
+    ),
+    "processing.cluster": (f"{PROCESS_REQUEST}::test_what_the_api_refuses",),
+    "processing.pipe-names": (f"{PROCESS_DATA}::test_a_pipe_input_is_streamed_once_for_each_fifo",),
+    "processing.links": (
+        f"{PROCESS}::test_symlinks_are_left_out_of_an_output",
+        f"{PROCESS_JOB}::test_symlinks_in_an_output_are_not_followed_and_that_is_told",
+    ),
+    "processing.exit": (
+        f"{PROCESS_JOB}::test_exit_0_completes_the_job_with_its_outputs",
+        f"{PROCESS}::test_one_host_that_fails_stops_the_others",
+    ),
+    "processing.failure-reason": (f"{PROCESS}::test_a_program_that_fails_says_so_in_the_exit_message",),
+    "processing.out-of-memory": (f"{PROCESS_JOB}::test_a_program_that_was_killed_for_memory",),
+    "processing.max-runtime": (
+        f"{PROCESS}::test_a_job_that_runs_for_too_long_is_stopped",
+        f"{PROCESS_JOB}::test_a_job_that_runs_for_too_long_is_stopped",
+    ),
+    "processing.failure-file": (f"{PROCESS_JOB}::test_the_failure_file_plays_no_part",),
+    "processing.exit-message": (
+        f"{PROCESS}::test_a_message_that_is_not_utf8_fails_the_job",
+        f"{EXIT_MESSAGE}::test_a_kilobyte_ends_with_a_whole_character",
+    ),
+    "processing.exit-message-hosts": (
+        f"{EXIT_MESSAGE}::test_messages_are_joined_in_the_order_of_hosts_and_then_cut",
+        f"{PROCESS_JOB}::test_messages_of_several_hosts_are_joined_and_then_cut",
+    ),
+    "processing.stop": (
+        f"{PROCESS}::test_ctrl_c_sends_sigint_uploads_and_exits_130",
+        f"{PROCESS}::test_sigterm_first_where_the_setting_says_so",
+        f"{PROCESS}::test_a_program_that_does_not_stop_is_killed_after_the_grace",
     ),
     "training.toolkit.tuning-metric": (
         f"{TUNING}::test_a_container_gets_static_and_searched_hyperparameters_as_strings_and_the_objective",
