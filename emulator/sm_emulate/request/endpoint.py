@@ -11,7 +11,7 @@ from sm_emulate.request.hosted_model import not_emulated
 from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE
 from sm_emulate.request.service_model import OperationModel, load
 from sm_emulate.request.validate import require
-from sm_emulate.request.variant import other_name, variants_of
+from sm_emulate.request.variant import LISTS, other_name, variants_of
 from sm_emulate.request.variant import problems as variant_problems
 from sm_emulate.request.variant_flag import VariantFlags
 
@@ -125,6 +125,8 @@ def from_flags(
     startup_timeout_in_seconds: int | None = None,
     network_isolation: bool = False,
     role_arn: str | None = None,
+    multi_model: bool = False,
+    model_cache_setting: str | None = None,
     base_dir: Path | None = None,
     models: EndpointModels | None = None,
 ) -> EndpointRequest:
@@ -150,6 +152,8 @@ def from_flags(
             environment=environment,
             network_isolation=network_isolation,
             role_arn=role_arn,
+            multi_model=multi_model,
+            model_cache_setting=model_cache_setting,
         )
         documents.append(document)
         variant: dict[str, Any] = {
@@ -268,6 +272,11 @@ def _config_problems(
     if "AsyncInferenceConfig" in document:
         name = "AsyncInferenceConfig"
         return [not_emulated(name, f"{name} is", "an endpoint that answers at once")]
+    if any(_multi_model(each) for each in (documents.create_model, *documents.more_models)):
+        variants = [each for name in LISTS for each in document.get(name, ())]
+        if len(variants) != 1 or variants[0].get("InitialInstanceCount", 1) != 1:
+            subject = "a multi-model container beside other instances is"
+            return [not_emulated("ProductionVariants", subject, "one variant with one instance")]
     found = variant_problems(document, model_names)
     if found:
         return found
@@ -275,3 +284,7 @@ def _config_problems(
     if document["EndpointConfigName"] != wanted:
         return [other_name("EndpointConfigName", document["EndpointConfigName"], wanted)]
     return []
+
+
+def _multi_model(document: Mapping[str, Any]) -> bool:
+    return bool(document.get("PrimaryContainer", {}).get("Mode") == hosted_model.MULTI_MODEL)
