@@ -69,6 +69,7 @@ class Life:
         self.request = replace(
             request,
             endpoint_name=f"{request.endpoint_name}-{conditions.name.replace(' ', '-')}",
+        ).with_first(
             model=replace(
                 request.model.with_folder(conditions.model),
                 enable_network_isolation=conditions.isolated,

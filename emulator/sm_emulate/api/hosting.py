@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sm_emulate.engine.protocol import ContainerSpec, Engine, Image
     from sm_emulate.events import Listener
     from sm_emulate.request.endpoint import EndpointRequest
+    from sm_emulate.request.hosted_model import HostedModel
 
 
 @contextmanager
@@ -41,6 +42,7 @@ def new_endpoint(
     port: int = 0,
     gpus: str = "auto",
     stop_grace_s: float = STOP_GRACE_SECONDS,
+    seed: int | None = None,
     listeners: Sequence[Listener] = (),
     vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
 ) -> Iterator[Endpoint]:
@@ -56,6 +58,7 @@ def new_endpoint(
         port: of the gateway on 127.0.0.1; 0 is the kernel's choice.
         gpus: `auto`, `none`, `all`, a number, or `device=ID[,ID...]`.
         stop_grace_s: seconds between SIGTERM and SIGKILL.
+        seed: of the choice between variants and instances; None for one that nobody can foresee.
         listeners: hear every event, one at a time.
         vary: changes the container before it is made.
 
@@ -64,25 +67,31 @@ def new_endpoint(
         MachineError: this machine cannot run it.
     """
     platform = platform or Platform()
-    check_local(request.model)
-    check_stored(request.model, platform.s3)
+    for variant in request.all_variants:
+        check_local(variant.model)
+        check_stored(variant.model, platform.s3)
     if port:
         check_port(port)
     runs = _runs(home)
     with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.instance_type, engine=used)
-        image = find_image(used, request.model.image, listeners)
-        _check_label(request, image)
+        names = dict.fromkeys(variant.model.image for variant in request.all_variants)
+        images = {name: find_image(used, name, listeners) for name in names}
+        for variant in request.all_variants:
+            _check_label(variant.model, images[variant.model.image])
         with runs.create("endpoints", request.endpoint_name) as run, RunFiles(run) as files:
             endpoint = Endpoint(
                 request,
-                image=image,
+                image=images[request.model.image],
+                images=images,
                 engine=used,
                 run=run,
                 platform=platform,
                 port=port,
                 gpus=wanted,
                 stop_grace_s=stop_grace_s,
+                seed=seed,
+                find_image=lambda name: find_image(used, name),
                 listeners=(files, *listeners),
                 vary=vary,
             )
@@ -106,6 +115,7 @@ def serve(
     port: int = 0,
     gpus: str = "auto",
     stop_grace_s: float = STOP_GRACE_SECONDS,
+    seed: int | None = None,
     listeners: Sequence[Listener] = (),
     vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
 ) -> Iterator[Endpoint]:
@@ -123,6 +133,7 @@ def serve(
             port=port,
             gpus=gpus,
             stop_grace_s=stop_grace_s,
+            seed=seed,
             listeners=listeners,
             vary=vary,
         ) as endpoint,
@@ -190,13 +201,13 @@ def _how_it_ended(description: Mapping[str, Any]) -> str:
     return f"{description.get('EndpointName')}: {description.get('EndpointStatus')}{ended}"
 
 
-def _check_label(request: EndpointRequest, image: Image) -> None:
+def _check_label(model: HostedModel, image: Image) -> None:
     """Refuse what CreateModel refuses: an image for many models that does not say that it can serve them."""
     from sm_emulate.spec.multi_model import LABEL, LABEL_MISSING
 
-    if request.model.multi_model and image.labels.get(LABEL) != "true":
+    if model.multi_model and image.labels.get(LABEL) != "true":
         raise RequestError(
-            LABEL_MISSING.format(image=request.model.image).removesuffix("."),
+            LABEL_MISSING.format(image=model.image).removesuffix("."),
             value=image.labels.get(LABEL),
             expected=f"LABEL {LABEL}=true in its Dockerfile",
             link="https://docs.aws.amazon.com/sagemaker/latest/dg/build-multi-model-build-container.html",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from time import perf_counter, time
 from typing import TYPE_CHECKING
 
-from sm_emulate.gateway import answers, wire
+from sm_emulate.gateway import answers, meters, wire
 from sm_emulate.gateway.admission import Admission, unavailable
 from sm_emulate.gateway.answers import ErrorAnswer
 from sm_emulate.gateway.event_stream import payload_part
 from sm_emulate.gateway.front import Invocation
+from sm_emulate.gateway.shadow import ShadowExchange
 from sm_emulate.spec import invocation as spec
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ class Exchange:
         """Refuse, wait for the body, or go to the container."""
         request = self._request
         long = request.length is None or request.length > self._front.hold_bytes
+        if request.own:
+            request.refused = answers.plain(self._serving.meters.prometheus(), meters.CONTENT_TYPE)
         if request.refused is not None and (request.complete or request.expects or request.broken or long):
             self._give_error(request.refused)
             return
@@ -111,8 +114,9 @@ class Exchange:
             return
         if request.expects and not request.version_10:
             self._client.write(wire.CONTINUE)
-        # a request that waits for its model, or is sent to it again, is held whole
-        if long and not request.chunked and not self._front.multi_model:
+        # a request that is copied for a shadow, waits for its model, or is sent to it again, is held whole
+        whole = self._front.multi_model or self._serving.router.shadow is not None
+        if long and not request.chunked and not whole:
             self.streams_request = True
             self._dispatch()
 
@@ -339,6 +343,10 @@ class Exchange:
         head = target.wording.request_head(request.method, path, request.forward, length)
         body = request.take_body()
         self._payload = [head + body] if len(body) <= _ONE_WRITE else [head, body]
+        if self._serving.router.shadow is not None and request.invokes:
+            shadow = self._serving.router.pick_shadow()
+            if shadow is not None:
+                ShadowExchange(self._serving, shadow, request, self._payload)
         self._ask_with_payload()
 
     def _ask_with_payload(self) -> None:
@@ -490,7 +498,7 @@ class Exchange:
             self._admission.end()
         if self._target is not None:
             self._target.left()
-        if self._serving.listener is not None:
+        if not self._request.own:
             self._report(status, failure)
         self._client.exchange_done(close=self._will_close)
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MAX_HEAD_BYTES = 64 * 1024
 """Longest request head, and longest answer head; more is taken for an attack or a fault."""
 
+METRICS_PATH = b"/-/metrics"
+"""The gateway's own numbers; no path of the API or of a container looks like it."""
+
 
 def _lines(headers: tuple[spec.RequestHeader, ...]) -> dict[bytes, tuple[spec.RequestHeader, bytes]]:
     """Give, for each header that an operation supports, how its line to the container starts."""
@@ -62,6 +65,7 @@ class Incoming:
         "length",
         "method",
         "misplaced",
+        "own",
         "refused",
         "session",
         "size",
@@ -93,6 +97,7 @@ class Incoming:
         self.supported: dict[bytes, tuple[spec.RequestHeader, bytes]] | None = None
         self.session: bytes | None = None
         self.variant: bytes | None = None
+        self.own = False
         self.misplaced: str | None = None
         self.target_model: bytes | None = None
         self.too_long: ErrorAnswer | None = None
@@ -184,6 +189,9 @@ class Incoming:
             self.container_path = b"/v1/" + rest + self.target[len(path) :]
             self.endpoint = unquote(name.decode("latin-1"))
             self.flushes = True
+        elif path == METRICS_PATH and self.method == b"GET":
+            self.own = True
+            return None
         elif front.multi_model and (path == _MODELS or path.startswith(_MODELS + b"/")):
             # the container's own paths, for who tests it by hand; SageMaker keeps them to itself
             self.container_path = self.target

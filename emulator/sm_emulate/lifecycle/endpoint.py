@@ -1,36 +1,31 @@
-"""An endpoint with one container, from its request to its stop."""
+"""An endpoint, from its request to its stop."""
 
 from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sm_emulate.engine.protocol import LABEL_HOST
-from sm_emulate.errors import NotFoundError, SmEmulateError
+from sm_emulate.errors import RequestError, SmEmulateError
 from sm_emulate.events import (
-    ContainerStarted,
     Invoked,
     ModelLoaded,
     ModelUnloaded,
-    Noted,
     StatusChanged,
     now,
 )
-from sm_emulate.gateway import EndpointFront, Fleet, Gateway, VariantFront, warm_up
-from sm_emulate.lifecycle.credentials import credentials_for
-from sm_emulate.lifecycle.endpoint_container import container_host, container_spec
+from sm_emulate.gateway import EndpointFront, Gateway, warm_up
+from sm_emulate.lifecycle.endpoint_container import container_host
+from sm_emulate.lifecycle.endpoint_fleet import FleetGround, ServingFleet
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
-from sm_emulate.lifecycle.instance_limits import limits_of
+from sm_emulate.lifecycle.endpoint_update import new_weights, requested, take
 from sm_emulate.lifecycle.labels import labels_of
-from sm_emulate.lifecycle.model_folder import model_mounts
-from sm_emulate.lifecycle.network import private_network
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
-from sm_emulate.lifecycle.serving_container import ServingContainer, StopAskedError
+from sm_emulate.lifecycle.serving_container import StopAskedError
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
 from sm_emulate.request.secrets import masked_document
 from sm_emulate.spec import wordings
@@ -38,20 +33,20 @@ from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image, Mount
+    from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
     from sm_emulate.gateway import Invocation, Upstream
-    from sm_emulate.lifecycle.credentials import Credentials
-    from sm_emulate.lifecycle.model_files import ModelFiles
-    from sm_emulate.lifecycle.model_shelf import ModelShelf
+    from sm_emulate.lifecycle.endpoint_update import Update
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.storage.run_folder import RunFolder
 
 DRAIN_SECONDS = 60.0
 """How long a stop waits for requests in flight: as long as the model may take for one."""
 FAILED_GRACE_SECONDS = 2.0
+NOTE_SECONDS = 1.0
+"""How old the metrics in run.json may be."""
 _OVER = frozenset({EndpointStatus.FAILED, EndpointStatus.OUT_OF_SERVICE})
 
 
@@ -60,14 +55,17 @@ class Endpoint:
 
     Args:
         request: what to serve, checked.
-        image: the image as the engine knows it.
-        engine: runs the container.
+        image: the first variant's image as the engine knows it.
+        images: those of the others, by the names that the request uses.
+        engine: runs the containers.
         run: a new run folder that this process holds.
         platform: which SageMaker.
         port: of the gateway on 127.0.0.1; 0 is the kernel's choice.
         gpus: the GPUs of the container.
         stop_grace_s: between SIGTERM and SIGKILL.
+        seed: of the gateway's choice between variants and instances.
         listeners: hear what happens.
+        find_image: gives an image by its name, for updates.
         vary: changes the container before it is made; the contract's probes ask this way what would happen if.
     """
 
@@ -76,16 +74,18 @@ class Endpoint:
         request: EndpointRequest,
         *,
         image: Image,
+        images: Mapping[str, Image] | None = None,
         engine: Engine,
         run: RunFolder,
         platform: Platform | None = None,
         port: int = 0,
         gpus: GpuRequest | None = None,
         stop_grace_s: float = STOP_GRACE_SECONDS,
+        seed: int | None = None,
         listeners: Sequence[Listener] = (),
+        find_image: Callable[[str], Image] | None = None,
         vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
     ) -> None:
-        self._vary = vary
         self.request, self.image, self.run_folder = request, image, run
         self.platform = platform or Platform()
         self.created = now()
@@ -93,25 +93,32 @@ class Endpoint:
         self.status = EndpointStatus.CREATING
         self.failure_reason: str | None = None
         self.url = ""
-        self._engine, self._port, self._gpus, self._grace = engine, port, gpus, stop_grace_s
+        self._port, self._grace, self._seed = port, stop_grace_s, seed
         self._publish = Publisher((self._keep, *listeners))
-        self._container = ServingContainer(
-            engine,
-            host=request.variant_name,
-            host_header=container_host(self.platform.settings),
+        self._asked = StopRequest(run, wake=self._wake)
+        self._ground = FleetGround(
+            engine=engine,
+            platform=self.platform,
+            run_folder=run,
+            session=self.session,
+            labels=labels_of(run, self.session),
+            gpus=gpus,
+            publish=self._publish,
             stopping=lambda: self._asked.times,
-            publish=self._heard,
-            multi_model=request.model.multi_model,
+            vary=vary,
         )
-        self._model_files: ModelFiles | None = None
-        self._shelf: ModelShelf | None = None
-        self._credentials: Credentials | None = None
-        self._asked = StopRequest(run, wake=self._container.wake)
-        self._resources = ExitStack()
+        self._images = {request.model.image: image, **(images or {})}
+        self._fleet = ServingFleet(request, images=self._images, ground=self._ground, changed=self._reroute)
         self._gateway: Gateway | None = None
         self._seconds: dict[str, float] = {}
         self._serving: threading.Thread | None = None
         self._trouble: BaseException | None = None
+        self._find_image = find_image
+        self._updating: threading.Thread | None = None
+        self._generation = 0
+        self._last_update: dict[str, object] = {}
+        self._ended: dict[str, int] = {}
+        self._noted, self._next_note = (0, 0), 0.0
 
     # --- from outside ---------------------------------------------------------------------------------
 
@@ -138,16 +145,13 @@ class Endpoint:
         return self.url
 
     def serve(self) -> EndpointResult:
-        """Serve until `stop` is called, another process asks for it, or the container ends."""
-        interval = self.platform.settings.number("ping-interval")
-        next_ping = time.monotonic() + interval
+        """Serve until `stop` is called, another process asks for it, or no container is left."""
         try:
-            while not self._container.over:
-                self._container.hear()
-                if time.monotonic() >= next_ping and not self._container.over:
-                    self._container.ping()
-                    next_ping = time.monotonic() + interval
-            self._container.check()
+            while not self._asked.times and (not self._fleet.lost or self._being_updated):
+                self._fleet.watch()
+                self._note_metrics()
+                self._heed_update()
+            self._fleet.check()
             self._end()
         except BaseException as error:
             self._fail(error)
@@ -156,18 +160,18 @@ class Endpoint:
 
     @property
     def upstream(self) -> Upstream | None:
-        """Where the container itself listens; None before it runs."""
-        return self._container.upstream
+        """Where the first container itself listens; None before it runs."""
+        return self._fleet.instances[0].container.upstream
 
     @property
     def began(self) -> bool:
-        """Whether its container was ever started."""
-        return self._container.began
+        """Whether a container was ever started."""
+        return any(each.container.began for each in self._fleet.instances)
 
     @property
     def container(self) -> str | None:
-        """The engine's id of the container; None when it does not run."""
-        return self._container.id
+        """The engine's id of the first container; None when it does not run."""
+        return self._fleet.instances[0].container.id
 
     def stop(self) -> None:
         """Ask it to stop as DeleteEndpoint does; a second time, kill at once. Signal handlers may call it."""
@@ -183,19 +187,25 @@ class Endpoint:
 
     def result(self) -> EndpointResult:
         """Say how it stands."""
-        ended = self._container.exit
         return EndpointResult(
             request=self.request,
             platform=self.platform,
-            image=self.image,
+            images=self._images,
             run_folder=self.run_folder.path,
             status=self.status,
             failure_reason=self.failure_reason,
             created=self.created,
             changed=now(),
             url=self.url,
-            container_exit_code=None if ended is None else ended.code,
-            models=None if self._shelf is None else self._shelf.counts(),
+            container_exit_codes=self._ended | self._fleet.exit_codes,
+            last_update=self._last_update,
+            instances={
+                each.variant_name: self._fleet.serving(each.variant_name)
+                for each in self.request.all_variants
+            },
+            weights=self._fleet.weights,
+            metrics={} if self._gateway is None else self._gateway.meters.described(),
+            models=None if self._fleet.shelf is None else self._fleet.shelf.counts(),
             seconds=dict(self._seconds),
         )
 
@@ -221,129 +231,26 @@ class Endpoint:
 
     # --- the way to InService -------------------------------------------------------------------------
 
-    @property
-    def _host(self) -> str:
-        return self.request.variant_name
-
     def _start(self) -> None:
         self._enter(EndpointStatus.CREATING, "Creating the endpoint")
         with self._timed("Model"):
-            mounts = self._models() or model_mounts(
-                self.request.model,
-                self.run_folder.opt_ml(self._host),
-                s3=self.platform.s3,
-                publish=self._publish,
-                heed_stop=self._container.heed_stop,
-            )
-        self._container.heed_stop()
+            self._fleet.prepare()
         with self._timed("Container"):
-            spec = self._spec(mounts)
             warming = threading.Thread(target=warm_up, name="gateway warm-up", daemon=True)
             warming.start()
-            self._container.start(spec)
+            self._fleet.start()
         with self._timed("Health"):
-            window = self.request.container_startup_health_check_timeout_in_seconds
-            upstream = self._container.healthy(window)
+            self._fleet.healthy()
         warming.join()
-        self._open(upstream)
+        self._open()
         self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
 
-    def _models(self) -> tuple[Mount, ...] | None:
-        """Make the folder of a multi-model container's models, which come when they are asked for."""
-        if not self.request.model.multi_model:
-            return None
-        from sm_emulate.lifecycle.model_files import ModelFiles
-
-        self._model_files = ModelFiles(
-            self.request.model,
-            self.run_folder.opt_ml(self._host) / "models",
-            s3=self.platform.s3,
-            publish=self._publish,
-        )
-        from sm_emulate.engine.protocol import Mount
-        from sm_emulate.spec.multi_model import DIRECTORY
-
-        return (Mount(source=str(self._model_files.folder), target=DIRECTORY, read_only=True),)
-
-    def _new_shelf(self, upstream: Upstream) -> ModelShelf | None:
-        """Give the shelf of a multi-model container, None for another one."""
-        if self._model_files is None:
-            return None
-        from sm_emulate.lifecycle.model_dialogue import ModelDialogue
-        from sm_emulate.lifecycle.model_shelf import ModelShelf
-
-        settings = self.platform.settings
-        disk = settings["model-disk"]
-        self._shelf = ModelShelf(
-            ModelDialogue(upstream, host_header=container_host(settings)),
-            self._model_files,
-            publish=self._publish,
-            endpoint=self.request.endpoint_name,
-            patience_s=settings.number("model-wait"),
-            disk_bytes=disk if isinstance(disk, int) else 0,
-            keeps=self.request.model.model_cache_setting != "Disabled",
-        )
-        return self._shelf
-
-    def _spec(self, mounts: tuple[Mount, ...]) -> ContainerSpec:
-        """Describe the container, whose end is seen to from now on; its network is made."""
-        labels = labels_of(self.run_folder, self.session) | {LABEL_HOST: self._host}
-        name = f"sm-emulate-{self.session[:12]}"
-        network = None
-        if self.request.model.enable_network_isolation:
-            # not "none": the gateway has to reach the container
-            network = self._resources.enter_context(
-                private_network(self._engine, name, internal=True, labels=labels, publish=self._publish)
-            )
-        credentials = credentials_for(
-            self._engine,
-            image=self.image,
-            platform=self.platform,
-            isolated=self.request.model.enable_network_isolation
-            or self.platform.settings.text("endpoint-aws-variables") == "unset",
-            role_arn=self.request.model.execution_role_arn,
-            publish=self._publish,
-        )
-        if credentials is not None:
-            self._credentials = credentials
-            self._resources.callback(credentials.close)
-        self._resources.callback(self._container.close)
-        kind = self.request.instance_type
-        limits = limits_of(
-            [kind],
-            chosen=self.request.instance_chosen,
-            engine=self._engine,
-            settings=self.platform.settings,
-            publish=self._publish,
-        )[kind]
-        spec = container_spec(
-            self.request.model.environment,
-            image=self.image.id,
-            platform=self.platform,
-            beside={} if credentials is None else credentials.environment(self._host),
-            mounts=mounts,
-            network=network,
-            gpus=self._gpus,
-            limits=limits,
-            labels=labels,
-            name=name,
-            multi_model=self.request.model.multi_model,
-        )
-        return spec if self._vary is None else self._vary(spec)
-
-    def _open(self, upstream: Upstream) -> None:
+    def _open(self) -> None:
         request, platform = self.request, self.platform
         front = EndpointFront(
             endpoint_name=request.endpoint_name,
-            fleet=Fleet(
-                variants=(
-                    VariantFront(
-                        variant_name=request.variant_name,
-                        upstreams=(upstream,),
-                        models=self._new_shelf(upstream),
-                    ),
-                )
-            ),
+            fleet=self._fleet.routes(),
+            seed=self._seed,
             multi_model=request.model.multi_model,
             region=platform.region,
             account=platform.account,
@@ -360,26 +267,113 @@ class Endpoint:
 
     # --- what happens on the way ----------------------------------------------------------------------
 
-    def _heard(self, event: Event) -> None:
-        """Pass on what the container does, from its own thread."""
-        self._publish(event)
-        if not isinstance(event, ContainerStarted):
+    def _note_metrics(self) -> None:
+        """Keep the numbers in run.json fresh, for other processes."""
+        if self._gateway is None or time.monotonic() < self._next_note:
             return
-        if self._credentials is not None:
-            self._credentials.started(event.host, event.container)
-        if self.request.model.enable_network_isolation:
-            self._confine(event.container)
+        self._next_note = time.monotonic() + NOTE_SECONDS
+        serving = sum(self._fleet.serving(each.variant_name) for each in self.request.all_variants)
+        seen = (self._gateway.meters.total(), serving)
+        if seen != self._noted:
+            self._noted = seen
+            self._write_down()
 
-    def _confine(self, container: str) -> None:
-        """Keep an isolated container from the one thing that its network leaves it: this machine."""
-        with suppress(NotFoundError):  # it has ended
-            if not self._engine.confine(container):
-                self._publish(
-                    Noted(
-                        message="an isolated endpoint still reaches services of this machine, through its network's "
-                        "gateway: only root can keep it from that"
-                    )
-                )
+    def _wake(self) -> None:
+        self._fleet.wake()
+
+    @property
+    def _being_updated(self) -> bool:
+        return self._updating is not None and self._updating.is_alive()
+
+    def _heed_update(self) -> None:
+        """Begin the update that was asked for, if one was and none is on its way."""
+        if self._being_updated or (update := take(self.run_folder)) is None:
+            return
+        if update.weights:
+            self._reweigh(update)
+            return
+        self._generation += 1
+        self._updating = threading.Thread(target=self._update, args=(update,), name="updating", daemon=True)
+        self._updating.start()
+
+    def _reweigh(self, update: Update) -> None:
+        try:
+            self._fleet.weights = new_weights(self.request, self._fleet.weights, update.weights)
+        except RequestError as error:
+            self._updated(update, error)
+        else:
+            self._reroute()
+            self._updated(update)
+        self._enter(EndpointStatus.IN_SERVICE, "the variants' weights are as asked for")
+
+    def _update(self, update: Update) -> None:
+        """Start the new fleet beside the old one; have it take over, or go back."""
+        self._enter(EndpointStatus.UPDATING, "Updating the endpoint")
+        fleet: ServingFleet | None = None
+        try:
+            request = requested(update, self.request)
+            fleet = self._new_fleet(request)
+            fleet.prepare()
+            fleet.start()
+            fleet.healthy()
+        except BaseException as error:  # noqa: BLE001  # whatever it is, the old fleet goes on
+            if not isinstance(error, StopAskedError):
+                self._updated(update, error)
+                self._enter(EndpointStatus.ROLLING_BACK, "the update failed; the endpoint goes on as it was")
+            if fleet is not None:
+                with suppress(Exception):
+                    fleet.stop(FAILED_GRACE_SECONDS, hurried=lambda: False)
+                self._ended |= fleet.exit_codes
+        else:
+            old, self._fleet, self.request = self._fleet, fleet, request
+            self._reroute()
+            self._retire(old)
+            with suppress(OSError):
+                self.run_folder.write(self.run_folder.request, masked_document(request.as_aws()))
+            self._updated(update)
+        if not self._asked.times:
+            self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
+
+    def _new_fleet(self, request: EndpointRequest) -> ServingFleet:
+        for name in dict.fromkeys(each.model.image for each in request.all_variants):
+            if self._find_image is not None:
+                self._images[name] = self._find_image(name)
+        return ServingFleet(
+            request,
+            images=dict(self._images),
+            ground=self._ground,
+            generation=self._generation,
+            changed=self._reroute,
+        )
+
+    def _retire(self, old: ServingFleet) -> None:
+        """Let the old fleet finish what it has at hand, and stop it."""
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while self._gateway is not None and self._gateway.retiring and time.monotonic() < deadline:
+            if self._asked.times:
+                break
+            time.sleep(POLL_SECONDS / 4)
+        old.stop(self._grace, hurried=lambda: self._asked.times > 1)
+        self._ended |= old.exit_codes
+
+    def _updated(self, update: Update, error: BaseException | None = None) -> None:
+        """Note how an update ended."""
+        self._last_update = {"Id": update.id, "Status": "Succeeded"}
+        self.failure_reason = None
+        if error is not None:
+            known = isinstance(error, SmEmulateError)
+            self.failure_reason = error.what if isinstance(error, SmEmulateError) else type(error).__name__
+            self._last_update |= {
+                "Status": "RolledBack",
+                "FailureReason": self.failure_reason,
+                "Seen": str(getattr(error, "value", None) or "") if known else str(error),
+                "Evidence": [str(each) for each in getattr(error, "evidence", ())],
+            }
+
+    def _reroute(self) -> None:
+        """Have the gateway send requests to those that take them now."""
+        if self._gateway is not None:
+            self._gateway.set_fleet(self._fleet.routes())
 
     def _invoked(self, seen: Invocation) -> None:
         self._publish(
@@ -393,6 +387,7 @@ class Endpoint:
                 bytes_in=seen.bytes_in,
                 bytes_out=seen.bytes_out,
                 failure=seen.failure or "",
+                variant=seen.variant,
             )
         )
 
@@ -400,24 +395,29 @@ class Endpoint:
 
     def _end(self) -> None:
         """Drain, stop the container, and say so."""
-        self._container.catch_up()
-        ended_by_itself = self._container.exit
-        if ended_by_itself is None:
+        if self._updating is not None:
+            self._updating.join()
+        ended_by_itself = self._fleet.lost and self._fleet.exit_codes
+        if not ended_by_itself:
             self._enter(EndpointStatus.DELETING, "Stopping the endpoint")
         self._shut(self._grace)
-        if ended_by_itself is None:
+        if not ended_by_itself:
             self._enter(EndpointStatus.OUT_OF_SERVICE, "Endpoint stopped")
         else:
-            self.failure_reason = wordings.ping_failed(self._host)
-            self._enter(EndpointStatus.FAILED, f"the container exited with code {ended_by_itself.code}")
+            host, code = list(ended_by_itself.items())[-1]
+            self.failure_reason = wordings.ping_failed(host.partition("/")[0])
+            self._enter(EndpointStatus.FAILED, f"the container exited with code {code}")
 
     def _shut(self, grace_s: float) -> None:
-        """Close the gateway, stop the container (SIGTERM, grace, SIGKILL), and let go of everything."""
-        with self._resources:
-            asked = self._asked.times
+        """Close the gateway, stop the containers (SIGTERM, grace, SIGKILL), and let go of everything."""
+        if self._updating is not None:
+            self._updating.join()
+        asked = self._asked.times
+        try:
             if self._gateway is not None:
                 self._drain(self._gateway, asked)
-            self._container.stop(grace_s, hurried=lambda: asked > 1 or self._hurried(asked))
+        finally:
+            self._fleet.stop(grace_s, hurried=lambda: asked > 1 or self._hurried(asked))
 
     def _hurried(self, asked: int) -> bool:
         """Whether a stop was asked for twice, or again since `asked` times."""
@@ -451,11 +451,12 @@ class Endpoint:
     def _keep(self, event: Event) -> None:
         """Keep run.json true for other processes, and write result.json before anybody hears of the end."""
         if isinstance(event, (StatusChanged, ModelLoaded, ModelUnloaded)):
-            folder = self.run_folder
-            with told("the endpoint's status cannot be written down", folder.path):
-                folder.write(
-                    folder.result if self.status in _OVER else folder.standing, self.result().describe()
-                )
+            self._write_down()
+
+    def _write_down(self) -> None:
+        folder = self.run_folder
+        with told("the endpoint's status cannot be written down", folder.path):
+            folder.write(folder.result if self.status in _OVER else folder.standing, self.result().describe())
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:

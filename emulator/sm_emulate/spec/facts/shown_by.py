@@ -27,6 +27,9 @@ PIPE = "emulator/tests/test_product_train_pipe.py"
 CONTENT = "emulator/tests/test_staging_pipe_content.py"
 ARTIFACTS = "emulator/tests/test_product_train_artifacts.py"
 SERVE = "emulator/tests/test_product_serve.py"
+VARIANTS = "emulator/tests/test_product_serve_variants.py"
+UPDATE = "emulator/tests/test_product_update.py"
+ROUTE = "emulator/tests/gateway/test_gateway_routes.py"
 MULTI = "emulator/tests/test_product_multi_model.py"
 SHELF = "emulator/tests/test_lifecycle_model_shelf.py"
 MODEL_LIST = "emulator/tests/test_gateway_model_list.py"
@@ -1015,6 +1018,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{SERVE}::test_invoke_passes_bytes_headers_and_types_through",
     ),
     "hosting.headers.target-variant": (
+        f"{VARIANTS}::test_two_variants_share_the_traffic_by_weight_and_can_be_asked_by_name",
         f"{RULES}::test_wrong_requests_are_validation_errors",
         f"{BOTO3}::test_invoke_endpoint",
     ),
@@ -1102,7 +1106,34 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{OPENAI}::test_the_container_sees_its_own_path_and_no_token",
         f"{OPENAI}::test_models_are_listed_with_get_and_a_query",
     ),
+    "hosting.start.restarts": (
+        f"{VARIANTS}::test_an_instance_that_dies_is_replaced_while_the_others_serve",
+        f"{VARIANTS}::test_instances_that_die_again_and_again_end_the_endpoint",
+        f"{UPDATE}::test_an_update_starts_new_containers_and_switches_without_a_failed_request",
+    ),
+    "hosting.health.tolerated-failures": (f"{VARIANTS}::test_an_instance_that_fails_its_pings_is_replaced",),
+    "hosting.several.variants": (
+        f"{VARIANTS}::test_two_variants_share_the_traffic_by_weight_and_can_be_asked_by_name",
+        f"{ROUTE}::test_traffic_follows_the_weights",
+    ),
+    "hosting.several.shadow": (
+        f"{VARIANTS}::test_a_shadow_gets_copies_and_its_end_is_no_matter_to_callers",
+        f"{ROUTE}::test_a_shadow_gets_its_percentage",
+        f"{ROUTE}::test_a_shadow_that_hangs_or_is_gone_holds_nobody_up",
+    ),
+    "hosting.several.deployment": (
+        f"{UPDATE}::test_an_update_starts_new_containers_and_switches_without_a_failed_request",
+        f"{UPDATE}::test_an_update_that_does_not_become_healthy_is_rolled_back",
+    ),
+    "hosting.several.routing": (
+        f"{VARIANTS}::test_instances_of_a_variant_all_get_requests",
+        f"{ROUTE}::test_the_least_busy_instance_is_chosen",
+    ),
+    "hosting.stop.log-stream": (
+        f"{VARIANTS}::test_two_variants_share_the_traffic_by_weight_and_can_be_asked_by_name",
+    ),
     "hosting.several.endpoint-status": (
+        f"{UPDATE}::test_an_update_that_does_not_become_healthy_is_rolled_back",
         f"{START}::test_a_healthy_container_comes_into_service_and_answers",
         f"{SERVICE}::test_a_container_that_dies_in_service_fails_the_endpoint",
     ),
