@@ -395,3 +395,7 @@ def test_a_range_given_beside_a_request_takes_the_place_of_its_namesake_only():
         kept,
         {**kept, "Name": "b", "MaxValue": "9"},
     ]
+
+
+def test_no_range_at_all_is_the_only_trouble_that_is_told(refused):
+    assert "enough combinations" not in refused(RANGES, {})
