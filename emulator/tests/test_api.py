@@ -197,6 +197,23 @@ def test_a_plan_of_several_hosts_tells_each(home):
     assert "--network-alias" in second.container.docker_run()
 
 
+def test_a_plan_does_not_ask_s3_whether_it_may_write(home, monkeypatch):
+    asked = []
+
+    class Store:
+        def check_writable(self, uri):
+            asked.append(uri)
+            raise RequestError("there is no such bucket", hint="make it")
+
+    monkeypatch.setattr("sm_emulate.staging.places.store_of", lambda *_: Store())
+    request = api.training_request("img", output_path="s3://not-there/out")
+    assert len(api.plan(request)) == 1
+    assert asked == []
+    with pytest.raises(RequestError, match="there is no such bucket"):
+        api.train(request)
+    assert asked == ["s3://not-there/out"]
+
+
 def test_a_request_without_output_path_follows_the_home_of_its_run(engine, home, tmp_path):
     engine.add_image("img", lambda box: box.path("/opt/ml/model/m", write=True).touch())
     result = api.train(api.training_request("img", job_name="job"), engine=engine, home=tmp_path / "other")

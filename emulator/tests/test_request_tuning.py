@@ -395,3 +395,10 @@ def test_a_range_given_beside_a_request_takes_the_place_of_its_namesake_only():
         kept,
         {**kept, "Name": "b", "MaxValue": "9"},
     ]
+
+
+def test_no_range_at_all_is_the_only_trouble_that_is_told(model, document):
+    document["HyperParameterTuningJobConfig"]["ParameterRanges"] = {}
+    with pytest.raises(RequestError, match="names no hyperparameter") as told:
+        from_aws(document, model=model)
+    assert "enough combinations" not in "\n".join(told.value.lines())

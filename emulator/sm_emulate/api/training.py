@@ -126,7 +126,7 @@ def plan(
 
     runs = _runs(home)
     platform = platform or _platform(home)
-    request = _checked(request, runs, platform)
+    request = _checked(request, runs, platform, writes=False)
     run = runs.folder("training-jobs", request.training_job_name)
     cluster = cluster_of(request.resource_config, mixed=platform.settings.text("host-numbers") == "mixed")
     # the token is another one in each run
@@ -198,7 +198,9 @@ def _runs(home: Path | None) -> Runs:
     return Runs(home.absolute() if home else default_home(os.environ))
 
 
-def _checked(request: TrainingRequest, runs: Runs, platform: Platform) -> TrainingRequest:
+def _checked(
+    request: TrainingRequest, runs: Runs, platform: Platform, *, writes: bool = True
+) -> TrainingRequest:
     """Refuse what cannot be run; a request without an output path of its own goes into its run folder."""
     check_local(request)
     for path in synced_paths(request, platform.settings):
@@ -220,7 +222,9 @@ def _checked(request: TrainingRequest, runs: Runs, platform: Platform) -> Traini
             expected=f"at most {limit}",
             hint="the setting warm-pool-limit decides",
         )
-    check_places(request, s3=platform.s3, file_systems=platform.file_systems, region=platform.region)
+    check_places(
+        request, s3=platform.s3, file_systems=platform.file_systems, region=platform.region, writes=writes
+    )
     name, output = request.training_job_name, request.output_data_config
     anywhere = Runs(default_home(os.environ)).folder("training-jobs", name).path
     if output.local_path != anywhere:

@@ -148,7 +148,9 @@ def _limits(document: Document, config: Document) -> Iterator[Problem]:
     possible = [combinations_of(ranges) for _, ranges in _all_ranges(document)]
     combinations = sum(each for each in possible if each is not None)
     alone = len(list(_each(document))) == 1 and "Autotune" not in document
-    if count is not None and alone and None not in possible:
+    # no range at all is a problem of its own, and the only one to tell of
+    some = any(any(ranges.values()) for _, ranges in _all_ranges(document))
+    if count is not None and alone and some and None not in possible:
         if grid and count != combinations:
             yield Problem(
                 path=f"{path}.MaxNumberOfTrainingJobs",

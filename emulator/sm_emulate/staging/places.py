@@ -21,9 +21,21 @@ if TYPE_CHECKING:
 
 
 def check_places(
-    request: TrainingRequest, *, s3: S3Place, file_systems: Mapping[str, Path], region: str
+    request: TrainingRequest,
+    *,
+    s3: S3Place,
+    file_systems: Mapping[str, Path],
+    region: str,
+    writes: bool = True,
 ) -> None:
     """Look at each channel's place and at the output's, as CreateTrainingJob does.
+
+    Args:
+        request: whose places they are.
+        s3: what `s3://` means.
+        file_systems: the folders that stand for file systems.
+        region: for SageMaker's words.
+        writes: whether S3 is asked for the output's bucket; a plan writes nothing and needs no credentials for it.
 
     Raises:
         RequestError: there is nothing to read, or no bucket to write to; for an empty prefix in SageMaker's words.
@@ -38,7 +50,7 @@ def check_places(
         elif is_s3(source.s3_uri):
             _check_prefix(request, channel, source, s3=s3, region=region)
     output = request.output_data_config.s3_output_path
-    if is_s3(output):
+    if writes and is_s3(output):
         try:
             store_of(output, s3).check_writable(output)
         except SmEmulateError as error:

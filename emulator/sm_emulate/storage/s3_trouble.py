@@ -106,7 +106,7 @@ def _not_reached(failure: Exception, uri: str, s3: S3Place) -> SmEmulateError:
         ),
     ):
         return StorageError(
-            "there are no AWS credentials to read S3 with",
+            "there are no AWS credentials to reach S3 with",
             value=uri,
             hint=_CREDENTIALS,
             evidence=(str(failure),),
