@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sm_emulate.spec.fact import EMULATED, OUTSIDE, Area, confirmed, disputed, unsure
+from sm_emulate.spec.fact import EMULATED, OUTSIDE, PARTLY, Area, confirmed, disputed, unsure
 from sm_emulate.spec.facts.sources import (
     API,
     BATCH,
@@ -120,7 +120,8 @@ AREA = Area(
             "Serverless images have at most 10 GB; others are held by ECR's quotas alone.",
             guide_2023("serverless-endpoints"),
             MARKETPLACE_LIMITS,
-            planned="image checks",
+            level=PARTLY,
+            note="nothing is refused here; SM112 of `validate` finds it",
         ),
         confirmed(
             "hosting.start.image-reference",
@@ -133,7 +134,8 @@ AREA = Area(
             "Containers are started anew by updates, scaling, security patching and the replacement of unhealthy hosts, so a start has to be repeatable. Here an instance is not replaced: its endpoint is Failed.",
             HOST,
             thread("ministryofjustice/analytical-platform", 10195),
-            planned="image checks",
+            level=PARTLY,
+            note="nothing is refused here; SM329 of `validate` finds it",
         ),
         confirmed(
             "hosting.start.core-dumps",
@@ -150,7 +152,8 @@ AREA = Area(
             "Images are amd64, and arm64 for Graviton instances; the wrong one ends with `exec format error`.",
             API,
             guide_2023("realtime-endpoints-graviton"),
-            planned="image checks",
+            level=PARTLY,
+            note="nothing is refused here; SM103 of `validate` finds it",
         ),
         confirmed(
             "hosting.start.startup-timeout",
