@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import MachineError
@@ -17,19 +16,22 @@ if TYPE_CHECKING:
     from sm_emulate.events import Event
 
 
-@dataclass(frozen=True, kw_only=True)
 class HandBack:
-    """Called with a folder, has all of it belong to the calling user. May raise MachineError."""
+    """Called with a folder, has all of it belong to the calling user. May raise MachineError.
 
-    engine: Engine
-    image: Image
-    """It lends its file system to the short-lived container that does it."""
-    labels: Mapping[str, str]
+    Args:
+        engine: runs the short-lived container that does it.
+        image: of that container.
+        labels: likewise.
+    """
+
+    def __init__(self, engine: Engine, image: Image, labels: Mapping[str, str]) -> None:
+        self._engine, self._image, self._labels = engine, image, labels
 
     def __call__(self, folder: Path) -> None:
         from sm_emulate.engine.ownership import hand_back
 
-        hand_back(self.engine, self.image.id, folder, uid=os.getuid(), gid=os.getgid(), labels=self.labels)
+        hand_back(self._engine, self._image.id, folder, uid=os.getuid(), gid=os.getgid(), labels=self._labels)
 
     def or_warn(self, folder: Path, publish: Callable[[Event], None]) -> None:
         """Do it before anything there is read; a failure is told, and nothing else."""

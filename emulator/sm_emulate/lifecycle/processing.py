@@ -223,7 +223,7 @@ class ProcessingJob:
 
     @property
     def _hand_back(self) -> HandBack:
-        return HandBack(engine=self._engine, image=self.image, labels=self._labels)
+        return HandBack(self._engine, self.image, self._labels)
 
     @property
     def _labels(self) -> dict[str, str]:

@@ -281,7 +281,7 @@ class TrainingAttempt:
     @property
     def _hand_back(self) -> HandBack:
         parts = self._parts
-        return HandBack(engine=parts.engine, image=parts.image, labels=parts.labels)
+        return HandBack(parts.engine, parts.image, parts.labels)
 
 
 def engine_broke(error: Exception) -> bool:
