@@ -211,8 +211,12 @@ CONTAINER = {"Image": "image"}
         ),
         (lambda m, c, e: m.update(PrimaryContainer={}), "PrimaryContainer.Image is missing"),
         (
-            lambda m, c, e: m["PrimaryContainer"].update(Mode="MultiModel"),
-            "multi-model endpoints are not emulated",
+            lambda m, c, e: m["PrimaryContainer"].update(MultiModelConfig={"ModelCacheSetting": "Enabled"}),
+            "PrimaryContainer.MultiModelConfig is for multi-model containers",
+        ),
+        (
+            lambda m, c, e: m["PrimaryContainer"].update(Mode="MultiModel", ModelDataUrl="s3://b/m.tar.gz"),
+            "PrimaryContainer.ModelDataUrl is one archive, and the container is for many models",
         ),
         (
             lambda m, c, e: m["PrimaryContainer"].update(ModelDataUrl="s3://b/model.zip"),
@@ -282,3 +286,36 @@ def test_a_model_that_is_not_what_it_should_be(data, what, hint, tmp_path, model
         check_local(from_flags(**FLAGS, model_data=data, base_dir=tmp_path, models=models).model)
     assert raised.value.what == what
     assert raised.value.hint == (hint and hint.format(tmp_path))
+
+
+def test_a_multi_model_container_has_the_prefix_of_its_models(models, tmp_path):
+    request = from_flags(
+        image="img",
+        endpoint_name="e",
+        model_data="s3://b/models/",
+        multi_model=True,
+        model_cache_setting="Disabled",
+        models=models,
+    )
+    container = request.as_aws()["CreateModel"]["PrimaryContainer"]
+    assert container == {
+        "Image": "img",
+        "Mode": "MultiModel",
+        "ModelDataUrl": "s3://b/models/",
+        "MultiModelConfig": {"ModelCacheSetting": "Disabled"},
+    }
+    assert (request.model.multi_model, request.model.model_cache_setting) == (True, "Disabled")
+    here = from_flags(
+        image="img", endpoint_name="e", model_data=str(tmp_path), multi_model=True, models=models
+    )
+    assert (here.model.path, here.model.is_archive) == (tmp_path, False)
+    check_local(here.model)
+
+
+def test_the_models_of_a_multi_model_container_are_in_a_folder(models, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    request = from_flags(
+        image="img", endpoint_name="e", model_data=str(tmp_path / "file"), multi_model=True, models=models
+    )
+    with pytest.raises(RequestError, match="in a folder"):
+        check_local(request.model)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, BinaryIO
 
-    from sm_emulate.engine.protocol import ContainerSpec, Engine
+    from sm_emulate.engine.protocol import ContainerSpec, Engine, Image
     from sm_emulate.events import Listener
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.endpoint import EndpointRequest
@@ -70,6 +70,7 @@ def new_endpoint(
     with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.instance_type, engine=used)
         image = find_image(used, request.model.image, listeners)
+        _check_label(request, image)
         with runs.create("endpoints", request.endpoint_name) as run, RunFiles(run) as files:
             endpoint = Endpoint(
                 request,
@@ -183,12 +184,26 @@ def _how_it_ended(description: Mapping[str, Any]) -> str:
 
 
 def _check_emulated(request: EndpointRequest) -> None:
-    if request.model.model_data is not None and request.model.path is None:
+    model = request.model
+    if model.model_data is not None and model.path is None and not model.multi_model:
         raise RequestError(
             "only models on this machine can be served yet",
             value=request.model.model_data,
             expected="a folder, or a file named *.tar.gz",
             hint="copy it here first",
+        )
+
+
+def _check_label(request: EndpointRequest, image: Image) -> None:
+    """Refuse what CreateModel refuses: an image for many models that does not say that it can serve them."""
+    from sm_emulate.spec.multi_model import LABEL, LABEL_MISSING
+
+    if request.model.multi_model and image.labels.get(LABEL) != "true":
+        raise RequestError(
+            LABEL_MISSING.format(image=request.model.image).removesuffix("."),
+            value=image.labels.get(LABEL),
+            expected=f"LABEL {LABEL}=true in its Dockerfile",
+            link="https://docs.aws.amazon.com/sagemaker/latest/dg/build-multi-model-build-container.html",
         )
 
 

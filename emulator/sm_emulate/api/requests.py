@@ -182,12 +182,15 @@ def endpoint_request(
     variant_name: str = endpoints.DEFAULT_VARIANT_NAME,
     startup_timeout_in_seconds: int | None = None,
     enable_network_isolation: bool = False,
+    multi_model: bool = False,
+    model_cache_setting: str | None = None,
 ) -> EndpointRequest:
     """Give an endpoint, checked against the limits of CreateModel, CreateEndpointConfig and CreateEndpoint.
 
     Args:
         image: as `docker run` takes it.
-        model: a folder, or an archive whose name ends in `.tar.gz`; none by default.
+        model: a folder, or an archive whose name ends in `.tar.gz`; none by default. With `multi_model` the folder, or
+            the `s3://` prefix, of all models' archives.
         endpoint_name: the image's name and the time by default.
         environment: the container's own variables.
         instance_type: decides the vCPUs and the memory that the container gets, and with `gpus="auto"` its GPUs;
@@ -195,6 +198,8 @@ def endpoint_request(
         variant_name: of the production variant.
         startup_timeout_in_seconds: the container's time for its first healthy ping, 60 to 3600; 480 by default.
         enable_network_isolation: no way out of the container.
+        multi_model: one container for many models, each loaded when a request names it first.
+        model_cache_setting: of these: `Enabled` or `Disabled`, which unloads each model after each request.
 
     Raises:
         RequestError: the first thing that is wrong, with the others as evidence.
@@ -208,6 +213,8 @@ def endpoint_request(
         variant_name=variant_name,
         startup_timeout_in_seconds=startup_timeout_in_seconds,
         network_isolation=enable_network_isolation,
+        multi_model=multi_model,
+        model_cache_setting=model_cache_setting,
         models=endpoints.load_models(cache_dir=default_cache(os.environ)),
     )
 

@@ -21,6 +21,7 @@ EXAMPLES = """\b
 Examples:
   sm-emulate invoke --data @payload.csv --content-type text/csv
   sm-emulate invoke my-endpoint --data '{"x": 1}' --content-type application/json
+  sm-emulate invoke my-endpoint --target-model a.tar.gz --data @payload.csv --content-type text/csv
   cat image.png | sm-emulate invoke my-endpoint --data @- --content-type image/png > answer
 \b
 The answer's body goes to stdout, byte for byte; everything else to stderr.
@@ -37,6 +38,7 @@ Exit codes: 0 answered   1 ModelError: the container is at fault   2 refused bef
 @click.option("--accept", metavar="TYPE", help="MIME type that is wanted back.")
 @click.option("--custom-attributes", metavar="TEXT", help="X-Amzn-SageMaker-Custom-Attributes.")
 @click.option("--target-variant", metavar="NAME", help="X-Amzn-SageMaker-Target-Variant.")
+@click.option("--target-model", metavar="KEY", help="X-Amzn-SageMaker-Target-Model, of a multi-model endpoint.")
 @click.option("--inference-id", metavar="ID", help="X-Amzn-SageMaker-Inference-Id.")
 @click.option("-v", "--verbose", is_flag=True, help="Show status and headers of the answer on stderr.")
 @home_option
@@ -47,6 +49,7 @@ def invoke(
     accept: str | None,
     custom_attributes: str | None,
     target_variant: str | None,
+    target_model: str | None,
     inference_id: str | None,
     verbose: bool,
     home: Path | None,
@@ -57,6 +60,7 @@ def invoke(
     headers = {
         "X-Amzn-SageMaker-Custom-Attributes": custom_attributes,
         "X-Amzn-SageMaker-Target-Variant": target_variant,
+        "X-Amzn-SageMaker-Target-Model": target_model,
         "X-Amzn-SageMaker-Inference-Id": inference_id,
     }
     with _payload(data) as body:

@@ -36,6 +36,7 @@ EXAMPLES = """\b
 Examples:
   sm-emulate serve my-image --model model.tar.gz
   sm-emulate serve my-image --model ./model --endpoint-name demo --detach
+  sm-emulate serve my-image --multi-model --model ./models
   sm-emulate invoke demo --data @payload.csv --content-type text/csv
   sm-emulate stop demo
 \b
@@ -47,6 +48,10 @@ The gateway speaks the container's own paths and AWS's, so boto3 works too:
 @click.command(epilog=EXAMPLES)
 @click.argument("image")
 @click.option("--model", metavar="PATH", help="Folder or .tar.gz that the container finds at /opt/ml/model.")
+@click.option("--multi-model", is_flag=True,
+              help="Many models in one container: --model is the folder or s3:// prefix of all.")  # fmt: skip
+@click.option("--model-cache-setting", type=click.Choice(["Enabled", "Disabled"]),
+              help="Of --multi-model: Disabled unloads a model after each request.")  # fmt: skip
 @click.option("--endpoint-name", metavar="NAME", help="Name of the endpoint.  [default: image and time]")
 @click.option(
     "--variant-name", default="AllTraffic", show_default=True, metavar="NAME", help="Production variant."
@@ -96,6 +101,8 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
         variant_name=flags["variant_name"],
         startup_timeout_in_seconds=flags["startup_timeout"],
         network_isolation=flags["enable_network_isolation"],
+        multi_model=flags["multi_model"],
+        model_cache_setting=flags["model_cache_setting"],
         models=load_models(cache_dir=default_cache(os.environ)),
     )
 

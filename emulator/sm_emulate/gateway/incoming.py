@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
+from uuid import uuid4
 
 from sm_emulate.gateway.answers import ErrorAnswer, body_too_long, refusal, unknown_variant
 from sm_emulate.spec import invocation as spec
+from sm_emulate.spec.multi_model import MODELS_PATH, TARGET_MODEL_MISSING
 
 if TYPE_CHECKING:
     from sm_emulate.gateway.front import EndpointFront
@@ -19,6 +21,9 @@ _SUPPORTED = {
     header.name.lower().encode(): (header, header.name.encode() + b": ") for header in spec.REQUEST_HEADERS
 }
 _MISPLACED = {name.lower().encode(): wording for name, wording in spec.NOT_FOR_ONE_MODEL.items()}
+_NOT_MULTI_MODEL = spec.NOT_FOR_ONE_MODEL["X-Amzn-SageMaker-Target-Model"]
+_TARGET_MODEL = b"x-amzn-sagemaker-target-model"
+_MODELS = MODELS_PATH.encode()
 _PREFIX, _, _SUFFIX = (part.encode() for part in spec.RUNTIME_PATH.partition("{endpoint_name}"))
 
 
@@ -43,6 +48,7 @@ class Incoming:
         "refused",
         "size",
         "target",
+        "target_model",
         "too_long",
         "variant",
         "version_10",
@@ -65,6 +71,7 @@ class Incoming:
         self.broken = False
         self.variant: bytes | None = None
         self.misplaced: str | None = None
+        self.target_model: bytes | None = None
         self.too_long: ErrorAnswer | None = None
         self.refused: ErrorAnswer | None = None
         self.body: list[bytes] = []
@@ -85,6 +92,8 @@ class Incoming:
             self.forward.append(line_start + value + b"\r\n")
             if lowered == b"x-amzn-sagemaker-target-variant":
                 self.variant = value
+            elif lowered == _TARGET_MODEL:
+                self.target_model = value
             elif lowered in _MISPLACED:
                 self.misplaced = _MISPLACED[lowered]
         elif lowered == b"content-length":
@@ -132,6 +141,9 @@ class Incoming:
         elif self.method == b"POST" and path.startswith(_PREFIX) and path.endswith(_SUFFIX):
             self.container_path = b"/invocations"
             self.endpoint = unquote(path[len(_PREFIX) : -len(_SUFFIX)].decode("latin-1"))
+        elif front.multi_model and (path == _MODELS or path.startswith(_MODELS + b"/")):
+            # the container's own paths, for who tests it by hand; SageMaker keeps them to itself
+            self.container_path = self.target
         else:
             return refusal(
                 "UnknownOperationException",
@@ -147,6 +159,10 @@ class Incoming:
             return self.too_long
         if self.variant is not None and not router.knows(self.variant):
             return unknown_variant(front, self.variant)
+        if self.target_model is not None and not front.multi_model:
+            return refusal("ValidationError", _NOT_MULTI_MODEL.format(endpoint=front.endpoint_name))
+        if not self.target_model and front.multi_model and self.invokes:
+            return refusal("ValidationError", TARGET_MODEL_MISSING.format(request=uuid4()))
         if self.misplaced is not None:
             return refusal("ValidationError", self.misplaced.format(endpoint=front.endpoint_name))
         if self.length is not None and self.length > front.max_body_bytes:

@@ -14,6 +14,8 @@ from sm_emulate.errors import NotFoundError, SmEmulateError
 from sm_emulate.events import (
     ContainerStarted,
     Invoked,
+    ModelLoaded,
+    ModelUnloaded,
     Noted,
     StatusChanged,
     now,
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from sm_emulate.events import Event, Listener
     from sm_emulate.gateway import Invocation, Upstream
     from sm_emulate.lifecycle.credentials import Credentials
+    from sm_emulate.lifecycle.model_files import ModelFiles
+    from sm_emulate.lifecycle.model_shelf import ModelShelf
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.storage.run_folder import RunFolder
 
@@ -98,7 +102,10 @@ class Endpoint:
             host_header=container_host(self.platform.settings),
             stopping=lambda: self._asked.times,
             publish=self._heard,
+            multi_model=request.model.multi_model,
         )
+        self._model_files: ModelFiles | None = None
+        self._shelf: ModelShelf | None = None
         self._credentials: Credentials | None = None
         self._asked = StopRequest(run, wake=self._container.wake)
         self._resources = ExitStack()
@@ -189,6 +196,7 @@ class Endpoint:
             changed=now(),
             url=self.url,
             container_exit_code=None if ended is None else ended.code,
+            models=None if self._shelf is None else self._shelf.counts(),
             seconds=dict(self._seconds),
         )
 
@@ -221,7 +229,7 @@ class Endpoint:
     def _start(self) -> None:
         self._enter(EndpointStatus.CREATING, "Creating the endpoint")
         with self._timed("Model"):
-            model = model_folder(
+            model = self._models() or model_folder(
                 self.request.model,
                 self.run_folder.opt_ml(self._host) / "model",
                 publish=self._publish,
@@ -239,6 +247,40 @@ class Endpoint:
         warming.join()
         self._open(upstream)
         self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
+
+    def _models(self) -> Path | None:
+        """Make the folder of a multi-model container's models, which come when they are asked for."""
+        if not self.request.model.multi_model:
+            return None
+        from sm_emulate.lifecycle.model_files import ModelFiles
+
+        self._model_files = ModelFiles(
+            self.request.model,
+            self.run_folder.opt_ml(self._host) / "models",
+            s3=self.platform.s3,
+            publish=self._publish,
+        )
+        return self._model_files.folder
+
+    def _new_shelf(self, upstream: Upstream) -> ModelShelf | None:
+        """Give the shelf of a multi-model container, None for another one."""
+        if self._model_files is None:
+            return None
+        from sm_emulate.lifecycle.model_dialogue import ModelDialogue
+        from sm_emulate.lifecycle.model_shelf import ModelShelf
+
+        settings = self.platform.settings
+        disk = settings["model-disk"]
+        self._shelf = ModelShelf(
+            ModelDialogue(upstream, host_header=container_host(settings)),
+            self._model_files,
+            publish=self._publish,
+            endpoint=self.request.endpoint_name,
+            patience_s=settings.number("model-wait"),
+            disk_bytes=disk if isinstance(disk, int) else 0,
+            keeps=self.request.model.model_cache_setting != "Disabled",
+        )
+        return self._shelf
 
     def _spec(self, model: Path | None) -> ContainerSpec:
         """Describe the container, whose end is seen to from now on; its network is made."""
@@ -282,6 +324,7 @@ class Endpoint:
             limits=limits,
             labels=labels,
             name=name,
+            multi_model=self.request.model.multi_model,
         )
         return spec if self._vary is None else self._vary(spec)
 
@@ -289,7 +332,16 @@ class Endpoint:
         request, platform = self.request, self.platform
         front = EndpointFront(
             endpoint_name=request.endpoint_name,
-            fleet=Fleet(variants=(VariantFront(variant_name=request.variant_name, upstreams=(upstream,)),)),
+            fleet=Fleet(
+                variants=(
+                    VariantFront(
+                        variant_name=request.variant_name,
+                        upstreams=(upstream,),
+                        models=self._new_shelf(upstream),
+                    ),
+                )
+            ),
+            multi_model=request.model.multi_model,
             region=platform.region,
             account=platform.account,
             max_body_bytes=platform.settings.number("payload-limit"),
@@ -392,7 +444,7 @@ class Endpoint:
 
     def _keep(self, event: Event) -> None:
         """Keep run.json true for other processes, and write result.json before anybody hears of the end."""
-        if isinstance(event, StatusChanged):
+        if isinstance(event, (StatusChanged, ModelLoaded, ModelUnloaded)):
             folder = self.run_folder
             with told("the endpoint's status cannot be written down", folder.path):
                 folder.write(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sm_emulate.engine.protocol import Image
+    from sm_emulate.lifecycle.model_shelf import ShelfCounts
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.endpoint import EndpointRequest
 
@@ -33,6 +34,8 @@ class EndpointResult:
     """Of the gateway; empty before it is in service."""
     container_exit_code: int | None
     """None while it runs."""
+    models: ShelfCounts | None = None
+    """Of a multi-model endpoint in service."""
     seconds: Mapping[str, float]
     """How long the model, the container and its health took."""
 
@@ -84,5 +87,19 @@ class EndpointResult:
                 if self.container_exit_code is None
                 else {request.variant_name: self.container_exit_code},
                 "Seconds": dict(self.seconds),
-            },
+            }
+            | self._models(),
+        }
+
+    def _models(self) -> dict[str, Any]:
+        if self.models is None:
+            return {}
+        counts = self.models
+        return {
+            "Models": {
+                "Loaded": list(counts.loaded),
+                "Loads": counts.loads,
+                "Unloads": counts.unloads,
+                "Evictions": counts.evictions,
+            }
         }

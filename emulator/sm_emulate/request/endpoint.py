@@ -87,6 +87,8 @@ def from_flags(
     startup_timeout_in_seconds: int | None = None,
     network_isolation: bool = False,
     role_arn: str | None = None,
+    multi_model: bool = False,
+    model_cache_setting: str | None = None,
     base_dir: Path | None = None,
     models: EndpointModels | None = None,
 ) -> EndpointRequest:
@@ -101,6 +103,8 @@ def from_flags(
         environment=environment,
         network_isolation=network_isolation,
         role_arn=role_arn,
+        multi_model=multi_model,
+        model_cache_setting=model_cache_setting,
     )
     variant: dict[str, Any] = {
         "VariantName": variant_name,
