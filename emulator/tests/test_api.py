@@ -267,6 +267,8 @@ def test_the_examples_of_the_documentation_run(engine, model, home, tmp_path, mo
     (tmp_path / "data").mkdir()
     (tmp_path / "in").mkdir()
     (tmp_path / "job.py").touch()
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "a.csv").write_bytes(b"5.1,3.5")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sm_emulate.engine.discover.connect", lambda *_, **__: engine)
     monkeypatch.setattr(engine, "close", lambda: None)
@@ -279,6 +281,7 @@ def test_the_examples_of_the_documentation_run(engine, model, home, tmp_path, mo
     assert "docker run --rm" in printed
     assert "algo-1 loss=0.25" in printed
     assert f"{b'5.1,3.5,1.4,0.2'[::-1]}" in printed
+    assert (tmp_path / "predictions" / "a.csv.out").read_bytes() == b"5.1,3.5"[::-1]
     assert "error: ResourceConfig.InstanceType" in printed
     assert {"iris", "iris-1", "iris-2", "iris-3"} <= {run.name for run in Runs(home).all()}
     monkeypatch.undo()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 
 import pytest
 from product import PYTHON, SHELL, Processed
@@ -287,6 +288,21 @@ def test_network_isolation(product, shell):
     job = product.process(image, "--processing-output", "result", "--enable-network-isolation")
     assert job.output("result")["net"].split() == ["lo"]
     assert job.json["NetworkConfig"] == {"EnableNetworkIsolation": True}
+
+
+def test_isolated_hosts_do_not_reach_this_machine(product, shell):
+    script = """
+gateway=$(hostname -I | cut -d. -f1-3).1
+if timeout 3 bash -c "</dev/tcp/$gateway/$OURS"; then echo reached; else echo shut; fi
+sleep 1
+"""
+    with socket.create_server(("", 0)) as ours:
+        job = product.process(
+            shell(script), "--instance-count", "2", "--enable-network-isolation",
+            "--environment", f"OURS={ours.getsockname()[1]}",
+        )  # fmt: skip
+    logs = [(job.folder / "logs" / f"{host}.log").read_text() for host in ("algo-1", "algo-2")]
+    assert [log.splitlines()[-1] for log in logs] == ["shut", "shut"]
 
 
 def test_ctrl_c_sends_sigint_uploads_and_exits_130(shell, started):

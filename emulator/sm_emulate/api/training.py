@@ -8,31 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sm_emulate.api.engines import engine_for
-from sm_emulate.api.host_plan import HostPlan
 from sm_emulate.api.images import find_image
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError, RequestError
-from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.training import TrainingJob
-from sm_emulate.lifecycle.training_container import container_spec
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.training import check_local
-from sm_emulate.spec.credentials import VARIABLE, credentials_path
 from sm_emulate.spec.training_job import LAYOUT, STOP_GRACE_SECONDS
-from sm_emulate.staging.cluster import cluster_of
-from sm_emulate.staging.config_files import channels_of
 from sm_emulate.staging.places import check_places
 from sm_emulate.staging.synced import synced_paths
-from sm_emulate.staging.tree import staged_tree
 from sm_emulate.storage.place import check_writable
+from sm_emulate.storage.run_folder import WARM_POOLS
 from sm_emulate.storage.runs import Runs, default_home
 from sm_emulate.storage.stores import store_of
-from sm_emulate.storage.warm_pools import FOLDER as WARM_POOLS
-from sm_emulate.storage.warm_pools import WarmPools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sm_emulate.api.host_plan import HostPlan
     from sm_emulate.engine.protocol import ContainerSpec, Engine
     from sm_emulate.events import Listener
     from sm_emulate.lifecycle.interruptions import Interruptions
@@ -88,6 +81,7 @@ def train(
         image = find_image(used, request.algorithm_specification.training_image, listeners)
         if (runs.home / WARM_POOLS).is_dir():
             from sm_emulate.lifecycle.warm_pool import terminate
+            from sm_emulate.storage.warm_pools import WarmPools
 
             terminate(WarmPools(runs.home), used)
         with runs.create("training-jobs", request.training_job_name) as run, RunFiles(run) as files:
@@ -122,7 +116,14 @@ def plan(
     Raises:
         RequestError: something asked for is wrong or not emulated.
     """
+    from sm_emulate.api.host_plan import HostPlan
     from sm_emulate.lifecycle.channel_plan import channel_plans
+    from sm_emulate.lifecycle.instance_limits import limits_of
+    from sm_emulate.lifecycle.training_container import container_spec
+    from sm_emulate.spec.credentials import VARIABLE, credentials_path
+    from sm_emulate.staging.cluster import cluster_of
+    from sm_emulate.staging.config_files import channels_of
+    from sm_emulate.staging.tree import staged_tree
 
     runs = _runs(home)
     platform = platform or _platform(home)

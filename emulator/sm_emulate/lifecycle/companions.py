@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sm_emulate.lifecycle.credentials import credentials_for
 from sm_emulate.staging.channel_data import is_brought
 
 if TYPE_CHECKING:
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
 def companions_of(around: Surroundings) -> Iterator[Companion]:
     """Give the companions of a job; one whose data lies here needs no more than credentials."""
+    from sm_emulate.lifecycle.credentials import credentials_for
+
     request, cluster = around.request, around.cluster
     if any(is_brought(request, channel, cluster) for channel in request.input_data_config):
         from sm_emulate.lifecycle.channels import Channels

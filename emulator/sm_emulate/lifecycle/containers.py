@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 from typing import TYPE_CHECKING
 
+from sm_emulate.errors import StartError
 from sm_emulate.lifecycle.container import Broken, ContainerLife, Ended, NeverStarted, Started
 
 if TYPE_CHECKING:
@@ -67,6 +68,20 @@ class Containers:
     def failed(self) -> bool:
         """Whether one could not be started, or exited non-zero."""
         return bool(self.broken) or any(end.code for end in self.exits.values())
+
+    @property
+    def refused(self) -> str | None:
+        """The engine's words if a program could not be started.
+
+        Raises:
+            SmEmulateError: the engine could not start or follow a container for any other reason.
+        """
+        refused = None
+        for error in self.broken.values():
+            if not isinstance(error, StartError):
+                raise error
+            refused = refused or str(error)
+        return refused
 
     def check(self) -> None:
         """Raise what kept the engine from starting or following one of them, if anything did."""

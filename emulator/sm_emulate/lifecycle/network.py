@@ -35,7 +35,12 @@ def network_of_hosts(
         return "none" if isolated else None
     return resources.enter_context(
         private_network(
-            engine, f"sm-emulate-{session[:12]}", internal=isolated, labels=labels, publish=publish
+            engine,
+            f"sm-emulate-{session[:12]}",
+            internal=isolated,
+            with_host=not isolated,
+            labels=labels,
+            publish=publish,
         )
     )
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sm_emulate.errors import SmEmulateError, StartError
+from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import ContainerStarted, LogLines, StatusChanged, Warned
 from sm_emulate.lifecycle.attempt import Attempt, Stop
 from sm_emulate.lifecycle.companion import Companions, PlatformFailure
-from sm_emulate.lifecycle.hand_back import take_back
+from sm_emulate.lifecycle.hand_back import HandBack
 from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.network import network_of_hosts
@@ -34,7 +33,6 @@ from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
@@ -163,11 +161,10 @@ class ProcessingJob:
             )
             resources.callback(self._attempt.containers.close)
             self._follow(trees, network)
-            folder = self.run_folder.path / "opt-ml"
-            take_back(self._engine, self.image, folder, labels=self._labels, publish=self._publish)
+            self._hand_back.or_warn(self.run_folder.path / "opt-ml", self._publish)
             outcome = outcome_of(
                 exits=self._attempt.containers.exits,
-                refused=self._refused,
+                refused=self._attempt.containers.refused,
                 companions=self._companions.failure,
                 trees=trees,
                 stop=self._attempt.stop,
@@ -186,7 +183,7 @@ class ProcessingJob:
             self.request,
             image=self.image,
             trees=list(trees.values()),
-            refused=self._refused,
+            refused=self._attempt.containers.refused,
             last_words=self._last_words.values(),
         ):
             self._publish(Warned(message=words))
@@ -224,10 +221,9 @@ class ProcessingJob:
             stopping=lambda: self._asked.times > 0,
         )
 
-    def _hand_back(self, folder: Path) -> None:
-        from sm_emulate.engine.ownership import hand_back
-
-        hand_back(self._engine, self.image.id, folder, uid=os.getuid(), gid=os.getgid(), labels=self._labels)
+    @property
+    def _hand_back(self) -> HandBack:
+        return HandBack(self._engine, self.image, self._labels)
 
     @property
     def _labels(self) -> dict[str, str]:
@@ -289,16 +285,6 @@ class ProcessingJob:
             self._companions.started(event.host, event.container)
         elif isinstance(event, LogLines):
             self._last_words[event.host] = event.data[-LAST_WORDS:]
-
-    @property
-    def _refused(self) -> str | None:
-        """The engine's words if a program could not be started."""
-        refused = None
-        for error in self._attempt.containers.broken.values():
-            if not isinstance(error, StartError):
-                raise error
-            refused = refused or str(error)
-        return refused
 
     def _keep(self, event: Event) -> None:
         """Keep run.json true for other processes, and write result.json before anybody hears of the end."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import Warned
 from sm_emulate.lifecycle.companion import Companion, PlatformFailure
+from sm_emulate.lifecycle.uploader import Uploader
 from sm_emulate.spec import wordings
 from sm_emulate.spec.training_job import LAYOUT
 from sm_emulate.staging.synced import CHECKPOINTS, synced_paths
@@ -21,14 +20,6 @@ if TYPE_CHECKING:
 
     from sm_emulate.lifecycle.companion import Surroundings
     from sm_emulate.staging.synced import SyncedPath
-
-PERIOD_SECONDS = 1.0
-"""Between two looks at a folder; one whose look takes long is looked at less often."""
-_SHARE = 50
-"""A folder is looked at for one part in so many of the time."""
-_OWN_SECONDS = 5.0
-"""So often at most a running container's files are handed to the calling user."""
-_LAST_LOOKS = 3
 
 
 def synced_folders(around: Surroundings) -> Iterator[Companion]:
@@ -44,9 +35,10 @@ class SyncedFolder(Companion):
         self._path, self._around = path, around
         store = store_of(path.uri, around.platform.s3)
         self._hosts = {
-            host: _HostFolder(
+            host: Uploader(
                 Mirror(tree.mounted(path.inside), store, path.uri, markers=True, deletes=path.both_ways),
-                around,
+                hand_back=around.hand_back,
+                publish=around.publish,
             )
             for host, tree in around.trees.items()
         }
@@ -101,62 +93,3 @@ class SyncedFolder(Companion):
         """Upload the rest if nobody has asked for it: the job ends in disorder."""
         for each in self._hosts.values():
             each.end()
-
-
-class _HostFolder:
-    """The folder of one host, and the thread that looks at it."""
-
-    def __init__(self, mirror: Mirror, around: Surroundings) -> None:
-        self.mirror, self._around = mirror, around
-        self._over = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._owned_at = 0.0
-        self._told: str | None = None
-        self._ended = False
-
-    def begin(self) -> None:
-        name = f"sync {self.mirror.folder.name}"
-        self._thread = threading.Thread(target=self._live, name=name, daemon=True)
-        self._thread.start()
-
-    def end(self) -> str | None:
-        """Look a last time; give what could not be done."""
-        if self._ended or self._thread is None:
-            return None
-        self._ended = True
-        self._over.set()
-        self._thread.join()
-        for _ in range(_LAST_LOOKS):
-            if self.mirror.look(settled=False):
-                return None
-            self._own(at_once=True)
-        trouble = self.mirror.trouble
-        return "files cannot be read" if trouble is None else trouble.what
-
-    def _live(self) -> None:
-        pause = PERIOD_SECONDS
-        while not self._over.wait(pause):
-            began = time.monotonic()
-            self.mirror.look()
-            self._tell()
-            if self.mirror.closed:
-                self._own()
-            pause = max(PERIOD_SECONDS, _SHARE * (time.monotonic() - began))
-
-    def _own(self, *, at_once: bool = False) -> None:
-        """Have what the container made as root belong to us, who cannot read it otherwise."""
-        if at_once or time.monotonic() - self._owned_at > _OWN_SECONDS:
-            self._owned_at = time.monotonic()
-            try:
-                self._around.hand_back(self.mirror.folder)
-            except SmEmulateError as error:
-                self._warn(error.what)
-
-    def _tell(self) -> None:
-        if self.mirror.trouble is not None:
-            self._warn(f"{self.mirror.trouble.what}; it is tried again")
-
-    def _warn(self, words: str) -> None:
-        if words != self._told:
-            self._told = words
-            self._around.publish(Warned(message=words))

@@ -29,8 +29,8 @@ from sm_emulate.request.training import to_aws
 from sm_emulate.spec import wordings
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS, SecondaryStatus
 from sm_emulate.staging.cluster import cluster_of
+from sm_emulate.storage.run_folder import WARM_POOLS
 from sm_emulate.storage.trouble import told
-from sm_emulate.storage.warm_pools import FOLDER as POOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -229,7 +229,7 @@ class TrainingJob:
     def _warm_pool(self) -> AbstractContextManager[WarmPool | None]:
         """Give the warm pool of the job; a job without, in a home without, does not import any."""
         wanted = self.request.resource_config.keep_alive_period_in_seconds
-        if not wanted and not (self.run_folder.home / POOLS).is_dir():
+        if not wanted and not (self.run_folder.home / WARM_POOLS).is_dir():
             return nullcontext()
         from sm_emulate.lifecycle.warm_pool import warm_pool
 

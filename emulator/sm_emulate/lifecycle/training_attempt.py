@@ -5,16 +5,16 @@ A job that is interrupted or breaks down has several; each begins with a fresh /
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sm_emulate.errors import EngineError, EngineNotFoundError, MachineError, StartError
+from sm_emulate.errors import EngineError, EngineNotFoundError, StartError
 from sm_emulate.events import ContainerExited, ContainerStarted, Warned
 from sm_emulate.lifecycle.attempt import Attempt, Interruption, Stop
 from sm_emulate.lifecycle.companion import Companions, Surroundings
 from sm_emulate.lifecycle.companions import companions_of
+from sm_emulate.lifecycle.hand_back import HandBack
 from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.training_container import container_spec
 from sm_emulate.spec.training_job import LAYOUT
@@ -24,7 +24,6 @@ from sm_emulate.storage.walk import delete_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine, Exit, GpuRequest, Image
     from sm_emulate.events import Event
@@ -125,12 +124,7 @@ class TrainingAttempt:
         Raises:
             SmEmulateError: the engine could not start or follow a container for any other reason.
         """
-        refused = None
-        for error in self.containers.broken.values():
-            if not isinstance(error, StartError):
-                raise error
-            refused = refused or str(error)
-        return refused
+        return self.containers.refused
 
     def wake(self) -> None:
         """Have it look for reasons to stop now. Signal handlers may call it."""
@@ -183,10 +177,7 @@ class TrainingAttempt:
 
     def take_back(self) -> None:
         """Have what containers made as root belong to the calling user, before anything of it is read."""
-        try:
-            self._hand_back(self._parts.run_folder.path / "opt-ml")
-        except MachineError as error:  # what cannot be read will say so when it is
-            self._parts.publish(Warned(message=f"{error.what}; {error.hint}" if error.hint else error.what))
+        self._hand_back.or_warn(self._parts.run_folder.path / "opt-ml", self._parts.publish)
 
     def finish(self) -> None:
         """Have the companions bring the rest home. Raises PlatformFailure where one cannot."""
@@ -287,11 +278,10 @@ class TrainingAttempt:
             hand_back=self._hand_back,
         )
 
-    def _hand_back(self, folder: Path) -> None:
-        from sm_emulate.engine.ownership import hand_back
-
+    @property
+    def _hand_back(self) -> HandBack:
         parts = self._parts
-        hand_back(parts.engine, parts.image.id, folder, uid=os.getuid(), gid=os.getgid(), labels=parts.labels)
+        return HandBack(parts.engine, parts.image, parts.labels)
 
 
 def engine_broke(error: Exception) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sm_emulate.lifecycle.network import private_network
+from sm_emulate.lifecycle.network import network_of_hosts
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -14,11 +14,7 @@ if TYPE_CHECKING:
 
 
 class TrainingNetwork:
-    """Made when it is needed first, one for all lives of the job; then removed, or left in its warm pool.
-
-    A single host needs none: it finds itself as algo-1 in /etc/hosts, and making a network costs more than starting
-    the container.
-    """
+    """Made when it is needed first, one for all lives of the job; then removed, or left in its warm pool."""
 
     def __init__(self, parts: JobParts, resources: ExitStack, pool: WarmPool | None) -> None:
         self._parts, self._resources, self._pool = parts, resources, pool
@@ -28,9 +24,8 @@ class TrainingNetwork:
         """Give it; None is the engine's default network."""
         parts = self._parts
         isolated = parts.request.enable_network_isolation
-        if len(parts.cluster.hosts) == 1:
-            return "none" if isolated else None
-        if self._made is None and self._pool is not None:
+        hosts = len(parts.cluster.hosts)
+        if hosts > 1 and self._made is None and self._pool is not None:
             name = f"sm-emulate-pool-{self._pool.folder.id}"
             made = parts.engine.create_network(
                 name, internal=isolated, labels=self._pool.labels, with_host=not isolated
@@ -38,14 +33,13 @@ class TrainingNetwork:
             self._pool.keep(made)
             self._made = made
         if self._made is None:
-            self._made = self._resources.enter_context(
-                private_network(
-                    parts.engine,
-                    f"sm-emulate-{parts.session[:12]}",
-                    internal=isolated,
-                    with_host=not isolated,
-                    labels=parts.labels,
-                    publish=parts.publish,
-                )
+            self._made = network_of_hosts(
+                self._resources,
+                parts.engine,
+                session=parts.session,
+                hosts=hosts,
+                isolated=isolated,
+                labels=parts.labels,
+                publish=parts.publish,
             )
         return self._made

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from sm_emulate.request.secrets import masked_document
 from sm_emulate.request.training import to_aws
 from sm_emulate.spec.training_job import SecondaryStatus, TrainingJobStatus, job_arn
-from sm_emulate.spec.tuning import TUNING_JOB_TAG, tuning_job_arn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -156,6 +155,10 @@ class TrainingResult:
 
     def _tuning_job(self) -> dict[str, str]:
         """The ARN of the tuning job that launched it, if one did."""
+        if not self.request.tags:
+            return {}
+        from sm_emulate.spec.tuning import TUNING_JOB_TAG, tuning_job_arn
+
         region, account = self.platform.region, self.platform.account
         for tag in self.request.tags:
             if tag.key == TUNING_JOB_TAG:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PERIOD_SECONDS = 1.0
 """Between two looks at the folder; one whose look takes long is looked at less often."""
-_SHARE = 20
+_SHARE = 50
 """It is looked at for one part in so many of the time."""
 _OWN_SECONDS = 5.0
 """So often at most a running container's files are handed to the calling user."""

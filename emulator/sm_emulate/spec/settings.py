@@ -54,8 +54,9 @@ SETTINGS: tuple[Setting, ...] = (
         choices=("0644", "0755"),
         default=lambda profile: profile.config_directory_mode,
         about=(
-            "Mode of /opt/ml/input/config; /opt/ml/config of a processing job has 0644 unless it is set. With 0644 a user other than root cannot enter the directory and so "
-            "cannot read any configuration file, as seen in 2022; with 0755 it can, as seen in 2020."
+            "Mode of /opt/ml/input/config; /opt/ml/config of a processing job has 0644 unless it is set. With 0644 a user "
+            "other than root cannot enter the directory and so cannot read any configuration file, as seen in 2022; with "
+            "0755 it can, as seen in 2020."
         ),
         facts=("training.config.directory-mode", "processing.config-directory-mode"),
     ),

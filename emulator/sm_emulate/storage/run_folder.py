@@ -27,6 +27,8 @@ Kind = Literal[
     "training-jobs", "processing-jobs", "endpoints", "hyper-parameter-tuning-jobs", "transform-jobs"
 ]
 OWNER = "owner"
+WARM_POOLS = "warm-pools"
+"""The folder of all warm pools, beside those of the runs; `storage.warm_pools` knows what is in it."""
 NOUNS: Mapping[str, str] = {
     "training-jobs": "training job",
     "processing-jobs": "processing job",

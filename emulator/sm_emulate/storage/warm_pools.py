@@ -17,14 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sm_emulate.storage.run_folder import OWNER, RunFolder, locked, owning
+from sm_emulate.storage.run_folder import OWNER, WARM_POOLS, RunFolder, locked, owning
 from sm_emulate.storage.trouble import told
 from sm_emulate.storage.walk import delete_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-FOLDER = "warm-pools"
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ class WarmPools:
     """All pools of one home folder."""
 
     def __init__(self, home: Path) -> None:
-        self.home, self._folder = home, home / FOLDER
+        self.home, self._folder = home, home / WARM_POOLS
 
     def all(self) -> list[PoolFolder]:
         """Every pool, also those that are of no more use."""

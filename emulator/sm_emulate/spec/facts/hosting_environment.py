@@ -66,13 +66,14 @@ AREA = Area(
             "SAGEMAKER_BATCH is true in batch transform; the SDK's local mode says True.",
             BATCH,
             sdk("sagemaker-core/src/sagemaker/core/local/entities.py"),
-            planned="batch transform",
+            level=EMULATED,
+            note="true, as the guide says",
         ),
         confirmed(
             "hosting.environment.batch-parameters",
             "SAGEMAKER_MAX_PAYLOAD_IN_MB, SAGEMAKER_BATCH_STRATEGY and SAGEMAKER_MAX_CONCURRENT_TRANSFORMS are set when the request gives them.",
             BATCH,
-            planned="batch transform",
+            level=EMULATED,
         ),
         confirmed(
             "hosting.environment.sdk-variables",

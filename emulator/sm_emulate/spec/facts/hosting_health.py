@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sm_emulate.spec.fact import EMULATED, Area, confirmed, disputed, unsure
+from sm_emulate.spec.fact import EMULATED, PARTLY, Area, confirmed, disputed, unsure
 from sm_emulate.spec.facts.sources import DLC, EXAMPLES, HOST, PUBLIC_LOG, SDK, guide, guide_2023, thread
 
 AREA = Area(
@@ -100,13 +100,14 @@ AREA = Area(
             "A ping that always answers 200 keeps traffic on a broken instance.",
             HOST,
             thread(DLC, 2917),
-            planned="image checks",
+            level=PARTLY,
+            note="nothing is refused here; SM305 of `validate` finds it",
         ),
         unsure(
             "hosting.health.batch-client",
             "Batch transform pings from 169.254.255.130 with Go's client, about every second at the start.",
             thread(EXAMPLES, 2028),
-            planned="batch transform",
+            note="the ping of an endpoint is sent, by the client of endpoints",
         ),
         confirmed(
             "hosting.health.serverless",

@@ -50,7 +50,7 @@ AREA = Area(
             "hosting.limits.batch",
             "Batch bodies have 6 MB by default and at most 100.",
             API,
-            planned="batch transform",
+            level=EMULATED,
         ),
         unsure(
             "hosting.limits.between-containers",

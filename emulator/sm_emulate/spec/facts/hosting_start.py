@@ -120,7 +120,8 @@ AREA = Area(
             "Serverless images have at most 10 GB; others are held by ECR's quotas alone.",
             guide_2023("serverless-endpoints"),
             MARKETPLACE_LIMITS,
-            planned="image checks",
+            level=PARTLY,
+            note="nothing is refused here; SM112 of `validate` finds it",
         ),
         confirmed(
             "hosting.start.image-reference",
@@ -134,8 +135,7 @@ AREA = Area(
             HOST,
             thread("ministryofjustice/analytical-platform", 10195),
             level=PARTLY,
-            setting="replace-instances",
-            note="updates and the replacement of an instance of several start containers anew; a lone container's end is its endpoint's",
+            note="nothing is refused here; SM329 of `validate` finds it",
         ),
         confirmed(
             "hosting.start.core-dumps",
@@ -152,7 +152,8 @@ AREA = Area(
             "Images are amd64, and arm64 for Graviton instances; the wrong one ends with `exec format error`.",
             API,
             guide_2023("realtime-endpoints-graviton"),
-            planned="image checks",
+            level=PARTLY,
+            note="nothing is refused here; SM103 of `validate` finds it",
         ),
         confirmed(
             "hosting.start.startup-timeout",

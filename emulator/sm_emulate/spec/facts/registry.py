@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sm_emulate.spec.fact import OUTSIDE, Area, confirmed, disputed
+from sm_emulate.spec.fact import OUTSIDE, PARTLY, Area, confirmed, disputed
 from sm_emulate.spec.facts.sources import (
     API,
     DLC,
@@ -25,14 +25,16 @@ AREA = Area(
             thread("aws/amazon-sagemaker-feedback", 180),
             thread("mlflow/mlflow", 13834),
             thread("moby/buildkit", 5480),
-            planned=LATER,
+            level=PARTLY,
+            note="nothing is refused here; SM101 of `validate` finds it",
         ),
         confirmed(
             "registry.attestations",
             "Provenance attestations of buildx make such an index.",
             thread("docker/build-push-action", 755),
             thread("mlflow/mlflow", 14699),
-            planned=LATER,
+            level=PARTLY,
+            note="nothing is refused here; SM102 of `validate` finds it",
         ),
         disputed(
             "registry.manifest-list",

@@ -60,6 +60,9 @@ PROCESS_FILES = "emulator/tests/test_staging_processing.py"
 PROCESS_REQUEST = "emulator/tests/test_request_processing.py"
 EXIT_MESSAGE = "emulator/tests/test_artifacts_exit_message.py"
 
+IMAGE_RULES = "contract_tests/tests/test_rules_image.py"
+SERVING_RULES = "contract_tests/tests/test_rules_serving.py"
+
 TUNING = "emulator/tests/test_lifecycle_tuning.py"
 TUNE = "emulator/tests/test_product_tune.py"
 TUNING_REQUEST = "emulator/tests/test_request_tuning.py"
@@ -119,6 +122,22 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "batch.record-counts": (f"{TRANSFORM_OUTPUT}::test_what_cannot_be_joined_or_filtered_is_told",),
     "batch.slow-bodies": (f"{TRANSFORM}::test_a_container_that_dies_gives_no_answer",),
+    "hosting.environment.batch": (f"{TRANSFORM}::test_the_container_sees_a_batch_job",),
+    "hosting.environment.batch-parameters": (f"{TRANSFORM}::test_the_container_sees_a_batch_job",),
+    "hosting.limits.batch": (
+        f"{TRANSFORM}::test_a_record_that_is_too_large_is_an_error_of_the_client",
+        f"{TRANSFORM}::test_the_container_s_wishes_come_before_the_defaults_and_after_the_request",
+        f"{TRANSFORM_REQUEST}::test_what_sagemaker_refuses_is_refused",
+    ),
+    "hosting.start.architecture": (f"{IMAGE_RULES}::test_rule",),
+    "hosting.start.image-size": (
+        f"{IMAGE_RULES}::test_rule",
+        f"{IMAGE_RULES}::test_too_large_is_an_error_for_serverless_endpoints_only",
+    ),
+    "hosting.start.restarts": (f"{SERVING_RULES}::test_a_rule_on_evidence",),
+    "hosting.health.static-200": (f"{SERVING_RULES}::test_a_rule_on_evidence",),
+    "registry.oci-manifest": (f"{IMAGE_RULES}::test_rule",),
+    "registry.attestations": (f"{IMAGE_RULES}::test_rule",),
     "training.invocation.train-replaces-cmd": (
         f"{CONTAINER}::test_train_is_appended_as_the_four_cases_say",
         f"{JOB_SPEC}::test_the_four_ways_to_start_a_program",
