@@ -12,7 +12,7 @@ from sm_contracts.registry import all_probes, all_rules, choose, named
 from sm_contracts.roles import Role
 from sm_contracts.rule import Severity, Status
 from sm_contracts.runner import run
-from sm_contracts.subject import Limits, SamplePayload, Subject, TrainingSample
+from sm_contracts.subject import Limits, ProcessingSample, SamplePayload, Subject, TrainingSample
 from sm_contracts.verdict import HARNESS
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def check(
     *,
     roles: Sequence[Role | str] = (),
     channels: Sequence[str] = (),
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
     hyperparameters: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
     metrics: Sequence[str] = (),
@@ -52,8 +54,10 @@ def check(
         image: a local tag or id, a registry reference, or the path of a `docker save` or OCI archive.
         roles: what it is meant for; found from the image if not given.
         channels: sample training data, as `--channel` takes it: NAME=PATH.
+        inputs: sample data of processing runs, as `--input` takes it: NAME=PATH.
+        outputs: what processing runs are to leave, as `--processing-output` takes it: NAME[,from=LOCAL_PATH].
         hyperparameters: for the training runs.
-        environment: for training and serving containers alike.
+        environment: for all containers alike.
         metrics: metric definitions, NAME=REGEX.
         model: folder or .tar.gz for /opt/ml/model.
         payload: a request body that the image understands; without one, rules about answers are inconclusive.
@@ -94,6 +98,9 @@ def check(
                 hyperparameters=dict(hyperparameters or {}),
                 environment=dict(environment or {}),
                 metrics=tuple(metrics),
+            ),
+            processing=ProcessingSample(
+                inputs=tuple(inputs), outputs=tuple(outputs), environment=dict(environment or {})
             ),
             model=None if model is None else Path(model).absolute(),
             payload=payload,

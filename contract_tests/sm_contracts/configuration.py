@@ -271,6 +271,14 @@ KEYS: Mapping[str, Key] = {
         {"anyOf": [{"enum": _ROLES}, {"type": "array", "items": {"enum": _ROLES}}]},
     ),
     "channel": _key(_channels, 'Sample training data: {train = "data"}; options behind commas.', _PAIRS),
+    "input": _key(
+        _channels, 'Sample data of processing runs: {data = "data"}; options behind commas.', _PAIRS
+    ),
+    "processing-output": _key(
+        _strings(),
+        "Outputs of processing runs: a name, then from=LOCAL_PATH behind a comma.",
+        {"anyOf": [_TEXT, _TEXTS]},
+    ),
     "hyperparameter": _key(_pairs, "Hyperparameters of the training runs.", _PAIRS),
     "environment": _key(_pairs, "Variables of every container.", _PAIRS),
     "metric": _key(_pairs, "Metric definitions: a regex whose group 1 is the number.", _PAIRS),

@@ -123,6 +123,8 @@ def _check(config: pytest.Config) -> dict[str, dict[str, Any]]:
         str(option("--sm-image")),
         roles=[Role(role) for role in option("--sm-role")],
         channels=option("--sm-channel"),
+        inputs=option("--sm-input"),
+        outputs=option("--sm-processing-output"),
         hyperparameters=_pairs(option("--sm-hyperparameter"), "--sm-hyperparameter"),
         environment=_pairs(option("--sm-environment"), "--sm-environment"),
         model=option("--sm-model"),

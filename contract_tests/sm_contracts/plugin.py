@@ -26,6 +26,14 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         {"action": "append", "default": [], "metavar": "NAME=PATH", "help": "Sample training data."},
     ),
     (
+        "--sm-input",
+        {"action": "append", "default": [], "metavar": "NAME=PATH", "help": "Sample data of processing."},
+    ),
+    (
+        "--sm-processing-output",
+        {"action": "append", "default": [], "metavar": "NAME", "help": "What processing is to leave."},
+    ),
+    (
         "--sm-hyperparameter",
         {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "For training."},
     ),

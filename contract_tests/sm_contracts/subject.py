@@ -34,17 +34,29 @@ class TrainingSample:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProcessingSample:
+    """What a processing run is given."""
+
+    inputs: tuple[str, ...] = ()
+    """As `--input` takes them: NAME=PATH[,OPTION=VALUE...]."""
+    outputs: tuple[str, ...] = ()
+    """As `--processing-output` takes them, without a folder: NAME[,from=LOCAL_PATH]."""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """How long probes wait, in seconds; the defaults are SageMaker's own, or shorter where only we would wait."""
 
     startup_timeout_s: float = 480.0
     """For the first healthy ping."""
     train_stop_grace_s: float = 120.0
+    """Of processing, too."""
     serve_stop_grace_s: float = 30.0
     slow_body_s: float = 7.5
     """Over which a request body is sent slowly; most of it is one pause."""
     train_timeout_s: float = 600.0
-    """For one training run on the sample data; a longer one makes its rules inconclusive."""
+    """For one run of training or processing on the sample data; a longer one makes its rules inconclusive."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +71,7 @@ class Subject:
     archive: Path | None = None
     """The archive that the image was loaded from; None if it was not."""
     training: TrainingSample = field(default_factory=TrainingSample)
+    processing: ProcessingSample = field(default_factory=ProcessingSample)
     model: Path | None = None
     """Folder or .tar.gz for /opt/ml/model; None if no model data was given."""
     payload: SamplePayload | None = None

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from product import Images, Product
 from s3_scene import bucket, s3_server, wire  # noqa: F401  # fixtures
-from scenes import Endpoints, Heard, Jobs, Model
+from scenes import Endpoints, Heard, Jobs, Model, ProcessingJobs
 
 from sm_emulate.engine.discover import connect
 from sm_emulate.engine.memory import MemoryEngine
@@ -207,6 +207,11 @@ def engine():
 @pytest.fixture
 def jobs(engine, home, heard):
     return Jobs(engine, home, heard)
+
+
+@pytest.fixture
+def processing(engine, home, heard):
+    return ProcessingJobs(engine, home, heard)
 
 
 @pytest.fixture

@@ -100,6 +100,36 @@ class Job(Ran):
         return json.loads(self.model[name])
 
 
+@dataclass(frozen=True)
+class Processed(Ran):
+    """A processing job that is over; its JSON is the answer of DescribeProcessingJob."""
+
+    @property
+    def folder(self):
+        return Path(self.json["Emulator"]["RunFolder"])
+
+    @property
+    def status(self):
+        return self.json["ProcessingJobStatus"]
+
+    @property
+    def reason(self):
+        return self.json.get("FailureReason")
+
+    @property
+    def codes(self):
+        return self.json["Emulator"]["ContainerExitCodes"]
+
+    def output(self, name):
+        """Text of every file that an output left, by name; None where it left no folder at all."""
+        folder = Path(unquote(urlsplit(self.json["Emulator"]["Outputs"][name]).path))
+        if not folder.exists():
+            return None
+        return {
+            str(each.relative_to(folder)): each.read_text() for each in folder.rglob("*") if each.is_file()
+        }
+
+
 def python_for(become, folder):
     """A Python that another user may run, and folders with all our packages: theirs, or copies in `folder`."""
     packages = [Path(sm_emulate.__file__).parents[1], Path(sysconfig.get_paths()["platlib"])]
@@ -307,6 +337,12 @@ class Product:
     def train(self, *words, code=0, **more):
         """Run a job with `--output json`; a job name is given unless the words have a request or a name."""
         job = self.run("train", *words, "--output", "json", kind=Job, **more)
+        assert job.code == code, str(job)
+        return job
+
+    def process(self, *words, code=0, **more):
+        """Run a processing job with `--output json`."""
+        job = self.run("process", *words, "--output", "json", kind=Processed, **more)
         assert job.code == code, str(job)
         return job
 

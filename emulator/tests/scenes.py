@@ -1,4 +1,4 @@
-"""Jobs and endpoints on the in-memory engine, and the programs that they run."""
+"""Jobs of both kinds and endpoints on the in-memory engine, and the programs that they run."""
 
 from __future__ import annotations
 
@@ -76,6 +76,35 @@ class Jobs:
 
     def described(self, name="job"):
         return self.folder(name).read(self.folder(name).result)
+
+
+@dataclass
+class ProcessingJobs:
+    """Runs processing jobs on the in-memory engine."""
+
+    engine: object
+    home: Path
+    heard: Heard
+    job: object = None
+
+    def run(self, program, *, settings=None, stop_grace_s=120, **more):
+        """Run a job whose program is a Python function; `more` goes to `processing_request`."""
+        self.engine.add_image("img:1", program)
+        more.setdefault("entrypoint", ["run"])
+        return api.process(
+            api.processing_request("img:1", **{"job_name": "job", **more}),
+            engine=self.engine,
+            platform=api.platform(settings=settings),
+            stop_grace_s=stop_grace_s,
+            listeners=(self.heard,),
+            ready=lambda job: setattr(self, "job", job),
+        )
+
+    def stop(self):
+        self.job.stop()
+
+    def folder(self, name="job"):
+        return Runs(self.home).folder("processing-jobs", name)
 
 
 class Model:

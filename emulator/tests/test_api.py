@@ -253,6 +253,8 @@ def test_the_examples_of_the_documentation_run(engine, model, home, tmp_path, mo
 
     engine.add_image("my-image", image)
     (tmp_path / "data").mkdir()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "job.py").touch()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sm_emulate.engine.discover.connect", lambda *_, **__: engine)
     monkeypatch.setattr(engine, "close", lambda: None)

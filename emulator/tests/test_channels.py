@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from dataclasses import replace
 
 import pytest
@@ -329,6 +330,36 @@ def test_where_nothing_can_be_mounted_fast_file_is_downloaded_and_that_is_said(j
     ]
 
 
+def test_a_mount_that_fails_is_told_and_the_channel_downloaded(jobs, bucket, monkeypatch):
+    bucket.put("in/a")
+    monkeypatch.setattr("sm_emulate.storage.s3_mount.why_not", lambda: None)
+    monkeypatch.setattr("sm_emulate.storage.rclone.found_rclone", lambda: "/bin/false")
+    finds = Finds("train")
+    jobs.run(
+        finds,
+        platform=replace(api.platform(), s3=bucket.place),
+        channels={"train": api.channel(bucket.uri("in/"), mode="FastFile")},
+    )
+    assert finds.trees["train"]["algo-1"] == {"a": "in/a"}
+    (note,) = jobs.heard.of(Noted)
+    assert note.message == "channel train is downloaded before the start, since false could not be started"
+
+
+def test_the_cache_may_be_removed_while_the_container_runs(jobs, bucket, cache, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache / "removed"))
+    bucket.put("in/a")
+    got = []
+
+    def program(box):
+        object_cache(os.environ).remove()
+        got.append(box.path(f"{DATA}/train/a").read_text())
+
+    jobs.run(
+        program, platform=replace(api.platform(), s3=bucket.place), channels={"train": bucket.uri("in/")}
+    )
+    assert got == ["in/a"]
+
+
 def test_what_was_fetched_once_is_not_fetched_again(jobs, bucket, wire, cache):
     content = os.urandom(3 << 20)
     bucket.put_bytes("in/a", content)
@@ -386,6 +417,31 @@ def test_a_large_object_comes_in_parts_and_those_that_have_come_are_kept(bucket,
     assert cache.path(store, found).read_bytes() == content
     assert first >= 4 << 20
     assert wire.served - before < len(content) - (1 << 20), "whole parts were not fetched again"
+
+
+def test_two_runs_that_want_the_same_large_object_fetch_it_once(bucket, wire, tmp_path, monkeypatch):
+    monkeypatch.setattr("sm_emulate.storage.object_cache.LARGE", 1 << 20)
+    monkeypatch.setattr("sm_emulate.storage.object_cache.PART", 1 << 20)
+    from sm_emulate.storage.s3_store import S3Store
+
+    content = os.urandom(8 << 20)
+    bucket.put_bytes("large", content)
+    place = replace(bucket.place, endpoint_url=wire.url)
+    (found,) = S3Store(place).objects(bucket.uri("large"))
+    (tmp_path / "cache").mkdir()
+
+    def run():
+        ObjectCache(tmp_path / "cache").fetch(
+            S3Store(place), [found], tell=lambda _: None, stopping=lambda: False
+        )
+
+    runs = [threading.Thread(target=run) for _ in range(2)]
+    for each in runs:
+        each.start()
+    for each in runs:
+        each.join()
+    assert ObjectCache(tmp_path / "cache").path(S3Store(place), found).read_bytes() == content
+    assert wire.served < len(content) * 1.5
 
 
 def test_a_stop_while_downloading_is_obeyed(jobs, bucket):

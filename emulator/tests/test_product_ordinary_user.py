@@ -128,6 +128,18 @@ def test_what_cannot_be_removed_is_named_and_keeps_nothing_else(product, images,
         shutil.rmtree(product.home)
 
 
+@pytest.mark.parametrize("mode", ["File", "FastFile"])
+def test_a_channel_in_s3_comes_and_goes(product, images, bucket, mode):
+    bucket.put("in/a", "in/deep/b")
+    job = product.train(
+        images.train("cat /opt/ml/input/data/train/deep/b > /opt/ml/model/b"), "--job-name", "job",
+        "--channel", f"train={bucket.uri('in/')},mode={mode}", "--s3", bucket.url, env=bucket.env,
+    )  # fmt: skip
+    assert job.model == {"b": b"in/deep/b"}
+    assert not (job.folder / "channels").exists()
+    assert owners(product) == {product.tmp.stat().st_uid}
+
+
 ASKS = """\
 import json, os, time, urllib.request
 address = "http://169.254.170.2" + os.environ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]
@@ -151,3 +163,23 @@ def test_a_container_finds_the_credentials_of_somebody_who_is_not_root(product, 
 def test_somebody_without_an_account_pays_nothing_for_credentials(product, images):
     job = product.train(images.train("env | grep -c CREDENTIALS; echo done"))
     assert job.log() == "0\ndone\n"
+
+
+def test_a_processing_job_gives_back_what_root_has_closed(product, images):
+    closed = """
+umask 077; mkdir -p /opt/ml/processing/output/result/deep; echo x > /opt/ml/processing/output/result/deep/file
+chmod 000 /opt/ml/processing/output/result/deep; echo said > /opt/ml/output/message
+"""
+    image = images.make('ENTRYPOINT ["work"]', work=SHELL + closed)
+    data = product.folder("data", files={"a": "1"})
+    if os.getuid() == 0:
+        os.chown(data, USER, USER)
+    job = product.process(
+        image, "--job-name", "job", "--input", f"data={data},to=/opt/ml/processing/data",
+        "--input", f"inner={data},to=/opt/ml/processing/data/inner", "--processing-output", "result",
+    )  # fmt: skip
+    assert job.json["ExitMessage"] == "said\n"
+    assert job.output("result") == {"deep/file": "x\n"}
+    assert owners(product) == {product.tmp.stat().st_uid}
+    assert product.run("clean", "job").code == 0
+    assert product.runs() == []

@@ -24,6 +24,7 @@ SAMPLES = [
     "fastapi_server",
     "mpi",
     "node_server",
+    "processing_summary",
     "static_c",
     "toolkit_script_mode",
     "torch_gloo",
@@ -140,9 +141,10 @@ def test_every_sample_says_why_and_what_to_expect():
         assert (folder / "Dockerfile").read_text().startswith("ARG BASE_IMAGE=python:3.11-slim-bookworm\n")
         expect = tomllib.loads((folder / "expect.toml").read_text())
         assert expect["breaks"] == []
-        assert set(expect["roles"]) == set(expect) & {"train", "serve"}
+        assert set(expect["roles"]) == set(expect) & {"train", "serve", "processing"}
         given = [
-            *expect["train"]["channels"].values(),
+            *expect.get("train", {}).get("channels", {}).values(),
+            *expect.get("processing", {}).get("inputs", {}).values(),
             *filter(None, [expect.get("serve", {}).get("payload")]),
         ]
         assert all((folder / path).is_file() for path in given)

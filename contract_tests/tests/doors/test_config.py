@@ -20,6 +20,8 @@ PUBLISHED = Path(__file__).parents[3] / "docs" / "sm-emulate.schema.json"
 EVERYTHING = """
 role = ["train", "serve"]
 channel = { train = "data,mode=FastFile", test = "s3://bucket/test" }
+input = { data = "in,to=/opt/ml/processing/data" }
+processing-output = "result,from=/opt/ml/processing/result"
 hyperparameter = { epochs = 3, rate = "0.1", shuffle = true }
 environment = ["A=1", "B=x=y"]
 metric = { loss = "loss: ([0-9.]+)" }
@@ -52,6 +54,8 @@ def test_every_key_is_read_and_paths_start_from_the_file(tmp_path):
     assert values == {
         "role": ("train", "serve"),
         "channel": (f"train={tmp_path}/data,mode=FastFile", "test=s3://bucket/test"),
+        "input": (f"data={tmp_path}/in,to=/opt/ml/processing/data",),
+        "processing-output": ("result,from=/opt/ml/processing/result",),
         "hyperparameter": ("epochs=3", "rate=0.1", "shuffle=true"),
         "environment": ("A=1", "B=x=y"),
         "metric": ("loss=loss: ([0-9.]+)",),

@@ -1,4 +1,4 @@
-"""The public door: training jobs and endpoints from Python.
+"""The public door: training jobs, processing jobs and endpoints from Python.
 
 Everything here is imported when it is first used, so that `import sm_emulate.api` costs next to nothing.
 docs/python-api.md shows how it is used; `sm_emulate.errors` has the errors, `sm_emulate.events` what listeners hear.
@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sm_emulate.api.doctor import Examination, examine
+    from sm_emulate.api.host_plan import HostPlan
     from sm_emulate.api.hosting import invoke, new_endpoint, serve
     from sm_emulate.api.images import ImageFiles, find_image, open_image
+    from sm_emulate.api.processing import (
+        process,
+        processing_input,
+        processing_output,
+        processing_plan,
+        processing_request,
+        processing_request_from_aws,
+    )
     from sm_emulate.api.requests import (
         channel,
         endpoint_request,
@@ -20,7 +29,7 @@ if TYPE_CHECKING:
         training_request_from_aws,
     )
     from sm_emulate.api.series import metrics
-    from sm_emulate.api.training import HostPlan, plan, train
+    from sm_emulate.api.training import plan, train
     from sm_emulate.api.transform_requests import transform_request, transform_request_from_aws
     from sm_emulate.api.transforming import transform
     from sm_emulate.api.tuning import tune, tuning_request, tuning_request_from_aws
@@ -44,6 +53,8 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.endpoint import Endpoint
     from sm_emulate.lifecycle.endpoint_result import EndpointResult
     from sm_emulate.lifecycle.platform import Platform
+    from sm_emulate.lifecycle.processing import ProcessingJob
+    from sm_emulate.lifecycle.processing_result import ProcessingResult
     from sm_emulate.lifecycle.training import TrainingJob
     from sm_emulate.lifecycle.training_result import TrainingResult
     from sm_emulate.lifecycle.transform import TransformJob
@@ -51,6 +62,7 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.tuning import TuningJob
     from sm_emulate.lifecycle.tuning_result import TuningResult
     from sm_emulate.request.endpoint import EndpointRequest
+    from sm_emulate.request.processing import ProcessingRequest
     from sm_emulate.request.training import TrainingRequest
     from sm_emulate.request.transform import TransformRequest
     from sm_emulate.request.tuning import TuningRequest
@@ -82,6 +94,9 @@ __all__ = [
     "Platform",
     "PlatformProfile",
     "Process",
+    "ProcessingJob",
+    "ProcessingRequest",
+    "ProcessingResult",
     "RegistryManifest",
     "Settings",
     "TrainingJob",
@@ -105,6 +120,12 @@ __all__ = [
     "ping",
     "plan",
     "platform",
+    "process",
+    "processing_input",
+    "processing_output",
+    "processing_plan",
+    "processing_request",
+    "processing_request_from_aws",
     "profile_named",
     "serve",
     "train",
@@ -132,7 +153,7 @@ _HOME = {
     "FileStat": "engine.protocol",
     "GpuRequest": "engine.protocol",
     "HistoryStep": "engine.protocol",
-    "HostPlan": "api.training",
+    "HostPlan": "api.host_plan",
     "Image": "engine.protocol",
     "ImageFiles": "api.images",
     "Listener": "engine.protocol",
@@ -142,6 +163,9 @@ _HOME = {
     "Platform": "lifecycle.platform",
     "PlatformProfile": "spec.profiles",
     "Process": "engine.protocol",
+    "ProcessingJob": "lifecycle.processing",
+    "ProcessingRequest": "request.processing",
+    "ProcessingResult": "lifecycle.processing_result",
     "RegistryManifest": "engine.protocol",
     "Settings": "spec.settings",
     "TrainingJob": "lifecycle.training",
@@ -165,6 +189,12 @@ _HOME = {
     "ping": "gateway.ping",
     "plan": "api.training",
     "platform": "api.requests",
+    "process": "api.processing",
+    "processing_input": "api.processing",
+    "processing_output": "api.processing",
+    "processing_plan": "api.processing",
+    "processing_request": "api.processing",
+    "processing_request_from_aws": "api.processing",
     "profile_named": "spec.profiles",
     "serve": "api.hosting",
     "train": "api.training",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sm_emulate.api.engines import engine_for
+from sm_emulate.api.host_plan import HostPlan
 from sm_emulate.api.images import find_image
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError
@@ -26,12 +27,11 @@ from sm_emulate.storage.place import check_writable
 from sm_emulate.storage.runs import Runs, default_home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine
     from sm_emulate.events import Listener
-    from sm_emulate.lifecycle.channel_plan import ChannelPlan
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.training_result import TrainingResult
     from sm_emulate.request.training import TrainingRequest
@@ -99,22 +99,6 @@ def train(
                 if not job.began:
                     run.forget()  # there is no run to look at; the error says it all
                 raise
-
-
-@dataclass(frozen=True, kw_only=True)
-class HostPlan:
-    """What one host of a job would be: its files and its container."""
-
-    host: str
-    files: Mapping[str, bytes]
-    """Content of the config files, by path in the container."""
-    directories: tuple[str, ...]
-    """Empty directories that exist before the program starts."""
-    container: ContainerSpec
-    pipes: tuple[str, ...] = ()
-    """FIFOs that exist before the program starts: the first of each Pipe channel."""
-    channels: tuple[ChannelPlan, ...] = ()
-    """Those whose data does not just lie here: what would be downloaded, linked or mounted."""
 
 
 def plan(

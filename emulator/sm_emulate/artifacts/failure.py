@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from sm_emulate.artifacts.regular import open_regular
+from sm_emulate.artifacts.regular import read_inside
 from sm_emulate.errors import MachineError
 
 if TYPE_CHECKING:
@@ -26,24 +25,13 @@ def read_failure(folder: Path) -> str | None:
     Raises:
         MachineError: the file is there and the current user may not read it.
     """
-    root = os.path.realpath(folder)
-    path = os.path.realpath(os.path.join(root, "failure"))
-    if os.path.commonpath((root, path)) != root:
-        return None
     try:
-        with open_regular(path) as descriptor:
-            if descriptor is None:
-                return None
-            read = b""
-            while len(read) < _MOST_BYTES and (piece := os.read(descriptor, _MOST_BYTES - len(read))):
-                read += piece
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+        read = read_inside(folder, "failure", _MOST_BYTES)
     except OSError as error:
         raise MachineError(
             f"the failure file could not be read: {error.strerror or error}",
-            value=path,
+            value=error.filename or folder / "failure",
             expected="a file that the current user may read",
             hint="check its owner and mode",
         ) from error
-    return read.decode("utf-8", "replace")[:LENGTH]
+    return None if read is None else read.decode("utf-8", "replace")[:LENGTH]

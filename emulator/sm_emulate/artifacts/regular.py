@@ -9,6 +9,32 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+
+def read_inside(folder: Path, name: str, most_bytes: int) -> bytes | None:
+    """Give the beginning of a file in a folder; None if there is none.
+
+    A symlink is followed only inside the folder; what is not a regular file counts as none, and at most so many bytes
+    are read however large the file is.
+
+    Raises:
+        OSError: it may not be read.
+    """
+    root = os.path.realpath(folder)
+    path = os.path.realpath(os.path.join(root, name))
+    if os.path.commonpath((root, path)) != root:
+        return None
+    try:
+        with open_regular(path) as descriptor:
+            if descriptor is None:
+                return None
+            read = b""
+            while len(read) < most_bytes and (piece := os.read(descriptor, most_bytes - len(read))):
+                read += piece
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return read
 
 
 @contextmanager

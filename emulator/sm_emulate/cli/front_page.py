@@ -8,6 +8,7 @@ from __future__ import annotations
 COMMANDS = {
     "train": ("sm_emulate.cli.train", "Run a training job on an image."),
     "tune": ("sm_emulate.cli.tune", "Search for the best hyperparameters."),
+    "process": ("sm_emulate.cli.process", "Run a processing job on an image."),
     "serve": ("sm_emulate.cli.serve", "Run an endpoint on an image."),
     "invoke": ("sm_emulate.cli.invoke", "Send a payload to an endpoint."),
     "transform": ("sm_emulate.cli.transform", "Run a batch transform job on an image."),
@@ -39,6 +40,7 @@ Commands:
 
 Examples:
   sm-emulate train my-image --channel train=./data --hyperparameter epochs=3
+  sm-emulate process my-image --input data=./in --processing-output result=./out
   sm-emulate serve my-image --model model.tar.gz --detach
   sm-emulate invoke --data @payload.csv --content-type text/csv
   sm-emulate validate my-image --role train --channel train=./data

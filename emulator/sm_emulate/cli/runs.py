@@ -35,6 +35,7 @@ def status_of(run: RunFolder, description: dict[str, Any]) -> str:
         return "Abandoned"
     statuses = (
         "TrainingJobStatus",
+        "ProcessingJobStatus",
         "EndpointStatus",
         "HyperParameterTuningJobStatus",
         "TransformJobStatus",
@@ -47,7 +48,7 @@ def status_of(run: RunFolder, description: dict[str, Any]) -> str:
 @home_option
 @output_option
 def ps(every: bool, home: Path | None, output: str) -> None:
-    """List training jobs, tuning jobs and endpoints; those that run now, or all."""
+    """List jobs and endpoints; those that run now, or all."""
     rows = []
     for run in runs_of(home).all():
         if not every and run.result.exists():
@@ -82,7 +83,7 @@ def ps(every: bool, home: Path | None, output: str) -> None:
 @run_argument
 @home_option
 def describe(name: str, home: Path | None) -> None:
-    """Print a run as AWS's Describe call for it does: JSON, with an `Emulator` object."""
+    """Print a run as the Describe call of its kind does: JSON, with an `Emulator` object."""
     run = runs_of(home).find(name)
     description = run.description()
     if run.abandoned:

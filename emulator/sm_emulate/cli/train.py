@@ -24,7 +24,6 @@ from sm_emulate.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from sm_emulate.api.training import HostPlan
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.training_result import TrainingResult
     from sm_emulate.request.training import TrainingRequest
@@ -102,8 +101,9 @@ def train(**flags: Any) -> int:
     request = _request(flags)
     if flags["dry_run"]:
         from sm_emulate.api.training import plan
+        from sm_emulate.cli.plan import print_plan
 
-        _print_plan(plan(request, home=flags["home"], platform=platform), as_json=flags["output"] == "json")
+        print_plan(plan(request, home=flags["home"], platform=platform), as_json=flags["output"] == "json")
         return 0
     return _run(request, platform, flags)
 
@@ -214,61 +214,3 @@ def _print_result(result: TrainingResult) -> None:
             place = uri if archive is None or uri.startswith("s3:") else archive
             click.echo(f"{place}  {size(archive.stat().st_size)}" if archive else place)
     click.echo(f"{result.run_folder}")
-
-
-def _print_plan(hosts: list[HostPlan], *, as_json: bool) -> None:
-    import shlex
-
-    from sm_emulate.report.terminal import size
-
-    if as_json:
-        click.echo(
-            json.dumps(
-                [
-                    {
-                        "Host": host.host,
-                        "Directories": list(host.directories),
-                        "Pipes": list(host.pipes),
-                        "Channels": [
-                            {
-                                "ChannelName": channel.channel,
-                                "Source": channel.source,
-                                "Way": channel.way,
-                                "Objects": channel.objects,
-                                "Bytes": channel.size,
-                                "BytesToDownload": channel.missing,
-                            }
-                            for channel in host.channels
-                        ],
-                        "Files": {path: content.decode() for path, content in host.files.items()},
-                        "Mounts": [
-                            {"Source": mount.source, "Target": mount.target, "ReadOnly": mount.read_only}
-                            for mount in host.container.mounts
-                        ],
-                        "Environment": dict(host.container.environment),
-                        "DockerRun": host.container.docker_run(),
-                    }
-                    for host in hosts
-                ],
-                indent=2,
-            )
-        )
-        return
-    for host in hosts:
-        click.echo(f"# {host.host}")
-        for directory in host.directories:
-            click.echo(f"{directory}/")
-        for pipe in host.pipes:
-            click.echo(f"{pipe}  (a FIFO)")
-        for path, content in host.files.items():
-            click.echo(f"{path}\n    {content.decode()}")
-        for channel in host.channels:
-            click.echo(
-                f"\n# channel {channel.channel}: {channel.way}, {channel.objects} objects, {size(channel.size)}"
-                + (f", {size(channel.missing)} of them not in the cache" if channel.missing else "")
-            )
-        click.echo("\n# environment")
-        for name, value in host.container.environment.items():
-            click.echo(f"{name}={value}")
-        click.echo("\n# the same container by hand")
-        click.echo(shlex.join(host.container.docker_run()) + "\n")

@@ -36,6 +36,7 @@ Examples:
   sm-emulate validate my-image
   sm-emulate validate my-image --role serve --model ./model --data @payload.csv --content-type text/csv
   sm-emulate validate my-image --role train --channel train=./data --report html=report.html
+  sm-emulate validate my-image --role processing --input data=./in --processing-output result
   sm-emulate validate my-image --select SM1 --output json
   sm-emulate validate image.tar --ignore SM112 --fail-on warning
 \b
@@ -50,6 +51,10 @@ Exit codes: 0 pass   1 a rule is broken   2 wrong usage   3 this machine cannot 
 @click.option("--role", "role", multiple=True, type=click.Choice(ROLES), metavar="ROLE",
               help="What it is meant for, such as train or serve.  [default: found from the image]")  # fmt: skip
 @click.option("--channel", multiple=True, metavar="NAME=PATH[,OPTION=VALUE...]", help="Sample training data.")
+@click.option("--input", multiple=True, metavar="NAME=PATH[,OPTION=VALUE...]",
+              help="Sample data of processing runs.")  # fmt: skip
+@click.option("--processing-output", multiple=True, metavar="NAME[,from=LOCAL_PATH]",
+              help="What processing runs are to leave.")  # fmt: skip
 @click.option("--hyperparameter", multiple=True, metavar="KEY=VALUE", help="One hyperparameter.")
 @click.option("--environment", multiple=True, metavar="KEY=VALUE", help="One variable of every container.")
 @click.option("--metric", multiple=True, metavar="NAME=REGEX", help="Metric definition to be checked.")
@@ -107,7 +112,7 @@ def _settled(ctx: click.Context, flags: Mapping[str, Any], configuration: Config
         typed = ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
         if name == "ignore":
             continue
-        if name in {"channel", "hyperparameter", "environment", "metric", "report"}:
+        if name in {"channel", "input", "hyperparameter", "environment", "metric", "report"}:
             names = {text.partition("=")[0] for text in flags[name]}
             given[name] = (*(each for each in value if each.partition("=")[0] not in names), *flags[name])
         elif not typed:
@@ -180,6 +185,8 @@ def _check(given: Mapping[str, Any], again: tuple[str, ...]) -> Verdict:
                 given["image"],
                 roles=given["role"],
                 channels=given["channel"],
+                inputs=given["input"],
+                outputs=given["processing_output"],
                 hyperparameters=pairs["hyperparameters"],
                 environment=pairs["environment"],
                 metrics=given["metric"],
@@ -284,6 +291,15 @@ def _refuse_wrong_samples(given: Mapping[str, Any], pairs: Mapping[str, Mapping[
             metrics=[read.metric(text) for text in given["metric"]],
         )
         training.check_local(training.from_aws(document, model=load(training.OPERATION, cache_dir=cache)))
+    if given["input"] or given["processing_output"]:
+        from sm_emulate.api import processing_request
+        from sm_emulate.request.processing import check_local
+
+        check_local(
+            processing_request(
+                "image", inputs=given["input"], outputs=given["processing_output"], job_name="validate"
+            )
+        )
     if given["model"] is not None:
         hosted_model.check_local(
             endpoint.from_flags(

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     )
     from sm_emulate.engine.wire import Client
 
+_NO_COMMAND = re.compile(r"no command (or entrypoint )?(specified|provided)", re.IGNORECASE)
+"""Docker's words, and Podman's, for an image that has neither ENTRYPOINT nor CMD."""
 _NO_GPU = re.compile(
     r"could not select device driver|nvidia-container|nvidia|unresolvable CDI devices", re.IGNORECASE
 )
@@ -130,6 +132,8 @@ class DockerEngine:
         except RefusedError as error:
             if spec.gpus is not None and _NO_GPU.search(error.words):
                 raise _no_gpu(spec.gpus, error.words) from error
+            if _NO_COMMAND.search(error.words):
+                raise StartError(error.words, value=spec.image, evidence=(error.words,)) from error
             raise
         container = str(answer["Id"])
         with self._lock:

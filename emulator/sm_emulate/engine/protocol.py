@@ -323,7 +323,7 @@ class Engine(Protocol):
         """
 
     def create(self, spec: ContainerSpec) -> str:
-        """Make a container, not yet running; give its id."""
+        """Make a container, not yet running; give its id. Raises `StartError` if there is no program at all."""
 
     def logs(self, container: str) -> LogStream:
         """Attach to a created container before it is started, so that no byte is lost."""

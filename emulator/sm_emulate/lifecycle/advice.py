@@ -53,21 +53,26 @@ def advice(
     if refused is not None and _NOT_ON_PATH.search(refused):
         yield "expected: an ENTRYPOINT that takes the argument `train`, or an executable `train` on PATH"
     if failed:
-        yield from dict.fromkeys(
-            words for pattern, words in _LAST_WORDS for end in last_words if pattern.search(end)
-        )
+        yield from words_about_the_start(last_words)
     empty = (
         outcome.secondary is SecondaryStatus.COMPLETED and archives.model is None and not archives.model_uri
     )
     if empty:
         yield f"nothing was written to {LAYOUT.model}: there is no model.tar.gz"
     mode = settings.number("config-directory-mode")
-    if (empty or failed) and refused is None and _is_ordinary(image.user) and mode & 0o005 != 0o005:
+    if (empty or failed) and refused is None and is_ordinary(image.user) and mode & 0o005 != 0o005:
         yield (
             f"the image's USER is {image.user}: it cannot read {LAYOUT.config}, whose mode is {mode:04o} as on the "
             "platform; --setting config-directory-mode=0755 shows whether that is the reason"
         )
 
 
-def _is_ordinary(user: str) -> bool:
+def words_about_the_start(last_words: Iterable[bytes]) -> Iterator[str]:
+    """Explain what a shell or an init says of a program that it cannot run."""
+    ends = list(last_words)
+    yield from dict.fromkeys(words for pattern, words in _LAST_WORDS for end in ends if pattern.search(end))
+
+
+def is_ordinary(user: str) -> bool:
+    """Whether an image's USER is somebody other than root."""
     return user.partition(":")[0] not in {"", "root", "0"}

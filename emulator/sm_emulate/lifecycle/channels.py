@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from sm_emulate.storage.object_cache import ObjectCache
     from sm_emulate.storage.objects import StoredObject
 
+    Wanted = dict[Path, tuple[ChannelFolder, Sequence[StoredObject]]]
+    """What goes into which folder."""
+
 TELL_SECONDS = 0.1
 
 
@@ -79,7 +82,7 @@ class Channels(Companion):
         fast = around.request.input_mode(channel) == "FastFile"
         data = channel_data(source, s3=around.platform.s3, whole_folder=fast)
         hosts = hosts_of(around.request, channel, around.cluster)
-        wanted: dict[Path, tuple[ChannelFolder, Sequence[StoredObject]]] = {}
+        wanted: Wanted = {}
         sharded = is_sharded(around.request, channel, around.cluster)
         for host in hosts:
             tree = around.trees[host.name]
@@ -103,26 +106,30 @@ class Channels(Companion):
                 )
                 wanted[folder.path] = (folder, mine)
         self._folders |= set(wanted)
-        if fast and isinstance(data.store, S3Store):
-            reason = self._why_not_mounted()
-            if reason is None:
-                try:
-                    for folder, objects in wanted.values():
-                        self._mount(data, folder.path, objects if sharded else None)
-                except MachineError as error:
-                    self._open.close()
-                    reason = "; ".join((error.what, *error.evidence[-1:]))
-                else:
-                    return
-            around.publish(
-                Noted(
-                    message=f"channel {channel.channel_name} is downloaded before the start, since {reason}"
-                )
-            )
-        if isinstance(data.store, S3Store):
-            self._fetch(channel, data.store, [found for _, objects in wanted.values() for found in objects])
-        for folder, objects in wanted.values():
-            self._place(data, folder, objects)
+        if not isinstance(data.store, S3Store):
+            self._place(data, wanted)
+        elif not fast or not self._mounted(channel, data, wanted, sharded=sharded):
+            # until the container has its own links, nobody may remove the cache
+            with self._cache.held():
+                self._fetch(channel, data.store, [found for _, mine in wanted.values() for found in mine])
+                self._place(data, wanted)
+
+    def _mounted(self, channel: Channel, data: ChannelData, wanted: Wanted, *, sharded: bool) -> bool:
+        """Mount a FastFile channel; where that cannot be done, say so and that it is downloaded instead."""
+        reason = self._why_not_mounted()
+        if reason is None:
+            try:
+                with ExitStack() as mounts:
+                    for folder, mine in wanted.values():
+                        self._mount(mounts, data, folder.path, mine if sharded else None)
+                    self._open.push(mounts.pop_all())
+            except MachineError as error:
+                reason = "; ".join((error.what, *error.evidence[-1:]))
+            else:
+                return True
+        name = channel.channel_name
+        self._around.publish(Noted(message=f"channel {name} is downloaded before the start, since {reason}"))
+        return False
 
     def _why_not_mounted(self) -> str | None:
         run = self._around.run_folder.path
@@ -130,16 +137,17 @@ class Channels(Companion):
             return "the engine does not see the mounts of this machine"
         return s3_mount.why_not()
 
-    def _mount(self, data: ChannelData, target: Path, objects: Sequence[StoredObject] | None) -> None:
+    def _mount(
+        self, mounts: ExitStack, data: ChannelData, target: Path, objects: Sequence[StoredObject] | None
+    ) -> None:
         assert isinstance(data.store, S3Store)
         only = None if objects is None else [data.path(found) for found in objects]
         if only == []:
             return  # rclone would take an empty list for everything
-        self._open.enter_context(s3_mount.mounted(data.store, folder_of(data.prefix), target, only=only))
+        mounts.enter_context(s3_mount.mounted(data.store, folder_of(data.prefix), target, only=only))
 
     def _fetch(self, channel: Channel, store: S3Store, objects: Sequence[StoredObject]) -> None:
         with told("the cache cannot be written", self._cache.folder):
-            self._open.enter_context(self._cache.held())
             missing = self._cache.missing(store, list(dict.fromkeys(objects)))
             total = sum(found.size for found in missing)
             if total > shutil.disk_usage(self._cache.folder).free:
@@ -147,22 +155,23 @@ class Channels(Companion):
         told_of = _Told(self._around, f"Downloading {channel.channel_name}", total)
         self._cache.fetch(store, missing, tell=told_of, stopping=self._around.stopping)
 
-    def _place(self, data: ChannelData, folder: ChannelFolder, objects: Sequence[StoredObject]) -> None:
-        """Give each object its name in the channel's folder."""
-        put = link_or_copy if folder.read_only else copy
-        made = {folder.path.as_posix()}
-        with told("the channel's folder cannot be made", folder.path):
-            for found in objects:
-                if self._around.stopping():
-                    raise FetchStopped
-                target = f"{folder.path}/{data.path(found)}"
-                try:
-                    _make(target.rpartition("/")[0], made)
-                    put(self._source(data, found), target)
-                except (FileExistsError, NotADirectoryError, IsADirectoryError) as clash:
-                    raise RequestError(
-                        "two objects need the same name, or one is the other's folder", value=found.uri
-                    ) from clash
+    def _place(self, data: ChannelData, wanted: Wanted) -> None:
+        """Give each object its name in the channel's folder, or in each host's."""
+        for folder, objects in wanted.values():
+            put = link_or_copy if folder.read_only else copy
+            made = {folder.path.as_posix()}
+            with told("the channel's folder cannot be made", folder.path):
+                for found in objects:
+                    if self._around.stopping():
+                        raise FetchStopped
+                    target = f"{folder.path}/{data.path(found)}"
+                    try:
+                        _make(target.rpartition("/")[0], made)
+                        put(self._source(data, found), target)
+                    except (FileExistsError, NotADirectoryError, IsADirectoryError) as clash:
+                        raise RequestError(
+                            "two objects need the same name, or one is the other's folder", value=found.uri
+                        ) from clash
 
     def _source(self, data: ChannelData, found: StoredObject) -> str:
         if isinstance(data.store, S3Store):

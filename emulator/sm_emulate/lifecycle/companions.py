@@ -21,9 +21,9 @@ def companions_of(around: Surroundings) -> Iterator[Companion]:
 
         yield Channels(around)
     if any(request.input_mode(channel) == "Pipe" for channel in request.input_data_config):
-        from sm_emulate.lifecycle.pipes import Pipes
+        from sm_emulate.lifecycle.pipes import Pipes, pipe_channels
 
-        yield Pipes(around)
+        yield Pipes(around, pipe_channels(around))
     credentials = credentials_for(
         around.engine,
         image=around.image,

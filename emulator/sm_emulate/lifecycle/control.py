@@ -114,6 +114,10 @@ def mark_abandoned(run: RunFolder) -> None:
             {"TrainingJobName": run.name},
             {"TrainingJobStatus": "Failed", "SecondaryStatus": "Failed"},
         ),
+        "processing-jobs": (
+            {"ProcessingJobName": run.name},
+            {"ProcessingJobStatus": "Failed"},
+        ),
         "endpoints": ({"EndpointName": run.name}, {"EndpointStatus": "Failed"}),
         "hyper-parameter-tuning-jobs": (
             {"HyperParameterTuningJobName": run.name},

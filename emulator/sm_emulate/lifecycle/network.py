@@ -1,4 +1,4 @@
-"""A network of a run's own."""
+"""The networks of a run's containers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,34 @@ from sm_emulate.events import Warned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import ExitStack
 
     from sm_emulate.engine.protocol import Engine
     from sm_emulate.events import Event
+
+
+def network_of_hosts(
+    resources: ExitStack,
+    engine: Engine,
+    *,
+    session: str,
+    hosts: int,
+    isolated: bool,
+    labels: Mapping[str, str],
+    publish: Callable[[Event], None],
+) -> str | None:
+    """Give the network of a job's containers: one of their own where they have to meet; None is the engine's.
+
+    A single host needs none: it finds itself as algo-1 in /etc/hosts, and making a network costs more than
+    starting the container.
+    """
+    if hosts == 1:
+        return "none" if isolated else None
+    return resources.enter_context(
+        private_network(
+            engine, f"sm-emulate-{session[:12]}", internal=isolated, labels=labels, publish=publish
+        )
+    )
 
 
 @contextmanager

@@ -6,8 +6,9 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sm_emulate.errors import MachineError, PipeError, SmEmulateError
 from sm_emulate.events import EpochStreamed, LogLines
@@ -19,18 +20,60 @@ from sm_emulate.staging.channel_data import hosts_of
 from sm_emulate.staging.pipe_content import PipeContent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from sm_emulate.engine.protocol import Engine
+    from sm_emulate.events import Event
     from sm_emulate.lifecycle.companion import Surroundings
+    from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.channel import Channel
     from sm_emulate.staging.cluster import Host
+    from sm_emulate.storage.run_folder import RunFolder
+
+
+class Around(Protocol):
+    """What is asked of the surroundings of a job."""
+
+    @property
+    def engine(self) -> Engine: ...
+    @property
+    def platform(self) -> Platform: ...
+    @property
+    def run_folder(self) -> RunFolder: ...
+    @property
+    def publish(self) -> Callable[[Event], None]: ...
+    @property
+    def fail(self) -> Callable[[str], None]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piped:
+    """One Pipe channel: who gets it, and where the FIFO of a host and epoch lies on this machine."""
+
+    channel: Channel
+    hosts: tuple[Host, ...]
+    path: Callable[[str, int], Path]
+
+
+def pipe_channels(around: Surroundings) -> Iterator[Piped]:
+    """Give the Pipe channels of a training job."""
+    for channel in around.request.input_data_config:
+        if around.request.input_mode(channel) != "Pipe":
+            continue
+
+        def path(host: str, epoch: int, *, name: str = channel.channel_name) -> Path:
+            return around.trees[host].path(LAYOUT.pipe(name, epoch))
+
+        hosts = hosts_of(around.request, channel, around.cluster)
+        yield Piped(channel=channel, hosts=tuple(hosts), path=path)
 
 
 class Pipes(Companion):
     """Feeds every Pipe channel of every host."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, around: Around, channels: Iterable[Piped]) -> None:
+        self._around, self._channels = around, tuple(channels)
         self._settings = around.platform.settings
         self._feeders: dict[tuple[str, str], PipeFeeder] = {}
         """By host and channel."""
@@ -41,18 +84,14 @@ class Pipes(Companion):
 
     def prepare(self) -> None:
         """List what is to be sent, and make the first FIFO of each channel."""
-        around = self._around
         self._check_shared()
-        for channel in around.request.input_data_config:
-            if around.request.input_mode(channel) != "Pipe":
-                continue
-            hosts = hosts_of(around.request, channel, around.cluster)
-            content = self._content(channel, hosts)
+        for piped in self._channels:
+            content = self._content(piped.channel, list(piped.hosts))
             self._open.callback(content.close)
-            for host in hosts:
-                which = (host.name, channel.channel_name)
+            for host in piped.hosts:
+                which = (host.name, piped.channel.channel_name)
                 self._feeders[which] = feeder = PipeFeeder(
-                    partial(self._path, *which),
+                    partial(piped.path, host.name),
                     partial(content.epoch, host=host),
                     ended=partial(self._ended, *which),
                     failed=self._failed,
@@ -98,9 +137,6 @@ class Pipes(Companion):
             )
         except SmEmulateError as error:
             raise PlatformFailure(wordings.download_failed(_words(error))) from error
-
-    def _path(self, host: str, channel: str, epoch: int) -> Path:
-        return self._around.trees[host].path(LAYOUT.pipe(channel, epoch))
 
     def _ended(self, host: str, channel: str, epoch: int, sent_bytes: int, whole: bool) -> None:
         self._around.publish(

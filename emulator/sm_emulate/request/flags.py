@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request.json_file import read_object
-from sm_emulate.request.wording import nearest, shorten, shown
+from sm_emulate.request.named_path import Form
+from sm_emulate.request.wording import shorten, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_CHANNEL_FORM = "NAME=PATH[,OPTION=VALUE...]"
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -23,36 +23,15 @@ def channel(text: str) -> dict[str, Any]:
 
     A comma inside the path is written `\,`.
     """
-    name, equals, rest = text.partition("=")
-    if not equals:
-        looks_like_path = "/" in text or text.startswith(".")
-        raise RequestError(
-            "a channel has no name" if looks_like_path else "a channel has no path",
-            value=text,
-            expected=_CHANNEL_FORM,
-            hint=f"--channel train={text}" if looks_like_path else f"--channel {text}=./data",
-        )
-    uri, *given = [part.replace("\\,", ",") for part in re.split(r"(?<!\\),", rest)]
-    if not name.strip():
-        raise RequestError(
-            "a channel has no name", value=text, expected=_CHANNEL_FORM, hint=f"--channel train={uri}"
-        )
-    if not uri.strip():
-        raise RequestError(f"channel {name} has no path", value=text, expected=_CHANNEL_FORM)
+    given = _CHANNEL.read(text)
     source: dict[str, Any] = {
         "S3DataType": "S3Prefix",
-        "S3Uri": uri,
+        "S3Uri": given.path,
         "S3DataDistributionType": "FullyReplicated",
     }
-    made: dict[str, Any] = {"ChannelName": name, "DataSource": {"S3DataSource": source}}
-    seen: set[str] = set()
-    for part in given:
-        option, equals, value = part.partition("=")
-        put = _channel_option(name, option.strip(), value, equals=bool(equals))
-        if option.strip() in seen:
-            raise RequestError(f"channel {name}: option {option.strip()} stands there twice", value=text)
-        seen.add(option.strip())
-        put(made, source, value)
+    made: dict[str, Any] = {"ChannelName": given.name, "DataSource": {"S3DataSource": source}}
+    for option, value in given.options.items():
+        CHANNEL_OPTIONS[option](made, source, value)
     return made
 
 
@@ -187,10 +166,10 @@ def training_document(
     A flag that is None or empty leaves its member out, as when the flags are put over a document.
     """
     stopping = None if max_runtime_in_seconds is None else {"MaxRuntimeInSeconds": max_runtime_in_seconds}
-    return _given(
+    return given_only(
         TrainingJobName=job_name,
         RoleArn=role_arn,
-        AlgorithmSpecification=_given(
+        AlgorithmSpecification=given_only(
             TrainingImage=image,
             TrainingInputMode=input_mode,
             ContainerEntrypoint=list(entrypoint),
@@ -199,8 +178,8 @@ def training_document(
         ),
         HyperParameters=dict(hyperparameters or {}),
         InputDataConfig=[dict(one) for one in channels],
-        OutputDataConfig=_given(S3OutputPath=output_path),
-        ResourceConfig=_given(
+        OutputDataConfig=given_only(S3OutputPath=output_path),
+        ResourceConfig=given_only(
             InstanceType=instance_type,
             InstanceCount=instance_count,
             InstanceGroups=[dict(one) for one in instance_groups],
@@ -213,7 +192,8 @@ def training_document(
     )
 
 
-def _given(**members: Any) -> dict[str, Any]:
+def given_only(**members: Any) -> dict[str, Any]:
+    """Give the members that were given: neither None nor empty."""
     return {name: value for name, value in members.items() if value not in (None, [], {})}
 
 
@@ -252,19 +232,7 @@ CHANNEL_OPTIONS: Mapping[str, _Put] = {
 """What may follow the path of `--channel`, and where in the Channel it goes."""
 
 
-def _channel_option(name: str, option: str, value: str, *, equals: bool) -> _Put:
-    put = CHANNEL_OPTIONS.get(option)
-    if put is None:
-        near = nearest(option, CHANNEL_OPTIONS) if equals else None
-        raise RequestError(
-            f"channel {name} has an option that is not known",
-            value=shown(option),
-            expected=f"one of {', '.join(CHANNEL_OPTIONS)}",
-            hint=f"did you mean {near}?" if near else "a comma inside the path is written \\,",
-        )
-    if not value:
-        raise RequestError(f"channel {name}: option {option} has no value", expected=f"{option}=VALUE")
-    return put
+_CHANNEL = Form(noun="channel", flag="--channel", options=CHANNEL_OPTIONS, example="train")
 
 
 def _a(noun: str) -> str:

@@ -1,4 +1,4 @@
-"""A CreateTrainingJob document with what the command line says put over it."""
+"""A document of the API with what the command line says put over it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 def override(document: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Give the document with the members of another over it.
 
-    Structures and maps are merged; channels, metric definitions and ranges are replaced by name, a channel that has
-    only its data source in common keeps the rest of what the document says of it; everything else is replaced.
+    Structures and maps are merged; channels, metric definitions, ranges, inputs and outputs are replaced by name, a
+    channel that has only its data source in common keeps the rest of what the document says of it; everything else is
+    replaced.
     """
     merged = deepcopy(dict(document))
     for name, value in over.items():
@@ -38,6 +39,8 @@ def override(document: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, 
 _NAMED = {
     "InputDataConfig": "ChannelName",
     "MetricDefinitions": "Name",
+    "ProcessingInputs": "InputName",
+    "Outputs": "OutputName",
     "IntegerParameterRanges": "Name",
     "ContinuousParameterRanges": "Name",
     "CategoricalParameterRanges": "Name",

@@ -28,7 +28,7 @@ def problems(document: Document) -> list[Problem]:
         *_stopping(document),
         *_channels(document),
         *_container_paths(document),
-        *_repeated("Tags", [tag["Key"] for tag in document.get("Tags", ())], "tag keys"),
+        *repeated("Tags", [tag["Key"] for tag in document.get("Tags", ())], "tag keys"),
     ]
 
 
@@ -121,7 +121,7 @@ def _resources(config: Document | None) -> Iterator[Problem]:
                 value=shown(count),
                 expected="Member must have value greater than or equal to 1",
             )
-    yield from _repeated(
+    yield from repeated(
         f"{path}.InstanceGroups", [group["InstanceGroupName"] for group in groups], "instance group names"
     )
 
@@ -164,7 +164,7 @@ def _stopping(document: Document) -> Iterator[Problem]:
 
 def _channels(document: Document) -> Iterator[Problem]:
     channels: Sequence[Document] = document.get("InputDataConfig", ())
-    yield from _repeated("InputDataConfig", [channel["ChannelName"] for channel in channels], "channel names")
+    yield from repeated("InputDataConfig", [channel["ChannelName"] for channel in channels], "channel names")
     groups = [
         group["InstanceGroupName"] for group in document.get("ResourceConfig", {}).get("InstanceGroups", ())
     ]
@@ -292,7 +292,8 @@ def _container_paths(document: Document) -> Iterator[Problem]:
             )
 
 
-def _repeated(path: str, names: Iterable[str], noun: str) -> Iterator[Problem]:
+def repeated(path: str, names: Iterable[str], noun: str) -> Iterator[Problem]:
+    """Find names that stand in a list twice."""
     seen: set[str] = set()
     for name in names:
         if name in seen:

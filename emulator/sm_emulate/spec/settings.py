@@ -43,10 +43,10 @@ SETTINGS: tuple[Setting, ...] = (
         choices=("0644", "0755"),
         default=lambda profile: profile.config_directory_mode,
         about=(
-            "Mode of /opt/ml/input/config. With 0644 a user other than root cannot enter the directory and so "
+            "Mode of /opt/ml/input/config; /opt/ml/config of a processing job has 0644 unless it is set. With 0644 a user other than root cannot enter the directory and so "
             "cannot read any configuration file, as seen in 2022; with 0755 it can, as seen in 2020."
         ),
-        facts=("training.config.directory-mode",),
+        facts=("training.config.directory-mode", "processing.config-directory-mode"),
     ),
     Setting(
         name="container-hostname",
@@ -221,7 +221,7 @@ SETTINGS: tuple[Setting, ...] = (
             "FailureReason of a job that the kernel killed for memory: platform is the ClientError that asks for an "
             "instance type with more memory, exit-code is AlgorithmError with exit code 137. Both are seen."
         ),
-        facts=("training.outputs.reason-out-of-memory",),
+        facts=("training.outputs.reason-out-of-memory", "processing.out-of-memory"),
     ),
     Setting(
         name="output-other-files",
@@ -329,6 +329,57 @@ SETTINGS: tuple[Setting, ...] = (
         default=lambda profile: profile.upstreamoutputdataconfig,
         about="Whether upstreamoutputdataconfig.json (`[]`) is written; seen and missing together with trainingjobconfig.json.",
         facts=("training.config.upstreamoutputdataconfig",),
+    ),
+    Setting(
+        name="processing-stop-signal",
+        choices=("SIGINT", "SIGTERM"),
+        default=lambda _: "SIGINT",
+        about=(
+            "The first signal of a stopped processing job; SIGKILL follows. The page about processing containers says "
+            "SIGINT; every page about training says SIGTERM."
+        ),
+        facts=("processing.stop",),
+    ),
+    Setting(
+        name="processing-max-runtime-status",
+        choices=("Stopped", "Failed"),
+        default=lambda _: "Stopped",
+        about=(
+            "Status of a processing job that has run for MaxRuntimeInSeconds. No page says it; a training job ends as "
+            "Stopped, and workflow tools take a Stopped processing job for one that ran out of time."
+        ),
+        facts=("processing.max-runtime",),
+    ),
+    Setting(
+        name="processing-outputs-unless-completed",
+        choices=("uploaded", "left"),
+        default=lambda _: "uploaded",
+        about=(
+            "What becomes of the EndOfJob outputs of a processing job that fails or is stopped: uploaded treats them as "
+            "training treats its artifacts, left keeps them in the run folder. Nothing is published."
+        ),
+        facts=("processing.outputs-unless-completed",),
+    ),
+    Setting(
+        name="processing-unset-members",
+        choices=("null", "empty"),
+        default=lambda _: "null",
+        about=(
+            "What processingjobconfig.json says where the request has no Environment, no ProcessingInputs or no "
+            "ProcessingOutputConfig: null, as it does for the unset members that were seen, or an empty map, list or "
+            "object."
+        ),
+        facts=("processing.jobconfig-unset",),
+    ),
+    Setting(
+        name="processing-pipe-name",
+        choices=("epoch", "plain"),
+        default=lambda _: "epoch",
+        about=(
+            "How the FIFO of a Pipe input is called: epoch is LocalPath_0, LocalPath_1 and so on as in training, plain is "
+            "LocalPath itself at first, then LocalPath_1. Nothing is published."
+        ),
+        facts=("processing.pipe-names",),
     ),
     Setting(
         name="transform-newline",

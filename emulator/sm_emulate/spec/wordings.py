@@ -101,6 +101,29 @@ STOPPED = "Training job stopped"
 MAX_RUNTIME_EXCEEDED = "Training job runtime exceeded MaxRuntimeInSeconds provided"
 """No source was found for this text either."""
 
+# Processing: FailureReason
+
+PROCESSING_FAILURE = "AlgorithmError: See job logs for more information"
+"""aws/sagemaker-spark-container test/integration/sagemaker/test_sagemaker_spark_errors.py asserts it of a job that exited non-zero."""
+
+EXIT_MESSAGE_NOT_UTF8 = "ClientError: The exit message in /opt/ml/output/message is not UTF-8 encoded."
+"""The page on metadata promises a ClientError; no source gives its words."""
+
+PROCESSING_TIMED_OUT = "ClientError: Processing job runtime exceeded MaxRuntimeInSeconds provided"
+"""No source: made like training's."""
+
+
+# Processing: what a terminal is told. The platform has no StatusMessage for processing jobs.
+
+PROCESSING_STARTING = "Starting the processing job"
+PROCESSING_DOWNLOADING = "Downloading input data"
+PROCESSING_RUNNING = "Processing in progress"
+PROCESSING_UPLOADING = "Uploading outputs"
+PROCESSING_COMPLETED = "Processing job completed"
+PROCESSING_FAILED = "Processing job failed"
+PROCESSING_STOPPING = "Stopping the processing job"
+PROCESSING_STOPPED = "Processing job stopped"
+
 # Hosting
 
 

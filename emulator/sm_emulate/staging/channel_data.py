@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _MANIFEST_FORM = '[{"prefix": "s3://BUCKET/PREFIX/"}, "NAME", ...]'
 _MANIFEST_BYTES = 256 << 20
 _One = TypeVar("_One")
+_Host = TypeVar("_Host")
 _ASKING = 16
 """Objects of a manifest that are looked up at the same time."""
 
@@ -126,7 +127,7 @@ def is_brought(request: TrainingRequest, channel: Channel, cluster: Cluster) -> 
 
 
 def shard(
-    objects: Sequence[_One], *, host: Host, hosts: Sequence[Host], settings: Settings
+    objects: Sequence[_One], *, host: _Host, hosts: Sequence[_Host], settings: Settings
 ) -> Sequence[_One]:
     """Give one host's part: about 1/n of the objects, whatever their sizes; it may be empty."""
     number, count = hosts.index(host), len(hosts)

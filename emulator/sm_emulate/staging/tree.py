@@ -52,6 +52,8 @@ class StagedTree:
     """`<channel>-manifest` files by path in the container, and the data that each lists."""
     placed: tuple[Placed, ...]
     config_mode: int
+    config: str = LAYOUT.config
+    """The directory of the config files."""
 
     def path(self, inside: str) -> Path:
         """Where a path under /opt/ml lies on this machine; channels lie elsewhere."""
@@ -60,7 +62,7 @@ class StagedTree:
     def with_files(self, vary: Callable[[dict[str, bytes]], dict[str, bytes]]) -> StagedTree:
         """Give the same tree with other config files; `vary` has them by name."""
         varied = vary({name.rpartition("/")[2]: content for name, content in self.files.items()})
-        return replace(self, files={f"{LAYOUT.config}/{name}": content for name, content in varied.items()})
+        return replace(self, files={f"{self.config}/{name}": content for name, content in varied.items()})
 
     def make(self) -> None:
         """Make the folder. Directories are 0755 and files 0644, as on the platform.
@@ -82,13 +84,14 @@ class StagedTree:
                 self.path(manifest).chmod(0o644)
             for each in self.placed:
                 self._mount_point(each)
-            self.path(LAYOUT.config).chmod(self.config_mode)
+            self.path(self.config).chmod(self.config_mode)
 
     def _mount_point(self, placed: Placed) -> None:
         """Make what is mounted, and what it is mounted on, so that the engine makes neither as root."""
         if placed.made_if_missing:
             placed.source.mkdir(parents=True, exist_ok=True)
-        if not any(PurePosixPath(placed.target).is_relative_to(mount) for mount in LAYOUT.mounts):
+        ours = (each.target for each in self.placed if each.source.is_relative_to(self.folder))
+        if not any(PurePosixPath(placed.target).is_relative_to(mount) for mount in ours):
             return
         if placed.source.is_dir():
             self._make(placed.target)

@@ -1,7 +1,7 @@
-"""A run folder: everything that is kept of a training job or an endpoint, readable by a person.
+"""A run folder: everything that is kept of a job or an endpoint, readable by a person.
 
     request.json, run.json, opt-ml/<host>/, logs/<host>.log, events.ndjson,
-    result.json, model.tar.gz, output.tar.gz
+    result.json, model.tar.gz, output.tar.gz; output/<name>/ of a processing job
 
 The process that owns a run holds a lock on its `owner` file as long as it lives; the kernel lets go of it
 however the process ends. So a run without a result whose lock is free was abandoned.
@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-Kind = Literal["training-jobs", "endpoints", "hyper-parameter-tuning-jobs", "transform-jobs"]
+Kind = Literal[
+    "training-jobs", "processing-jobs", "endpoints", "hyper-parameter-tuning-jobs", "transform-jobs"
+]
 OWNER = "owner"
 NOUNS: Mapping[str, str] = {
     "training-jobs": "training job",
+    "processing-jobs": "processing job",
     "endpoints": "endpoint",
     "hyper-parameter-tuning-jobs": "tuning job",
     "transform-jobs": "transform job",
@@ -94,6 +97,10 @@ class RunFolder:
     @property
     def output_archive(self) -> Path:
         return self.path / "output.tar.gz"
+
+    def output(self, name: str) -> Path:
+        """Where an output of a processing job goes if nobody says."""
+        return self.path / "output" / name
 
     def opt_ml(self, host: str) -> Path:
         return self.path / "opt-ml" / host

@@ -1,6 +1,7 @@
 """All runs of one home folder.
 
     <home>/training-jobs/<name>/
+    <home>/processing-jobs/<name>/
     <home>/endpoints/<name>/
     <home>/hyper-parameter-tuning-jobs/<name>/
 
@@ -137,7 +138,7 @@ class Runs:
         """Look a run up by its name, or by kind and name, `training-jobs/NAME`, where two kinds have it.
 
         Raises:
-            RequestError: no such run, or two of them.
+            RequestError: no such run, or several.
         """
         kinds, _, last = name.rpartition("/")
         found = [run for run in self.all() if run.name == last and kinds in {"", run.kind}]
@@ -153,7 +154,7 @@ class Runs:
         raise RequestError(
             "there is no run of this name",
             value=name,
-            expected="the name of a training job, tuning job or endpoint",
+            expected="the name of a job or endpoint",
             hint=_nearest(last, [run.name for run in self.all()]),
         )
 

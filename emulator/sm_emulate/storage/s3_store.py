@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sm_emulate.storage.s3_place import S3Place
 
 CONNECTIONS = 32
+PAGE = 1000
+"""Keys that are listed at a time: as many as S3 gives."""
 CHUNK = 1 << 20
 READS_AGAIN = 4
 """Times that a broken connection is replaced by one that goes on where it broke."""
@@ -41,7 +43,9 @@ class S3Store:
         """Find every object whose key begins with a prefix, a page of 1000 at a time."""
         bucket, start = bucket_and_key(prefix)
         with asked(prefix, self._s3):
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=start)
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=bucket, Prefix=start, PaginationConfig={"PageSize": PAGE}
+            )
             for page in pages:
                 for found in page.get("Contents", ()):
                     if not found["Key"].endswith("/"):

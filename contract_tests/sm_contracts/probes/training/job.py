@@ -278,8 +278,7 @@ class Job:
         code = next((each.code for each in self._exits.values() if each.code), 0) if self._exits else None
         log = tuple(self._log)
         error = "" if self._exits else (result.failure_reason or "")
-        if code in {1, 126, 127, 255} and len(log) <= _EXEC_LINES and _EXEC_FAILED.search("\n".join(log)):
-            error = "\n".join(log).strip()
+        error = error or start_failure(code, log)
         seconds = 0.0
         if self._began is not None:
             seconds = (self._ended or time.monotonic()) - self._began
@@ -308,3 +307,10 @@ class Job:
             handled=self._handled,
             too_early_s=self._too_early_s,
         )
+
+
+def start_failure(code: int | None, log: tuple[str, ...]) -> str:
+    """Give what an init or a shell said of a program that it could not run; empty if it ran."""
+    said = "\n".join(log)
+    unrun = code in {1, 126, 127, 255} and len(log) <= _EXEC_LINES and _EXEC_FAILED.search(said)
+    return said.strip() if unrun else ""

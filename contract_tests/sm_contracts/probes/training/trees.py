@@ -90,8 +90,13 @@ def copy(source: Path, target: Path) -> None:
 
 def failure(output: Path) -> bytes | None:
     """Read /opt/ml/output/failure, if it is a regular file."""
+    return small_file(output, "failure")
+
+
+def small_file(folder: Path, name: str) -> bytes | None:
+    """Read the beginning of a file of a folder, if it is a regular one."""
     try:
-        descriptor = os.open(output / "failure", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     with os.fdopen(descriptor, "rb") as file:

@@ -40,6 +40,12 @@ PING = "emulator/tests/gateway/test_gateway_ping.py"
 HOSTILE = "emulator/tests/gateway/test_gateway_hostile_containers.py"
 CONNECTIONS = "emulator/tests/gateway/test_gateway_connections.py"
 BOTO3 = "emulator/tests/gateway/test_gateway_boto3.py"
+PROCESS = "emulator/tests/test_product_process.py"
+PROCESS_JOB = "emulator/tests/test_lifecycle_processing.py"
+PROCESS_DATA = "emulator/tests/test_product_process_data.py"
+PROCESS_FILES = "emulator/tests/test_staging_processing.py"
+PROCESS_REQUEST = "emulator/tests/test_request_processing.py"
+EXIT_MESSAGE = "emulator/tests/test_artifacts_exit_message.py"
 
 TUNING = "emulator/tests/test_lifecycle_tuning.py"
 TUNE = "emulator/tests/test_product_tune.py"
@@ -919,6 +925,97 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "hosting.several.endpoint-status": (
         f"{START}::test_a_healthy_container_comes_into_service_and_answers",
         f"{SERVICE}::test_a_container_that_dies_in_service_fails_the_endpoint",
+    ),
+    "processing.invocation": (
+        f"{PROCESS}::test_the_image_s_own_command_is_left_alone",
+        f"{PROCESS_JOB}::test_the_four_ways_to_start_a_program",
+    ),
+    "processing.entrypoint-arguments": (
+        f"{PROCESS}::test_entrypoint_and_arguments_are_docker_s",
+        f"{PROCESS_JOB}::test_the_four_ways_to_start_a_program",
+    ),
+    "processing.layout": (
+        f"{PROCESS}::test_opt_ml_is_that_of_a_real_job",
+        f"{PROCESS_FILES}::test_the_tree_is_that_of_a_real_job",
+    ),
+    "processing.config-directory-mode": (
+        f"{PROCESS}::test_opt_ml_is_that_of_a_real_job",
+        f"{PROCESS}::test_a_user_who_is_not_root_is_told_why",
+    ),
+    "processing.resourceconfig": (
+        f"{PROCESS_FILES}::test_resourceconfig_of_one_host_has_44_bytes",
+        f"{PROCESS}::test_config_files_name_the_job",
+    ),
+    "processing.jobconfig": (
+        f"{PROCESS_FILES}::test_processingjobconfig_is_what_a_real_job_found",
+        f"{PROCESS}::test_config_files_name_the_job",
+    ),
+    "processing.jobconfig-unset": (f"{PROCESS_FILES}::test_what_a_request_leaves_out_is_null",),
+    "processing.environment": (
+        f"{PROCESS}::test_the_environment_holds_no_job_name",
+        f"{PROCESS_JOB}::test_the_environment_is_the_request_s_the_region_and_no_more",
+    ),
+    "processing.environment-limits": (f"{PROCESS_REQUEST}::test_what_the_api_refuses",),
+    "processing.inputs": (
+        f"{PROCESS_REQUEST}::test_what_the_api_refuses",
+        f"{PROCESS}::test_inputs_lie_where_the_request_says",
+        f"{PROCESS_DATA}::test_objects_are_shared_out_among_hosts",
+        f"{PROCESS_DATA}::test_a_pipe_input_is_unpacked_on_the_way",
+    ),
+    "processing.no-fast-file": (
+        f"{PROCESS_REQUEST}::test_what_the_api_refuses",
+        f"{PROCESS}::test_a_wrong_request_is_refused_before_anything_starts",
+    ),
+    "processing.dataset-definition": (
+        f"{PROCESS_REQUEST}::test_what_the_api_refuses",
+        f"{PROCESS_REQUEST}::test_what_the_program_manages_by_itself_is_taken_as_it_is",
+    ),
+    "processing.outputs": (
+        f"{PROCESS_JOB}::test_exit_0_completes_the_job_with_its_outputs",
+        f"{PROCESS}::test_hosts_find_each_other_and_share_a_prefix",
+        f"{PROCESS_DATA}::test_a_continuous_output_comes_while_the_job_runs",
+    ),
+    "processing.outputs-unless-completed": (
+        f"{PROCESS_JOB}::test_a_program_that_exits_non_zero_fails_the_job_and_its_outputs_are_uploaded",
+        f"{PROCESS_JOB}::test_the_outputs_of_a_failed_job_can_be_left_where_they_are",
+    ),
+    "processing.output-shadow": (
+        f"{PROCESS}::test_opt_ml_is_that_of_a_real_job",
+        f"{PROCESS_FILES}::test_the_tree_is_that_of_a_real_job",
+    ),
+    "processing.feature-store": (
+        f"{PROCESS_REQUEST}::test_what_the_api_refuses",
+        f"{PROCESS_REQUEST}::test_what_the_program_manages_by_itself_is_taken_as_it_is",
+    ),
+    "processing.cluster": (f"{PROCESS_REQUEST}::test_what_the_api_refuses",),
+    "processing.pipe-names": (f"{PROCESS_DATA}::test_a_pipe_input_is_streamed_once_for_each_fifo",),
+    "processing.links": (
+        f"{PROCESS}::test_symlinks_are_left_out_of_an_output",
+        f"{PROCESS_JOB}::test_symlinks_in_an_output_are_not_followed_and_that_is_told",
+    ),
+    "processing.exit": (
+        f"{PROCESS_JOB}::test_exit_0_completes_the_job_with_its_outputs",
+        f"{PROCESS}::test_one_host_that_fails_stops_the_others",
+    ),
+    "processing.failure-reason": (f"{PROCESS}::test_a_program_that_fails_says_so_in_the_exit_message",),
+    "processing.out-of-memory": (f"{PROCESS_JOB}::test_a_program_that_was_killed_for_memory",),
+    "processing.max-runtime": (
+        f"{PROCESS}::test_a_job_that_runs_for_too_long_is_stopped",
+        f"{PROCESS_JOB}::test_a_job_that_runs_for_too_long_is_stopped",
+    ),
+    "processing.failure-file": (f"{PROCESS_JOB}::test_the_failure_file_plays_no_part",),
+    "processing.exit-message": (
+        f"{PROCESS}::test_a_message_that_is_not_utf8_fails_the_job",
+        f"{EXIT_MESSAGE}::test_a_kilobyte_ends_with_a_whole_character",
+    ),
+    "processing.exit-message-hosts": (
+        f"{EXIT_MESSAGE}::test_messages_are_joined_in_the_order_of_hosts_and_then_cut",
+        f"{PROCESS_JOB}::test_messages_of_several_hosts_are_joined_and_then_cut",
+    ),
+    "processing.stop": (
+        f"{PROCESS}::test_ctrl_c_sends_sigint_uploads_and_exits_130",
+        f"{PROCESS}::test_sigterm_first_where_the_setting_says_so",
+        f"{PROCESS}::test_a_program_that_does_not_stop_is_killed_after_the_grace",
     ),
     "training.toolkit.tuning-metric": (
         f"{TUNING}::test_a_container_gets_static_and_searched_hyperparameters_as_strings_and_the_objective",

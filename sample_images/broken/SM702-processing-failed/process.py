@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+"""Does not like the data."""
+
+import pathlib
+import signal
+import sys
+import time
+
+DATA = pathlib.Path("/opt/ml/processing/input/data/train.csv")
+RESULT = pathlib.Path("/opt/ml/processing/output/result")
+MESSAGE = pathlib.Path("/opt/ml/output/message")
+
+
+def leave(*_):
+    sys.exit(0)
+
+
+def main():
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)
+    rows = DATA.read_text().splitlines()
+    for step in range(20):
+        print(f"step {step}")
+        time.sleep(0.05)
+    raise ValueError(f"cannot process {len(rows)} rows")
+
+
+if __name__ == "__main__":
+    main()

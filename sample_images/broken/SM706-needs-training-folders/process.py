@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+"""Looks for its data where training has it."""
+
+import json
+import os
+import pathlib
+import signal
+import sys
+import time
+
+DATA = pathlib.Path("/opt/ml/processing/input/data/train.csv")
+RESULT = pathlib.Path("/opt/ml/processing/output/result")
+MESSAGE = pathlib.Path("/opt/ml/output/message")
+
+
+def leave(*_):
+    sys.exit(0)
+
+
+def main():
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)
+    rows = DATA.read_text().splitlines()
+    for step in range(20):
+        print(f"step {step}")
+        time.sleep(0.05)
+    channel = pathlib.Path(os.environ["SM_CHANNEL_DATA"])
+    hosts = json.loads(pathlib.Path("/opt/ml/input/config/resourceconfig.json").read_text())["hosts"]
+    (RESULT / "rows.json").write_text(json.dumps([str(channel), len(rows), hosts]))
+
+
+if __name__ == "__main__":
+    main()
