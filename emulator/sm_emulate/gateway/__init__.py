@@ -5,7 +5,16 @@
 
 from __future__ import annotations
 
-from sm_emulate.gateway.front import EndpointFront, Invocation, Upstream
+from sm_emulate.gateway.front import EndpointFront, Fleet, Invocation, Upstream, VariantFront
 from sm_emulate.gateway.gateway import Gateway, check_port, warm_up
 
-__all__ = ["EndpointFront", "Gateway", "Invocation", "Upstream", "check_port", "warm_up"]
+__all__ = [
+    "EndpointFront",
+    "Fleet",
+    "Gateway",
+    "Invocation",
+    "Upstream",
+    "VariantFront",
+    "check_port",
+    "warm_up",
+]

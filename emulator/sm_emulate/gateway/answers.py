@@ -21,11 +21,12 @@ class ErrorAnswer:
     body: bytes
 
 
-def model_error(front: EndpointFront, *, status: int, message: str | None) -> ErrorAnswer:
+def model_error(front: EndpointFront, *, container: str, status: int, message: str | None) -> ErrorAnswer:
     """Give ModelError for a container that answered `status`, or 0 for none.
 
     Args:
         front: the endpoint.
+        container: what the message calls the container.
         status: the container's own status.
         message: the container's body, or SageMaker's sentence; None if the body broke off.
     """
@@ -33,7 +34,7 @@ def model_error(front: EndpointFront, *, status: int, message: str | None) -> Er
     words = {
         "side": side,
         "status": status,
-        "container": front.container_name,
+        "container": container,
         "logs": spec.LOGS_SENTENCE.format(
             region=front.region, endpoint=front.endpoint_name, account=front.account
         ),
@@ -56,23 +57,39 @@ def model_error(front: EndpointFront, *, status: int, message: str | None) -> Er
     )
 
 
-def timed_out(front: EndpointFront) -> ErrorAnswer:
+def timed_out(front: EndpointFront, container: str) -> ErrorAnswer:
     """Give the answer for a container that took longer than its limit."""
     return model_error(
-        front, status=spec.NO_ORIGINAL_STATUS, message=spec.TIMED_OUT.format(container=front.container_name)
+        front,
+        container=container,
+        status=spec.NO_ORIGINAL_STATUS,
+        message=spec.TIMED_OUT.format(container=container),
     )
 
 
-def no_response(front: EndpointFront) -> ErrorAnswer:
+def no_response(front: EndpointFront, container: str) -> ErrorAnswer:
     """Give the answer for a container that is gone, breaks off or does not speak HTTP."""
     return model_error(
-        front, status=spec.NO_ORIGINAL_STATUS, message=spec.NO_RESPONSE.format(endpoint=front.endpoint_name)
+        front,
+        container=container,
+        status=spec.NO_ORIGINAL_STATUS,
+        message=spec.NO_RESPONSE.format(endpoint=front.endpoint_name),
     )
 
 
 def refusal(code: str, message: str) -> ErrorAnswer:
     """Give an error that is settled before the container is asked."""
     return _answer(code, {"Message": message[: spec.MAX_MESSAGE_CHARS]})
+
+
+def unknown_variant(front: EndpointFront, variant: bytes) -> ErrorAnswer:
+    """Give the answer for a TargetVariant that the endpoint does not have."""
+    return refusal(
+        "ValidationError",
+        spec.VARIANT_NOT_FOUND.format(
+            variant=variant.decode("latin-1"), endpoint=front.endpoint_name, account=front.account
+        ),
+    )
 
 
 def body_too_long(front: EndpointFront) -> ErrorAnswer:

@@ -119,7 +119,7 @@ class ClientConnection(asyncio.Protocol):
         request.method = self._parser.get_method()
         request.keep_alive = self._parser.should_keep_alive()
         request.version_10 = self._parser.get_http_version() == "1.0"
-        request.settle(self.serving.front)
+        request.settle(self.serving.front, self.serving.router)
         if request.head_bytes > MAX_HEAD_BYTES:
             request.refused = _head_too_long()
         self._waiting.append(request)

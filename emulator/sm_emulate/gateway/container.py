@@ -13,7 +13,7 @@ from sm_emulate.spec import invocation as spec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sm_emulate.gateway.front import EndpointFront
+    from sm_emulate.gateway.front import EndpointFront, Upstream
 
 _PASSED = {name.lower().encode(): name.encode() + b": " for name in spec.RESPONSE_HEADERS}
 
@@ -249,8 +249,9 @@ def _reason(error: Exception) -> str:
 class ContainerPool:
     """Connections to one container, opened when needed and kept for a moment."""
 
-    def __init__(self, front: EndpointFront, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, front: EndpointFront, upstream: Upstream, loop: asyncio.AbstractEventLoop) -> None:
         self._front = front
+        self._upstream = upstream
         self._loop = loop
         self._idle: list[ContainerConnection] = []
         self._sweep: asyncio.TimerHandle | None = None
@@ -272,7 +273,7 @@ class ContainerPool:
         return task
 
     async def _connect(self, asker: Asker) -> None:
-        upstream = self._front.upstream
+        upstream = self._upstream
         limit = self._front.connect_timeout_s
         try:
             _, connection = await asyncio.wait_for(

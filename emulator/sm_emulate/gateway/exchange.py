@@ -6,16 +6,17 @@ from time import perf_counter, time
 from typing import TYPE_CHECKING
 
 from sm_emulate.gateway import answers, wire
+from sm_emulate.gateway.answers import ErrorAnswer
 from sm_emulate.gateway.front import Invocation
 from sm_emulate.spec import invocation as spec
 
 if TYPE_CHECKING:
     import asyncio
 
-    from sm_emulate.gateway.answers import ErrorAnswer
     from sm_emulate.gateway.connection import ClientConnection
     from sm_emulate.gateway.container import ContainerConnection
     from sm_emulate.gateway.incoming import Incoming
+    from sm_emulate.gateway.route import Target
 
 _ONE_WRITE = 64 * 1024
 """Up to here joining head and body is cheaper than a second system call."""
@@ -51,6 +52,7 @@ class Exchange:
         "_retried",
         "_serving",
         "_streams_answer",
+        "_target",
         "_will_close",
         "deadline",
         "sending_paused",
@@ -67,6 +69,7 @@ class Exchange:
         self._heard_at = 0.0
         self._connection: ContainerConnection | None = None
         self._opening: asyncio.Task[None] | None = None
+        self._target: Target | None = None
         self._payload: list[bytes] = []
         self._original: int | None = None
         self._answer_lines: list[bytes] = []
@@ -178,7 +181,8 @@ class Exchange:
         else:
             limit = self._front.model_timeout_s
             self._end_early(
-                answers.timed_out(self._front), f"the container's answer was not complete within {limit:g} s"
+                answers.timed_out(self._front, self._container_name),
+                f"the container's answer was not complete within {limit:g} s",
             )
 
     # --- the container's side -----------------------------------------------------------------------------
@@ -217,7 +221,11 @@ class Exchange:
         if self._is_error:
             assert self._original is not None
             message = b"".join(self._held).decode("utf-8", "replace")
-            self._give_error(answers.model_error(self._front, status=self._original, message=message))
+            self._give_error(
+                answers.model_error(
+                    self._front, container=self._container_name, status=self._original, message=message
+                )
+            )
         elif self._streams_answer:
             if self._chunks:
                 self._client.write(wire.LAST_CHUNK)
@@ -232,14 +240,17 @@ class Exchange:
             return
         if stale and not self._retried and self._payload:
             self._retried = True
-            self._opening = self._serving.pool.open(self)
+            assert self._target is not None
+            self._opening = self._target.pool.open(self)
             return
         if self._original is None:
-            error = answers.no_response(self._front)
+            error = answers.no_response(self._front, self._container_name)
         else:
             # a success that broke off is none: it counts as no status at all
             status = self._original if self._is_error else spec.NO_ORIGINAL_STATUS
-            error = answers.model_error(self._front, status=status, message=None)
+            error = answers.model_error(
+                self._front, container=self._container_name, status=status, message=None
+            )
         self._end_early(error, why)
 
     def pause_sending(self) -> None:
@@ -254,21 +265,24 @@ class Exchange:
 
     def _dispatch(self) -> None:
         request = self._request
+        target = self._serving.router.pick(request)
+        if isinstance(target, ErrorAnswer):
+            self._give_error(target, "no instance of the variant takes requests now")
+            return
+        self._target = target
         self._asked_at = perf_counter()
         if self.streams_request:
             # what is streamed cannot be sent again, so it never goes over a connection that may be stale
-            self._opening = self._serving.pool.open(self)
+            self._opening = target.pool.open(self)
             return
         self._extend(self._front.model_timeout_s)
         length = request.size if request.size or request.method == b"POST" else None
-        head = self._serving.wording.request_head(
-            request.method, request.container_path, request.forward, length
-        )
+        head = target.wording.request_head(request.method, request.container_path, request.forward, length)
         body = request.take_body()
         self._payload = [head + body] if len(body) <= _ONE_WRITE else [head, body]
-        connection = self._serving.pool.take()
+        connection = target.pool.take()
         if connection is None:
-            self._opening = self._serving.pool.open(self)
+            self._opening = target.pool.open(self)
         else:
             self._ask(connection)
 
@@ -278,7 +292,8 @@ class Exchange:
             connection.ask(self, self._payload, whole=True)
             return
         request = self._request
-        head = self._serving.wording.request_head(
+        assert self._target is not None
+        head = self._target.wording.request_head(
             request.method, request.container_path, request.forward, request.length
         )
         connection.ask(self, [head, request.take_body()], whole=request.complete)
@@ -287,6 +302,7 @@ class Exchange:
     def _start_streaming(self) -> None:
         self._streams_answer = True
         assert self._original is not None
+        assert self._target is not None
         if self._answer_length is not None:
             framing = wire.content_length(self._answer_length)
         elif self._request.version_10:
@@ -296,7 +312,7 @@ class Exchange:
         else:
             framing = b"Transfer-Encoding: chunked\r\n"
             self._chunks = True
-        head = self._serving.wording.answer_head(
+        head = self._target.wording.answer_head(
             self._original,
             self._answer_lines,
             framing,
@@ -311,9 +327,10 @@ class Exchange:
 
     def _give_answer(self) -> None:
         assert self._original is not None
+        assert self._target is not None
         body = self._held[0] if len(self._held) == 1 else b"".join(self._held)
         framing = b"" if self._original == 204 else wire.content_length(len(body))
-        head = self._serving.wording.answer_head(
+        head = self._target.wording.answer_head(
             self._original,
             self._answer_lines,
             framing,
@@ -346,6 +363,10 @@ class Exchange:
         self._client.abort()
         self._finish(status=self._original, failure=failure)
 
+    @property
+    def _container_name(self) -> str:
+        return "" if self._target is None else self._target.container_name
+
     def _connection_line(self) -> bytes:
         request = self._request
         self._will_close = not (request.keep_alive and request.complete) or self._serving.draining
@@ -371,6 +392,8 @@ class Exchange:
         self.sending_paused = False
         if self._connection is not None:
             self._leave_container()
+        if self._target is not None:
+            self._target.left()
         if self._serving.listener is not None:
             self._report(status, failure)
         self._client.exchange_done(close=self._will_close)
@@ -391,5 +414,6 @@ class Exchange:
                 bytes_in=self._request.size,
                 bytes_out=self._out,
                 failure=failure,
+                variant="" if self._target is None else self._target.variant_name,
             )
         )

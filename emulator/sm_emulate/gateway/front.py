@@ -16,17 +16,54 @@ class Upstream:
     port: int
 
 
+RANDOM = "RANDOM"
+LEAST_OUTSTANDING = "LEAST_OUTSTANDING_REQUESTS"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantFront:
+    """One variant: where its instances listen, and which part of the requests they get.
+
+    Args:
+        variant_name: what `InvokedProductionVariant` says.
+        upstreams: the container of each instance that takes requests now.
+        weight: its part of the requests is its weight over the sum of all; none of them without TargetVariant for 0.
+        routing: how one of the instances is chosen: `RANDOM` or `LEAST_OUTSTANDING_REQUESTS`.
+        container_name: what error messages call the container.
+    """
+
+    variant_name: str = "AllTraffic"
+    upstreams: tuple[Upstream, ...]
+    weight: float = 1.0
+    routing: str = RANDOM
+    container_name: str = "primary"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fleet:
+    """Who answers, at this moment.
+
+    Args:
+        variants: the production variants.
+        shadow: gets copies of requests; its answers are dropped.
+        shadow_percent: how many of the requests are copied.
+    """
+
+    variants: tuple[VariantFront, ...]
+    shadow: VariantFront | None = None
+    shadow_percent: float = 100.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class EndpointFront:
-    """One endpoint with one variant and one container, and the limits that hold for it.
+    """One endpoint, and the limits that hold for it.
 
     Args:
         endpoint_name: the only name that the AWS path answers to.
-        variant_name: what `InvokedProductionVariant` says.
+        fleet: who answers from the start.
         region: only for the ARN and the link in error messages.
         account: likewise.
-        upstream: the container.
-        container_name: what error messages call the container.
+        seed: of the choice between variants and instances; None for a choice that nobody can foresee.
         model_timeout_s: seconds from the last byte of the request to the last byte of the container's answer.
         connect_timeout_s: seconds for the container to accept a connection.
         client_timeout_s: seconds without a byte after which a half-sent request is given up.
@@ -44,11 +81,10 @@ class EndpointFront:
     """
 
     endpoint_name: str
-    upstream: Upstream
-    variant_name: str = "AllTraffic"
+    fleet: Fleet
     region: str = "us-east-1"
     account: str = "123456789012"
-    container_name: str = "primary"
+    seed: int | None = None
     model_timeout_s: float = spec.MODEL_TIMEOUT_S
     connect_timeout_s: float = spec.CONNECT_TIMEOUT_S
     client_timeout_s: float = 60.0
@@ -78,6 +114,7 @@ class Invocation(NamedTuple):
         overhead_s: seconds that the gateway added to them (OverheadLatency).
         bytes_in: length of the request's body, as far as it was read.
         bytes_out: length of the body given to the client.
+        variant: who was asked; empty if nobody was.
         failure: plain words for what went wrong between gateway and container or client; None if nothing did.
             SageMaker's own message hides this: it blames CPU and memory for every lost answer.
     """
@@ -91,3 +128,4 @@ class Invocation(NamedTuple):
     bytes_in: int
     bytes_out: int
     failure: str | None = None
+    variant: str = ""

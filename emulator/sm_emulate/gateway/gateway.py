@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import BugError, MachineError
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from sm_emulate.gateway.front import EndpointFront, Invocation
+    from sm_emulate.gateway.front import EndpointFront, Fleet, Invocation
     from sm_emulate.gateway.serving import Serving
 
 _BACKLOG = 1024
@@ -56,6 +57,7 @@ class Gateway:
         listener: Callable[[Invocation], None] | None = None,
     ) -> None:
         self.front = front
+        self.fleet = front.fleet
         self.host = host
         self.port = port
         self._listener = listener
@@ -101,6 +103,14 @@ class Gateway:
             # another thread closed it first, and its loop is gone already
             return
         thread.join()
+
+    def set_fleet(self, fleet: Fleet) -> None:
+        """Send new requests to this fleet from now on; those on their way come to their end where they are."""
+        loop, serving = self._loop, self._serving
+        if loop is not None and serving is not None:
+            self.fleet = fleet
+            with suppress(RuntimeError):  # it was closed meanwhile
+                loop.call_soon_threadsafe(serving.router.set_fleet, fleet)
 
     def __enter__(self) -> Gateway:
         self.start()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from sm_emulate.gateway.answers import ErrorAnswer, body_too_long, refusal
+from sm_emulate.gateway.answers import ErrorAnswer, body_too_long, refusal, unknown_variant
 from sm_emulate.spec import invocation as spec
 
 if TYPE_CHECKING:
     from sm_emulate.gateway.front import EndpointFront
+    from sm_emulate.gateway.route import Router
 
 MAX_HEAD_BYTES = 64 * 1024
 """Longest request head, and longest answer head; more is taken for an attack or a fault."""
@@ -93,10 +94,10 @@ class Incoming:
         elif lowered == b"expect":
             self.expects = value.lower() == b"100-continue"
 
-    def settle(self, front: EndpointFront) -> None:
-        """Decide, once the head is whole, where the request goes or why it goes nowhere."""
+    def settle(self, front: EndpointFront, router: Router) -> None:
+        """Decide, once the head is whole, whether any container may be asked, or why not."""
         self.head_done = True
-        self.refused = self._refusal(front)
+        self.refused = self._refusal(front, router)
         if front.default_accept is not None and not any(
             line.startswith(b"Accept: ") for line in self.forward
         ):
@@ -122,7 +123,7 @@ class Incoming:
     def invokes(self) -> bool:
         return self.container_path == b"/invocations"
 
-    def _refusal(self, front: EndpointFront) -> ErrorAnswer | None:
+    def _refusal(self, front: EndpointFront, router: Router) -> ErrorAnswer | None:
         path = self.target.partition(b"?")[0]
         if (path == b"/ping" and self.method == b"GET") or (
             path == b"/invocations" and self.method == b"POST"
@@ -144,15 +145,8 @@ class Incoming:
             )
         if self.too_long is not None:
             return self.too_long
-        if self.variant is not None and self.variant.decode("latin-1") != front.variant_name:
-            return refusal(
-                "ValidationError",
-                spec.VARIANT_NOT_FOUND.format(
-                    variant=self.variant.decode("latin-1"),
-                    endpoint=front.endpoint_name,
-                    account=front.account,
-                ),
-            )
+        if self.variant is not None and not router.knows(self.variant):
+            return unknown_variant(front, self.variant)
         if self.misplaced is not None:
             return refusal("ValidationError", self.misplaced.format(endpoint=front.endpoint_name))
         if self.length is not None and self.length > front.max_body_bytes:

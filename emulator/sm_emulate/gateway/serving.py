@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from sm_emulate.gateway.container import ContainerPool
+from sm_emulate.gateway.route import Router
 from sm_emulate.gateway.wire import Wording
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ HANDFUL = 64
 
 
 class Serving:
-    """The endpoint, its container's connections and the clients of the moment."""
+    """The endpoint, the way to its containers and the clients of the moment."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Serving:
         self.loop = loop
         self.listener = listener
         self.wording = Wording(front)
-        self.pool = ContainerPool(front, loop)
+        self.router = Router(front, loop)
         self.clients: set[ClientConnection] = set()
         self.draining = False
         self._empty = asyncio.Event()
@@ -82,7 +82,7 @@ class Serving:
                 await asyncio.wait_for(self._empty.wait(), grace_s)
             except (TimeoutError, asyncio.TimeoutError):
                 self.abort()
-        self.pool.close()
+        self.router.close()
         # transports say goodbye in the loop's next rounds
         for _ in range(3):
             await asyncio.sleep(0)

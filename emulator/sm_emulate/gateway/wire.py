@@ -33,17 +33,14 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Wording:
-    """The parts of heads that are the same for every request of one endpoint."""
+    """The parts of heads that are the same for every request of one variant, or of none."""
 
-    def __init__(self, front: EndpointFront) -> None:
+    def __init__(self, front: EndpointFront, variant_name: str = "") -> None:
         host = front.container_host.encode("latin-1")
         agent = spec.CONTAINER_USER_AGENT.encode("latin-1")
         self._to_container = b" HTTP/1.1\r\nHost: " + host + b"\r\nUser-Agent: " + agent + b"\r\n"
         self._variant = (
-            spec.INVOKED_VARIANT_HEADER.encode()
-            + b": "
-            + front.variant_name.encode("latin-1", "replace")
-            + b"\r\n"
+            spec.INVOKED_VARIANT_HEADER.encode() + b": " + variant_name.encode("latin-1", "replace") + b"\r\n"
         )
         self._request_id = b"\r\n" + spec.REQUEST_ID_HEADER.encode() + b": "
         seed = os.urandom(10).hex()

@@ -18,7 +18,7 @@ from sm_emulate.events import (
     StatusChanged,
     now,
 )
-from sm_emulate.gateway import EndpointFront, Gateway, warm_up
+from sm_emulate.gateway import EndpointFront, Fleet, Gateway, VariantFront, warm_up
 from sm_emulate.lifecycle.credentials import credentials_for
 from sm_emulate.lifecycle.endpoint_container import container_host, container_spec
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
@@ -288,8 +288,7 @@ class Endpoint:
         request, platform = self.request, self.platform
         front = EndpointFront(
             endpoint_name=request.endpoint_name,
-            variant_name=request.variant_name,
-            upstream=upstream,
+            fleet=Fleet(variants=(VariantFront(variant_name=request.variant_name, upstreams=(upstream,)),)),
             region=platform.region,
             account=platform.account,
             max_body_bytes=platform.settings.number("payload-limit"),

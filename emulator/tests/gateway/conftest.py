@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from sm_emulate.gateway import EndpointFront, Gateway, Upstream
+from sm_emulate.gateway import EndpointFront, Fleet, Gateway, Upstream, VariantFront
 
 
 @dataclass
@@ -152,16 +152,22 @@ def serve(containers):
     return start
 
 
+def one(port, variant_name="AllTraffic"):
+    """Give the fleet of one variant with one instance at this port."""
+    upstream = Upstream(host="127.0.0.1", port=port)
+    return Fleet(variants=(VariantFront(variant_name=variant_name, upstreams=(upstream,)),))
+
+
 @pytest.fixture
 def gateways():
     """Give a function that starts a gateway before a container, and makes sure that it ends."""
     started = []
 
-    def start(container, listener=None, **limits):
+    def start(container, listener=None, variant_name="AllTraffic", **limits):
         port = container if isinstance(container, int) else container.port
         front = EndpointFront(
             endpoint_name="iris",
-            upstream=Upstream(host="127.0.0.1", port=port),
+            fleet=one(port, variant_name),
             **{"connect_timeout_s": 5.0, **limits},
         )
         gateway = Gateway(front, listener=listener)

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from sm_emulate.errors import ExitCode, MachineError
-from sm_emulate.gateway import EndpointFront, Gateway, Upstream
+from sm_emulate.gateway import EndpointFront, Fleet, Gateway, Upstream, VariantFront
 
 REQUEST = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n%b"
 LAST = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\n%b"
@@ -392,14 +392,20 @@ def test_a_taken_port_is_named(gateways, serve, say):
     [("127.0.0.1", 70000, "there is no such port"), ("192.0.2.1", 0, "cannot listen on")],
 )
 def test_an_address_that_is_not_ours_is_named(host, port, what):
-    front = EndpointFront(endpoint_name="iris", upstream=Upstream(host="127.0.0.1", port=1))
+    front = EndpointFront(
+        endpoint_name="iris",
+        fleet=Fleet(variants=(VariantFront(upstreams=(Upstream(host="127.0.0.1", port=1),)),)),
+    )
     with pytest.raises(MachineError, match=what):
         Gateway(front, host=host, port=port).start()
 
 
 def test_a_port_may_be_taken_again_at_once(serve, say):
     container = serve(lambda seen: say(b"again"))
-    front = EndpointFront(endpoint_name="iris", upstream=Upstream(host="127.0.0.1", port=container.port))
+    front = EndpointFront(
+        endpoint_name="iris",
+        fleet=Fleet(variants=(VariantFront(upstreams=(Upstream(host="127.0.0.1", port=container.port),)),)),
+    )
     port = 0
     for _ in range(3):
         with Gateway(front, port=port) as gateway:

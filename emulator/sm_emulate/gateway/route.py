@@ -1,0 +1,149 @@
+"""Which container answers a request: the variants of an endpoint, their instances, and the choice between them."""
+
+from __future__ import annotations
+
+from bisect import bisect
+from itertools import accumulate
+from random import Random
+from typing import TYPE_CHECKING
+
+from sm_emulate.gateway.answers import no_response, unknown_variant
+from sm_emulate.gateway.container import ContainerPool
+from sm_emulate.gateway.front import LEAST_OUTSTANDING
+from sm_emulate.gateway.wire import Wording
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from sm_emulate.gateway.answers import ErrorAnswer
+    from sm_emulate.gateway.front import EndpointFront, Fleet, Upstream, VariantFront
+    from sm_emulate.gateway.incoming import Incoming
+
+
+class Target:
+    """One container that requests go to: its connections, the words of its answers, and what it has at hand."""
+
+    __slots__ = ("container_name", "outstanding", "pool", "retired", "upstream", "variant_name", "wording")
+
+    def __init__(
+        self, front: EndpointFront, variant: VariantFront, upstream: Upstream, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.variant_name = variant.variant_name
+        self.container_name = variant.container_name
+        self.upstream = upstream
+        self.pool = ContainerPool(front, upstream, loop)
+        self.wording = Wording(front, variant.variant_name)
+        self.outstanding = 0
+        """Requests on their way through it now."""
+        self.retired: Callable[[], None] | None = None
+        """Called when the last request has left it, once it is given no more."""
+
+    def left(self) -> None:
+        """Count a request out."""
+        self.outstanding -= 1
+        if not self.outstanding and self.retired is not None:
+            self.retired()
+
+
+class _Variant:
+    """One variant: its targets, and how one of them is chosen."""
+
+    __slots__ = ("_least", "_random", "front", "targets")
+
+    def __init__(self, front: VariantFront, targets: list[Target], random: Random) -> None:
+        self.front, self.targets, self._random = front, targets, random
+        self._least = front.routing == LEAST_OUTSTANDING
+
+    def pick(self) -> Target | None:
+        targets = self.targets
+        if len(targets) < 2:
+            return targets[0] if targets else None
+        if self._least:
+            fewest = min(target.outstanding for target in targets)
+            targets = [target for target in targets if target.outstanding == fewest]
+        return targets[int(self._random.random() * len(targets))]
+
+
+class Router:
+    """Picks the target of each request; its fleet may change while it serves."""
+
+    def __init__(self, front: EndpointFront, loop: asyncio.AbstractEventLoop) -> None:
+        self._front, self._loop = front, loop
+        self._random = Random(front.seed)  # noqa: S311 - traffic is no secret
+        self._variants: dict[bytes, _Variant] = {}
+        self._weighted: list[_Variant] = []
+        self._bounds: list[float] = []
+        self._only: Target | None = None
+        self._targets: dict[tuple[str, Upstream], Target] = {}
+        self._retiring: set[Target] = set()
+        self.shadow: _Variant | None = None
+        self.set_fleet(front.fleet)
+
+    def knows(self, variant: bytes) -> bool:
+        """Whether a caller may ask for this production variant."""
+        return variant in self._variants
+
+    def pick(self, request: Incoming) -> Target | ErrorAnswer:
+        """Give the target of this request and count the request in, or say why there is none."""
+        target = self._only if request.variant is None else None
+        if target is None:
+            chosen = self._choose(request.variant)
+            if chosen is None:
+                return unknown_variant(self._front, request.variant or b"")
+            target = chosen.pick()
+            if target is None:
+                return no_response(self._front, chosen.front.container_name)
+        target.outstanding += 1
+        return target
+
+    def set_fleet(self, fleet: Fleet) -> list[Target]:
+        """Send new requests to this fleet; give the targets that are given no more but still have some at hand."""
+        before, self._targets = self._targets, {}
+        self._variants = {
+            variant.variant_name.encode("latin-1", "replace"): self._variant(variant, before)
+            for variant in fleet.variants
+        }
+        self._weighted = [each for each in self._variants.values() if each.front.weight > 0]
+        self._bounds = list(accumulate(each.front.weight for each in self._weighted))
+        lone = self._weighted[0].targets if len(self._weighted) == 1 else []
+        self._only = lone[0] if len(lone) == 1 else None
+        self.shadow = None if fleet.shadow is None else self._variant(fleet.shadow, before)
+        kept = set(self._targets.values())
+        for target in before.values():
+            if target not in kept:
+                self._retire(target)
+        return list(self._retiring)
+
+    def close(self) -> None:
+        """Close the connections that nothing goes over."""
+        for target in (*self._targets.values(), *self._retiring):
+            target.pool.close()
+
+    def _choose(self, variant: bytes | None) -> _Variant | None:
+        if variant is not None:
+            return self._variants.get(variant)
+        if len(self._weighted) < 2:
+            return self._weighted[0] if self._weighted else None
+        drawn = self._random.random() * self._bounds[-1]
+        return self._weighted[min(bisect(self._bounds, drawn), len(self._weighted) - 1)]
+
+    def _variant(self, front: VariantFront, before: dict[tuple[str, Upstream], Target]) -> _Variant:
+        targets = []
+        for upstream in front.upstreams:
+            key = (front.variant_name, upstream)
+            target = before.get(key) or Target(self._front, front, upstream, self._loop)
+            self._targets[key] = target
+            targets.append(target)
+        return _Variant(front, targets, self._random)
+
+    def _retire(self, target: Target) -> None:
+        def over() -> None:
+            target.pool.close()
+            self._retiring.discard(target)
+
+        if target.outstanding:
+            self._retiring.add(target)
+            target.retired = over
+        else:
+            over()
