@@ -78,6 +78,7 @@ class EndpointFront:
             thread.
         container_host: the Host header that the container sees.
         default_accept: the Accept header that it sees where the caller gave none; None is no header.
+        asynchronous: takes InvokeEndpointAsync, and nothing else.
     """
 
     endpoint_name: str
@@ -94,6 +95,7 @@ class EndpointFront:
     keep_alive_s: float = 1.0
     container_host: str = spec.CONTAINER_HOST
     default_accept: str | None = None
+    asynchronous: bool = False
 
     def __post_init__(self) -> None:
         if min(self.model_timeout_s, self.connect_timeout_s, self.client_timeout_s) <= 0:

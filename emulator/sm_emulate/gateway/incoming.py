@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from sm_emulate.gateway.answers import ErrorAnswer, body_too_long, refusal, unknown_variant
+from sm_emulate.spec import async_inference as async_spec
 from sm_emulate.spec import invocation as spec
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _SUPPORTED = {
     header.name.lower().encode(): (header, header.name.encode() + b": ") for header in spec.REQUEST_HEADERS
 }
 _MISPLACED = {name.lower().encode(): wording for name, wording in spec.NOT_FOR_ONE_MODEL.items()}
+_ASYNC_SUFFIX = async_spec.PATH.partition("{endpoint_name}")[2].encode()
 _PREFIX, _, _SUFFIX = (part.encode() for part in spec.RUNTIME_PATH.partition("{endpoint_name}"))
 
 
@@ -26,6 +28,7 @@ class Incoming:
     """A request under way: filled by the parser, read by the exchange."""
 
     __slots__ = (
+        "asynchronous",
         "body",
         "broken",
         "chunked",
@@ -40,6 +43,7 @@ class Incoming:
         "length",
         "method",
         "misplaced",
+        "others",
         "refused",
         "size",
         "target",
@@ -67,6 +71,8 @@ class Incoming:
         self.misplaced: str | None = None
         self.too_long: ErrorAnswer | None = None
         self.refused: ErrorAnswer | None = None
+        self.asynchronous = False
+        self.others: dict[str, str] | None = None
         self.body: list[bytes] = []
         self.size = 0
 
@@ -93,6 +99,11 @@ class Incoming:
             self.chunked = True
         elif lowered == b"expect":
             self.expects = value.lower() == b"100-continue"
+        elif lowered.startswith(b"x-amzn-sagemaker-"):
+            # InvokeEndpointAsync has parameters of its own
+            if self.others is None:
+                self.others = {}
+            self.others[lowered.decode("latin-1")] = value.decode("latin-1")
 
     def settle(self, front: EndpointFront, router: Router) -> None:
         """Decide, once the head is whole, whether any container may be asked, or why not."""
@@ -116,6 +127,15 @@ class Incoming:
         return held
 
     @property
+    def async_headers(self) -> dict[str, str]:
+        """The headers that are parameters of InvokeEndpointAsync, by their names in lower case."""
+        found = dict(self.others or {})
+        for line in self.forward:
+            name, _, value = line.decode("latin-1").partition(":")
+            found[name.lower()] = value.strip()
+        return found
+
+    @property
     def path(self) -> str:
         return self.target.decode("latin-1")
 
@@ -132,19 +152,29 @@ class Incoming:
         elif self.method == b"POST" and path.startswith(_PREFIX) and path.endswith(_SUFFIX):
             self.container_path = b"/invocations"
             self.endpoint = unquote(path[len(_PREFIX) : -len(_SUFFIX)].decode("latin-1"))
+        elif self.method == b"POST" and path.startswith(_PREFIX) and path.endswith(_ASYNC_SUFFIX):
+            self.asynchronous = True
+            self.endpoint = unquote(path[len(_PREFIX) : -len(_ASYNC_SUFFIX)].decode("latin-1"))
         else:
             return refusal(
                 "UnknownOperationException",
                 f"{self.method.decode('latin-1')} {path.decode('latin-1')} is not served here. Served are "
-                f"GET /ping, POST /invocations and POST /endpoints/{front.endpoint_name}/invocations.",
+                f"{_served(front)}.",
             )
         if self.endpoint is not None and self.endpoint != front.endpoint_name:
             return refusal(
                 "ValidationError",
                 spec.ENDPOINT_NOT_FOUND.format(endpoint=self.endpoint, account=front.account),
             )
+        if self.asynchronous != front.asynchronous and path != b"/ping":
+            words = async_spec.ASYNC_ONLY if front.asynchronous else async_spec.NOT_ASYNC
+            return refusal("ValidationError", words.format(endpoint=front.endpoint_name))
         if self.too_long is not None:
             return self.too_long
+        if self.asynchronous:
+            if self.length is not None and self.length > async_spec.MAX_INLINE_BYTES:
+                return refusal("ValidationError", async_spec.INLINE_TOO_LONG)
+            return None
         if self.variant is not None and not router.knows(self.variant):
             return unknown_variant(front, self.variant)
         if self.misplaced is not None:
@@ -152,3 +182,9 @@ class Incoming:
         if self.length is not None and self.length > front.max_body_bytes:
             return body_too_long(front)
         return None
+
+
+def _served(front: EndpointFront) -> str:
+    if front.asynchronous:
+        return f"GET /ping and POST {async_spec.PATH.format(endpoint_name=front.endpoint_name)}"
+    return f"GET /ping, POST /invocations and POST {spec.RUNTIME_PATH.format(endpoint_name=front.endpoint_name)}"
