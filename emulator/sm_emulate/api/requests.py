@@ -159,6 +159,11 @@ def endpoint_request(
     variant_name: str = endpoints.DEFAULT_VARIANT_NAME,
     startup_timeout_in_seconds: int | None = None,
     enable_network_isolation: bool = False,
+    async_output: str | os.PathLike[str] | None = None,
+    async_failure: str | os.PathLike[str] | None = None,
+    max_concurrent: int | None = None,
+    data_capture: str | os.PathLike[str] | None = None,
+    data_capture_sampling: int = 100,
 ) -> EndpointRequest:
     """Give an endpoint, checked against the limits of CreateModel, CreateEndpointConfig and CreateEndpoint.
 
@@ -172,13 +177,27 @@ def endpoint_request(
         variant_name: of the production variant.
         startup_timeout_in_seconds: the container's time for its first healthy ping, 60 to 3600; 480 by default.
         enable_network_isolation: no way out of the container.
+        async_output: makes it an asynchronous endpoint: the folder or `s3://` prefix of its answers.
+        async_failure: the same for what fails; `async_output` by default.
+        max_concurrent: an asynchronous endpoint's MaxConcurrentInvocationsPerInstance.
+        data_capture: the folder or `s3://` prefix that requests and answers are captured into.
+        data_capture_sampling: how many percent of them.
 
     Raises:
         RequestError: the first thing that is wrong, with the others as evidence.
     """
+    name = endpoint_name or default_job_name(image, datetime.now(timezone.utc))
     return endpoints.from_flags(
         image=image,
-        endpoint_name=endpoint_name or default_job_name(image, datetime.now(timezone.utc)),
+        endpoint_name=name,
+        config=endpoints.config_of_flags(
+            endpoint_name=name,
+            async_output=None if async_output is None else os.fspath(async_output),
+            async_failure=None if async_failure is None else os.fspath(async_failure),
+            max_concurrent=max_concurrent,
+            data_capture=None if data_capture is None else os.fspath(data_capture),
+            sampling=data_capture_sampling,
+        ),
         instance_type=instance_type,
         model_data=None if model is None else os.fspath(model),
         environment=environment,

@@ -38,6 +38,9 @@ Examples:
   sm-emulate serve my-image --model ./model --endpoint-name demo --detach
   sm-emulate invoke demo --data @payload.csv --content-type text/csv
   sm-emulate stop demo
+  sm-emulate serve my-image --async-output ./answers --endpoint-name later --detach
+  sm-emulate invoke later --async --wait --data @payload.csv --content-type text/csv
+  sm-emulate serve my-image --data-capture ./captured --data-capture-sampling 20
 \b
 The gateway speaks the container's own paths and AWS's, so boto3 works too:
   boto3.client("sagemaker-runtime", endpoint_url="http://127.0.0.1:PORT")
@@ -66,6 +69,15 @@ The gateway speaks the container's own paths and AWS's, so boto3 works too:
 @click.option(
     "--gpus", default="auto", show_default=True, metavar="WHICH", help="auto, none, all, N or device=ID,..."
 )
+@click.option("--async-output", metavar="PATH|s3://...",
+              help="Make it an asynchronous endpoint, whose answers go there.")  # fmt: skip
+@click.option("--async-failure", metavar="PATH|s3://...",
+              help="Where the failures of an asynchronous endpoint go.  [default: as the answers]")  # fmt: skip
+@click.option("--max-concurrent", type=int, metavar="N",
+              help="MaxConcurrentInvocationsPerInstance of an asynchronous endpoint, 1 to 1000.")  # fmt: skip
+@click.option("--data-capture", metavar="PATH|s3://...", help="Capture requests and answers into this place.")
+@click.option("--data-capture-sampling", type=click.IntRange(0, 100), default=100, show_default=True,
+              metavar="PERCENT", help="How many of them.")  # fmt: skip
 @click.option("--enable-network-isolation", is_flag=True, help="No way out of the container.")
 @click.option("--detach", is_flag=True, help="Return when the endpoint is in service, and leave it running.")
 @click.option("--quiet", is_flag=True, help="Container logs and warnings only.")
@@ -82,14 +94,23 @@ def serve(**flags: Any) -> int:
 
 
 def _request(flags: dict[str, Any]) -> EndpointRequest:
-    from sm_emulate.request.endpoint import from_flags, load_models
+    from sm_emulate.request.endpoint import config_of_flags, from_flags, load_models
     from sm_emulate.request.flags import key_values
     from sm_emulate.request.naming import default_job_name
     from sm_emulate.storage.runs import default_cache
 
+    name = flags["endpoint_name"] or default_job_name(flags["image"], datetime.now(timezone.utc))
     return from_flags(
         image=flags["image"],
-        endpoint_name=flags["endpoint_name"] or default_job_name(flags["image"], datetime.now(timezone.utc)),
+        endpoint_name=name,
+        config=config_of_flags(
+            endpoint_name=name,
+            async_output=flags["async_output"],
+            async_failure=flags["async_failure"],
+            max_concurrent=flags["max_concurrent"],
+            data_capture=flags["data_capture"],
+            sampling=flags["data_capture_sampling"],
+        ),
         instance_type=flags["instance_type"],
         model_data=flags["model"],
         environment=key_values(flags["environment"], what="environment variable", secret=True),

@@ -59,10 +59,7 @@ class Accepted:
 
 
 def read_call(headers: Mapping[str, str], body: bytes) -> AsyncCall | ErrorAnswer:
-    """Read a call; `headers` by their names in lower case.
-
-    The API's own Content-Type and Accept have other names here; plain ones are taken where these are missing.
-    """
+    """Read a call; `headers` by their names in lower case. Plain Content-Type and Accept are none of its parameters."""
     given = {name: headers.get(name.lower()) for name in (*spec.LENGTHS, *spec.NUMBERS)}
     for name, (member, longest) in spec.LENGTHS.items():
         value = given[name]
@@ -95,15 +92,13 @@ def read_call(headers: Mapping[str, str], body: bytes) -> AsyncCall | ErrorAnswe
     if location is not None and re.match(r"(s3|file)://.", location) is None:
         return refusal("ValidationError", spec.NOT_A_PLACE)
     if {".", ".."} & set((given[spec.EXTENSION] or "").split("/")):
-        return refusal(
-            "ValidationError", "s3OutputPathExtension must be a path without the parts . and .."
-        )
+        return refusal("ValidationError", "s3OutputPathExtension must be a path without the parts . and ..")
     return AsyncCall(
         body=body or None,
         input_location=location,
         inference_id=given[spec.INFERENCE_ID] or None,
-        content_type=given[spec.CONTENT_TYPE] or headers.get("content-type"),
-        accept=given[spec.ACCEPT] or headers.get("accept"),
+        content_type=given[spec.CONTENT_TYPE] or None,
+        accept=given[spec.ACCEPT] or None,
         custom_attributes=given[spec.CUSTOM_ATTRIBUTES],
         extension=given[spec.EXTENSION] or None,
         filename=given[spec.FILENAME] or None,

@@ -59,6 +59,7 @@ def invoke(
     accept: str | None = None,
     headers: Mapping[str, str] | None = None,
     timeout_s: float = READ_TIMEOUT_S,
+    path: str = spec.RUNTIME_PATH,
 ) -> Answer:
     """Invoke an endpoint and give its answer, be it a prediction or an error.
 
@@ -70,6 +71,7 @@ def invoke(
         accept: MIME type that is wanted back.
         headers: further headers, such as X-Amzn-SageMaker-Custom-Attributes.
         timeout_s: seconds without a byte before giving up.
+        path: the operation's own, with `{endpoint_name}` in it.
 
     Raises:
         RequestError: `url` is not one, or a header has a line break.
@@ -82,7 +84,7 @@ def invoke(
         host = port = None  # a port that is no number, or too high a one
     if parts.scheme != "http" or not host:
         raise RequestError("this is not the address of a gateway", value=url, expected="http://HOST:PORT")
-    path = parts.path.rstrip("/") + spec.RUNTIME_PATH.format(endpoint_name=quote(endpoint_name, safe=""))
+    place = parts.path.rstrip("/") + path.format(endpoint_name=quote(endpoint_name, safe=""))
     sent = dict(headers or {})
     if content_type is not None:
         sent["Content-Type"] = content_type
@@ -94,7 +96,7 @@ def invoke(
     try:
         # refused while it was being sent: the answer says why, or its absence does
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            connection.request("POST", path, body=body, headers=sent, encode_chunked=size is None)
+            connection.request("POST", place, body=body, headers=sent, encode_chunked=size is None)
         response = connection.getresponse()
         content = response.read()
     except ConnectionRefusedError as error:

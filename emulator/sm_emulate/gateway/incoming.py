@@ -187,4 +187,6 @@ class Incoming:
 def _served(front: EndpointFront) -> str:
     if front.asynchronous:
         return f"GET /ping and POST {async_spec.PATH.format(endpoint_name=front.endpoint_name)}"
-    return f"GET /ping, POST /invocations and POST {spec.RUNTIME_PATH.format(endpoint_name=front.endpoint_name)}"
+    return (
+        f"GET /ping, POST /invocations and POST {spec.RUNTIME_PATH.format(endpoint_name=front.endpoint_name)}"
+    )

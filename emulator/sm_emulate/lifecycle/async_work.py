@@ -1,4 +1,4 @@
-"""The work of an asynchronous endpoint: accepted requests, one after the other, each to an object and a notification."""
+"""The work of an asynchronous endpoint: accepted requests, each to an object and a notification."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sm_emulate.spec import invocation
 from sm_emulate.storage.stores import store_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from typing import BinaryIO
 
     from sm_emulate.events import Event
@@ -254,9 +254,10 @@ class AsyncWork:
             return self._failure(queued, spec.EXPIRED.format(seconds=call["ttlSeconds"]))
         found: StoredObject | None = None
         if queued.body is None:
-            found = await asyncio.to_thread(self._look_up, call["inputLocation"])
-            if isinstance(found, str):
-                return self._failure(queued, found)
+            looked = await asyncio.to_thread(self._look_up, call["inputLocation"])
+            if isinstance(looked, str):
+                return self._failure(queued, looked)
+            found = looked
         began = time.monotonic()
         try:
             with answer_file.open("wb") as sink:
@@ -265,7 +266,7 @@ class AsyncWork:
                     invocation.INVOCATIONS_PATH,
                     queued.body if found is None else self._pieces(found),
                     timeout_s=call["timeoutSeconds"],
-                    headers=_headers(call),
+                    headers=self._given(call),
                     length=None if found is None else found.size,
                     sink=sink.write,
                 )
@@ -286,6 +287,17 @@ class AsyncWork:
         with answer_file.open("rb") as body:
             words = body.read(4 * REASON_CHARS).decode("utf-8", "replace")
         return self._failure(queued, self._model_error(answer.status, words), answer)
+
+    def _given(self, call: Mapping[str, Any]) -> dict[str, str]:
+        """Give the headers that the container sees of a call."""
+        anything = "*/*" if self._platform.settings.text("default-accept") == "any" else None
+        given = {
+            "Content-Type": call["contentType"],
+            "Accept": call["accept"] or anything,
+            spec.CUSTOM_ATTRIBUTES: call["customAttributes"],
+            spec.INFERENCE_ID: call["inferenceId"],
+        }
+        return {name: value for name, value in given.items() if value}
 
     def _look_up(self, uri: str) -> StoredObject | str:
         """Find the input, or say why it cannot be used."""
@@ -396,13 +408,3 @@ class AsyncWork:
 
 class _InputGoneError(Exception):
     """The input could not be read to its end; the words are the failure's reason."""
-
-
-def _headers(call: Any) -> dict[str, str]:
-    given = {
-        "Content-Type": call["contentType"],
-        "Accept": call["accept"],
-        spec.CUSTOM_ATTRIBUTES: call["customAttributes"],
-        spec.INFERENCE_ID: call["inferenceId"],
-    }
-    return {name: value for name, value in given.items() if value}

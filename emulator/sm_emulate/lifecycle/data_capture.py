@@ -95,9 +95,7 @@ class DataCapturing:
         self._waiting.put(None)
         self._thread.join()
         if self._dropped or self._lost:
-            self._publish(
-                Warned(message=f"data capture left {self._dropped + self._lost} invocations out")
-            )
+            self._publish(Warned(message=f"data capture left {self._dropped + self._lost} invocations out"))
 
     # --- the thread -----------------------------------------------------------------------------------
 
@@ -112,9 +110,7 @@ class DataCapturing:
                     self._write(captured)
             except queue.Empty:
                 pass
-            due = [
-                key for key, draft in self._open.items() if not going or draft.due(self._file_seconds)
-            ]
+            due = [key for key, draft in self._open.items() if not going or draft.due(self._file_seconds)]
             for key in due:
                 self._put(self._open.pop(key))
         if self._drafts.is_dir() and not any(self._drafts.iterdir()):
@@ -123,7 +119,9 @@ class DataCapturing:
     def _until_next(self) -> float | None:
         if not self._open:
             return None
-        return max(0.0, min(draft.opened + self._file_seconds for draft in self._open.values()) - time.monotonic())
+        return max(
+            0.0, min(draft.opened + self._file_seconds for draft in self._open.values()) - time.monotonic()
+        )
 
     def _write(self, captured: Captured) -> None:
         with self._lock:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sm_emulate.request import hosted_model
+from sm_emulate.errors import RequestError
+from sm_emulate.request import async_inference, hosted_model, location
+from sm_emulate.request import data_capture as capturing
 from sm_emulate.request.hosted_model import not_emulated
 from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE
 from sm_emulate.request.service_model import OperationModel, load
@@ -16,8 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from sm_emulate.request.async_inference import AsyncInference
+    from sm_emulate.request.data_capture import DataCapture
     from sm_emulate.request.hosted_model import HostedModel
 
+_LOCATIONS = (*async_inference.LOCATIONS, *capturing.LOCATIONS)
 DEFAULT_STARTUP_TIMEOUT_S = 480
 """The 8 minutes that a container has to answer its first ping, when CreateEndpointConfig says nothing."""
 DEFAULT_VARIANT_NAME = "AllTraffic"
@@ -54,6 +59,10 @@ class EndpointRequest:
     """False where nobody named an instance type: the container then has all of this machine."""
     initial_instance_count: int = 1
     container_startup_health_check_timeout_in_seconds: int = DEFAULT_STARTUP_TIMEOUT_S
+    async_inference: AsyncInference | None = None
+    """None for an endpoint that answers at once."""
+    data_capture: DataCapture | None = None
+    """None where nothing is captured."""
     documents: EndpointDocuments = field(repr=False, compare=False)
     """What it was made from, for what the emulator has no use for."""
 
@@ -87,12 +96,14 @@ def from_flags(
     startup_timeout_in_seconds: int | None = None,
     network_isolation: bool = False,
     role_arn: str | None = None,
+    config: Mapping[str, Any] | None = None,
     base_dir: Path | None = None,
     models: EndpointModels | None = None,
 ) -> EndpointRequest:
     """Give the endpoint that these flags mean, held against the same limits as the API's own documents.
 
-    Model and endpoint configuration take the name of the endpoint unless they are named.
+    Model and endpoint configuration take the name of the endpoint unless they are named. `config` holds further
+    members of CreateEndpointConfig.
     """
     create_model = hosted_model.create_model(
         image,
@@ -113,7 +124,11 @@ def from_flags(
     request = from_aws(
         EndpointDocuments(
             create_endpoint={"EndpointName": endpoint_name, "EndpointConfigName": endpoint_name},
-            create_endpoint_config={"EndpointConfigName": endpoint_name, "ProductionVariants": [variant]},
+            create_endpoint_config={
+                "EndpointConfigName": endpoint_name,
+                "ProductionVariants": [variant],
+                **(config or {}),
+            },
             create_model=create_model,
         ),
         base_dir=base_dir,
@@ -122,13 +137,42 @@ def from_flags(
     return request if instance_type is not None else replace(request, instance_chosen=False)
 
 
+def config_of_flags(
+    *,
+    endpoint_name: str,
+    async_output: str | None = None,
+    async_failure: str | None = None,
+    max_concurrent: int | None = None,
+    data_capture: str | None = None,
+    sampling: int = 100,
+) -> dict[str, Any]:
+    """Give the members of CreateEndpointConfig that these flags of `sm-emulate serve` mean."""
+    found: dict[str, Any] = {}
+    if async_output is not None:
+        found[async_inference.MEMBER] = async_inference.config_of_flags(
+            output=async_output,
+            failure=async_failure,
+            max_concurrent=max_concurrent,
+            endpoint_name=endpoint_name,
+        )
+    elif async_failure is not None or max_concurrent is not None:
+        raise RequestError(
+            "this endpoint answers at once: only an asynchronous one takes these",
+            value=async_failure or max_concurrent,
+            hint="--async-output makes it asynchronous",
+        )
+    if data_capture is not None:
+        found[capturing.MEMBER] = capturing.config_of_flags(destination=data_capture, sampling=sampling)
+    return found
+
+
 def from_aws(
     documents: EndpointDocuments, *, base_dir: Path | None = None, models: EndpointModels | None = None
 ) -> EndpointRequest:
     """Check the three documents and give the endpoint that they make.
 
     Args:
-        documents: the JSON of the API. Where CreateModel names S3, a path or `file://` is taken too.
+        documents: the JSON of the API. Where it names S3, a path or `file://` is taken too.
         base_dir: the folder that relative paths start from; the current one if not given.
         models: the models of the three operations, if the caller has them at hand.
     """
@@ -139,7 +183,11 @@ def from_aws(
     require(
         documents.create_endpoint_config,
         models.create_endpoint_config,
-        rules=lambda sound: _config_problems(sound, documents),
+        exempt=_LOCATIONS,
+        rules=lambda sound: [
+            *location.problems(sound, _LOCATIONS, models.create_endpoint_config),
+            *_config_problems(sound, documents),
+        ],
     )
     variant = documents.create_endpoint_config["ProductionVariants"][0]
     return EndpointRequest(
@@ -152,16 +200,20 @@ def from_aws(
         container_startup_health_check_timeout_in_seconds=variant.get(
             "ContainerStartupHealthCheckTimeoutInSeconds", DEFAULT_STARTUP_TIMEOUT_S
         ),
+        async_inference=async_inference.from_config(documents.create_endpoint_config, base_dir=base_dir),
+        data_capture=capturing.from_config(documents.create_endpoint_config, base_dir=base_dir),
         documents=EndpointDocuments(
             create_model=model.document,
-            create_endpoint_config=documents.create_endpoint_config,
+            create_endpoint_config=location.absolute(
+                documents.create_endpoint_config, _LOCATIONS, base_dir=base_dir
+            ),
             create_endpoint=documents.create_endpoint,
         ),
     )
 
 
 def _config_problems(document: Mapping[str, Any], documents: EndpointDocuments) -> list[Problem]:
-    for name in ("AsyncInferenceConfig", "ShadowProductionVariants"):
+    for name in ("ShadowProductionVariants",):
         if name in document:
             return [not_emulated(name, f"{name} is", "an endpoint that answers at once")]
     variants = document["ProductionVariants"]

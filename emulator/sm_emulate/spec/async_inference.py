@@ -55,7 +55,9 @@ FAILURE_SUFFIX = "-error.out"
 
 # wordings: the pages give none, so all but the container's errors are ours (UNSURE)
 ASYNC_ONLY = "Endpoint {endpoint} is an asynchronous endpoint: it takes InvokeEndpointAsync only."
-NOT_ASYNC = "Endpoint {endpoint} is not an asynchronous endpoint: its configuration has no AsyncInferenceConfig."
+NOT_ASYNC = (
+    "Endpoint {endpoint} is not an asynchronous endpoint: its configuration has no AsyncInferenceConfig."
+)
 ONE_INPUT = "Exactly one of Body and InputLocation must be given."
 INLINE_TOO_LONG = (
     "1 validation error detected: Value at 'body' failed to satisfy constraint: "

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -71,7 +72,7 @@ class AsyncQueue:
     def pending(self) -> list[str]:
         """Give the keys of all requests that are not over, the oldest first."""
         try:
-            names = os.listdir(self.folder)
+            names = [entry.name for entry in self.folder.iterdir()]
         except FileNotFoundError:
             return []
         return sorted(name.removesuffix(_REQUEST) for name in names if name.endswith(_REQUEST))
@@ -126,6 +127,16 @@ class AsyncQueue:
         with told("an async request cannot be let go", self.folder):
             for suffix in (_ANSWER, _REQUEST, _OUTCOME):
                 (self.folder / (key + suffix)).unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Remove all of it: what is not over yet is lost."""
+        import shutil
+
+        with told("the queue of an asynchronous endpoint cannot be removed", self.folder):
+            with suppress(FileNotFoundError):
+                shutil.rmtree(self.folder)
+            with suppress(OSError):  # other endpoints have theirs there
+                self.folder.parent.rmdir()
 
     def tidy(self) -> None:
         """Remove what a crash left of requests that were never accepted or are over."""
