@@ -165,9 +165,16 @@ def _tell(endpoint: Endpoint, flags: dict[str, Any]) -> None:
     if flags["output"] == "json":
         click.echo(json.dumps(endpoint.result().describe(), indent=2))
     else:
-        name = endpoint.request.endpoint_name
-        click.echo(f"{endpoint.url}/endpoints/{name}/invocations")
+        click.echo(_address(endpoint))
     sys.stdout.flush()
+
+
+def _address(endpoint: Endpoint) -> str:
+    """Where this endpoint's own operation is called."""
+    from sm_emulate.spec import async_inference, invocation
+
+    path = invocation.RUNTIME_PATH if endpoint.request.async_inference is None else async_inference.PATH
+    return endpoint.url + path.format(endpoint_name=endpoint.request.endpoint_name)
 
 
 def _detach(request: EndpointRequest, flags: dict[str, Any]) -> int:
@@ -214,7 +221,7 @@ def _be_the_endpoint(request: EndpointRequest, flags: dict[str, Any], tell: int)
 
     def in_service(endpoint: Endpoint) -> None:
         described = endpoint.result().describe()
-        line = f"{endpoint.url}/endpoints/{endpoint.request.endpoint_name}/invocations"
+        line = _address(endpoint)
         say(ExitCode.OK, out=[json.dumps(described, indent=2) if flags["output"] == "json" else line])
         # from here on nobody listens; the logs are in the run folder
         sys.stderr.flush()
