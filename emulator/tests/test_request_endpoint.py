@@ -224,7 +224,7 @@ CONTAINER = {"Image": "image"}
         ),
         (
             lambda m, c, e: c.update(AsyncInferenceConfig={"OutputConfig": {}}),
-            "AsyncInferenceConfig is not emulated",
+            "AsyncInferenceConfig.OutputConfig.S3OutputPath is missing",
         ),
         (
             lambda m, c, e: c.update(ProductionVariants=c["ProductionVariants"] * 2),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.request.placed import placed
+from sm_emulate.request.validate import Problem
 from sm_emulate.spec.async_inference import TOPIC
 
 if TYPE_CHECKING:
@@ -51,6 +52,15 @@ def from_config(document: Mapping[str, Any], *, base_dir: Path | None = None) ->
         success_has_response="SUCCESS_NOTIFICATION_TOPIC" in included,
         error_has_response="ERROR_NOTIFICATION_TOPIC" in included,
     )
+
+
+def problems(document: Mapping[str, Any]) -> list[Problem]:
+    """List what is wrong with the AsyncInferenceConfig of a CreateEndpointConfig."""
+    # the API's model lets it be left out, and says nothing of where the answers would go then
+    if MEMBER in document and "S3OutputPath" not in document[MEMBER]["OutputConfig"]:
+        path = LOCATIONS[0]
+        return [Problem(path=path, what=f"{path} is missing", expected="where the answers go")]
+    return []
 
 
 def config_of_flags(

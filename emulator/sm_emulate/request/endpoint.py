@@ -186,6 +186,7 @@ def from_aws(
         exempt=_LOCATIONS,
         rules=lambda sound: [
             *location.problems(sound, _LOCATIONS, models.create_endpoint_config),
+            *async_inference.problems(sound),
             *_config_problems(sound, documents),
         ],
     )

@@ -452,7 +452,7 @@ SETTINGS: tuple[Setting, ...] = (
             "Requests that an asynchronous endpoint sends to an instance at once where the configuration has no "
             "MaxConcurrentInvocationsPerInstance: SageMaker then chooses, and does not say how."
         ),
-        facts=("hosting.several.async-concurrency",),
+        facts=("hosting.several.async-concurrency-default",),
     ),
     Setting(
         name="payload-limit",

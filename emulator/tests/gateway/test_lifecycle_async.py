@@ -215,6 +215,18 @@ def test_an_input_that_is_not_there_fails_and_the_container_is_not_asked(place, 
     assert "there is no such object" in reason
 
 
+def test_an_input_of_more_than_1_gb_fails(place, echo):
+    long = place.tmp / "long"
+    with long.open("wb") as file:
+        file.truncate(1024**3 + 1)
+    work = place.started(echo)
+    work.accept(AsyncCall(input_location=f"file://{long}"))
+    place.drained(work)
+    assert echo.seen == []
+    (reason,) = place.failures.values()
+    assert reason.endswith("is longer than 1073741824 bytes.")
+
+
 def test_a_request_that_waited_longer_than_its_ttl_fails(place, echo, monkeypatch):
     place.work().accept(AsyncCall(body=b"late", ttl_s=60))
     place.work().accept(AsyncCall(body=b"in time", ttl_s=3600))
@@ -263,6 +275,28 @@ def test_no_more_than_the_limit_at_once_for_each_instance(place, containers, say
     place.drained(work)
     assert most == [3, 3]
     assert len(place.outputs) == 40
+
+
+def test_without_a_limit_a_setting_says_how_many_at_once(place, containers, say):
+    lock, at_once, most = threading.Lock(), [0], [0]
+
+    def talk(wire):
+        while wire.read_request() is not None:
+            with lock:
+                at_once[0] += 1
+                most[0] = max(most[0], at_once[0])
+            threading.Event().wait(0.02)
+            with lock:
+                at_once[0] -= 1
+            wire.send(say(b"ok"))
+
+    work = place.started(
+        containers(talk), max_concurrent_per_instance=None, settings={"async-concurrency": "2"}
+    )
+    for _ in range(20):
+        work.accept(AsyncCall(body=b"x"))
+    place.drained(work)
+    assert most == [2]
 
 
 def test_what_is_not_over_at_the_end_is_done_by_the_next_one(place, containers, echo):

@@ -125,7 +125,8 @@ AREA = Area(
             "hosting.headers.stream-names",
             "The stream and async APIs take X-Amzn-SageMaker-Accept and X-Amzn-SageMaker-Content-Type.",
             RUNTIME_API,
-            planned="streaming and async endpoints",
+            level=PARTLY,
+            note="InvokeEndpointAsync does; streams are planned",
         ),
         confirmed(
             "hosting.headers.old-content-type",

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sm_emulate.spec.fact import PARTLY, Area, confirmed, disputed, unsure
+from sm_emulate.spec.fact import EMULATED, PARTLY, Area, confirmed, disputed, unsure
 from sm_emulate.spec.facts.sources import API, EXAMPLES, RUNTIME_API, guide_2023, thread
 
 AREA = Area(
@@ -79,11 +79,14 @@ AREA = Area(
             "Data capture writes JSON Lines of captureData, eventMetadata and eventVersion under ENDPOINT/VARIANT/yyyy/mm/dd/hh.",
             guide_2023("model-monitor-data-capture-endpoint"),
             API,
+            level=EMULATED,
+            note="files are stored after 5 s and at the end; errors are not captured",
         ),
         unsure(
             "hosting.several.capture-inference-id",
             "In captured data inferenceId is believed to stand in eventMetadata.",
             RUNTIME_API,
+            level=EMULATED,
         ),
         confirmed(
             "hosting.several.capture-batch",
@@ -114,38 +117,48 @@ AREA = Area(
             "hosting.several.async-request",
             "An async call answers 202 with output and failure locations; the container gets an ordinary POST /invocations with the object as body.",
             RUNTIME_API,
-            planned="async endpoints",
+            level=EMULATED,
         ),
         confirmed(
             "hosting.several.async-limits",
             "RequestTTLSeconds is 60 to 21600, InvocationTimeoutSeconds 1 to 3600 with 900 by default.",
             RUNTIME_API,
-            planned="async endpoints",
+            level=EMULATED,
         ),
         confirmed(
             "hosting.several.async-concurrency",
             "MaxConcurrentInvocationsPerInstance is 1 to 1000.",
             API,
-            planned="async endpoints",
+            level=EMULATED,
+        ),
+        unsure(
+            "hosting.several.async-concurrency-default",
+            "Without MaxConcurrentInvocationsPerInstance SageMaker chooses a number that no page names.",
+            API,
+            level=EMULATED,
+            setting="async-concurrency",
         ),
         unsure(
             "hosting.several.async-output",
             "The output object is usually called ID.out.",
             guide_2023("async-inference-create-endpoint"),
-            planned="async endpoints",
+            level=EMULATED,
+            setting="async-output-name",
         ),
         confirmed(
             "hosting.several.async-notification",
             "SNS messages carry invocationStatus, requestParameters, responseParameters and inferenceId.",
             guide_2023("async-inference-create-endpoint"),
-            planned="async endpoints",
+            level=EMULATED,
+            note="as lines of notifications.ndjson in the queue's folder: there is no SNS, and no signature",
         ),
         disputed(
             "hosting.several.async-timeout",
             "Async work has 15 minutes by old pages and an hour now.",
             guide_2023("async-inference"),
             RUNTIME_API,
-            planned="async endpoints",
+            level=EMULATED,
+            note="an hour",
         ),
         confirmed(
             "hosting.several.async-server-defaults",
@@ -157,7 +170,7 @@ AREA = Area(
             "hosting.several.async-only",
             "An async endpoint takes async calls only.",
             guide_2023("async-inference"),
-            planned="async endpoints",
+            level=EMULATED,
         ),
         confirmed(
             "hosting.several.routing",

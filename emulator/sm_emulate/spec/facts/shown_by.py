@@ -35,6 +35,10 @@ METRICS = "emulator/tests/test_artifacts_metrics.py"
 CHANNELS = "emulator/tests/test_channels.py"
 S3 = "emulator/tests/test_product_channels.py"
 FAILURE = "emulator/tests/test_artifacts_failure.py"
+ASYNC = "emulator/tests/test_product_async.py"
+ASYNC_DOOR = "emulator/tests/gateway/test_gateway_async.py"
+ASYNC_WORK = "emulator/tests/gateway/test_lifecycle_async.py"
+CAPTURE = "emulator/tests/test_lifecycle_data_capture.py"
 RULES = "emulator/tests/gateway/test_gateway_rules.py"
 PING = "emulator/tests/gateway/test_gateway_ping.py"
 HOSTILE = "emulator/tests/gateway/test_gateway_hostile_containers.py"
@@ -922,6 +926,53 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "hosting.streaming.new-session": (f"{BOTO3}::test_sessions_come_back",),
     "hosting.streaming.session-closed": (f"{BOTO3}::test_sessions_come_back",),
     "hosting.streaming.session-pinned": (f"{BOTO3}::test_invoke_endpoint",),
+    "hosting.headers.stream-names": (
+        f"{ASYNC_DOOR}::test_a_call_is_answered_with_202_and_the_places_to_look_at",
+    ),
+    "hosting.limits.async": (
+        f"{ASYNC_DOOR}::test_an_inline_body_and_the_defaults",
+        f"{ASYNC_DOOR}::test_what_the_api_does_not_take_is_a_validation_error_and_is_not_accepted",
+        f"{ASYNC_WORK}::test_an_input_of_more_than_1_gb_fails",
+    ),
+    "hosting.several.async-request": (
+        f"{ASYNC_DOOR}::test_a_call_is_answered_with_202_and_the_places_to_look_at",
+        f"{ASYNC_WORK}::test_the_container_gets_an_ordinary_invocation_and_the_answer_becomes_an_object",
+        f"{ASYNC}::test_kill_9_with_100_accepted_requests_loses_none_and_does_none_twice",
+    ),
+    "hosting.several.async-limits": (
+        f"{ASYNC_DOOR}::test_an_inline_body_and_the_defaults",
+        f"{ASYNC_DOOR}::test_what_the_api_does_not_take_is_a_validation_error_and_is_not_accepted",
+        f"{ASYNC_WORK}::test_a_request_that_waited_longer_than_its_ttl_fails",
+    ),
+    "hosting.several.async-concurrency": (
+        f"{ASYNC_WORK}::test_no_more_than_the_limit_at_once_for_each_instance",
+        f"{ASYNC}::test_flags_of_an_asynchronous_endpoint_alone_are_refused",
+    ),
+    "hosting.several.async-concurrency-default": (
+        f"{ASYNC_WORK}::test_without_a_limit_a_setting_says_how_many_at_once",
+    ),
+    "hosting.several.async-output": (
+        f"{ASYNC_WORK}::test_the_container_gets_an_ordinary_invocation_and_the_answer_becomes_an_object",
+        f"{ASYNC_WORK}::test_filename_and_extension_name_the_output",
+        f"{ASYNC_WORK}::test_requests_of_one_inference_id_keep_their_own_outputs_unless_a_setting_says_so",
+    ),
+    "hosting.several.async-notification": (
+        f"{ASYNC_WORK}::test_the_success_notification",
+        f"{ASYNC_WORK}::test_an_error_of_the_container_leaves_its_answer_as_the_failure_object",
+    ),
+    "hosting.several.async-timeout": (
+        f"{ASYNC_DOOR}::test_a_call_is_answered_with_202_and_the_places_to_look_at",
+        f"{ASYNC_WORK}::test_a_container_that_is_too_slow_or_breaks_off_fails_the_request",
+    ),
+    "hosting.several.async-only": (
+        f"{ASYNC_DOOR}::test_an_async_endpoint_takes_async_calls_only_and_another_takes_none",
+    ),
+    "hosting.several.capture": (
+        f"{CAPTURE}::test_the_schema",
+        f"{CAPTURE}::test_lines_go_to_files_by_variant_and_hour",
+        f"{ASYNC}::test_captured_invocations_are_stored_when_the_endpoint_stops",
+    ),
+    "hosting.several.capture-inference-id": (f"{CAPTURE}::test_the_schema",),
     "hosting.several.endpoint-status": (
         f"{START}::test_a_healthy_container_comes_into_service_and_answers",
         f"{SERVICE}::test_a_container_that_dies_in_service_fails_the_endpoint",
