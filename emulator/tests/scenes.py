@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sm_emulate import api
@@ -180,7 +180,7 @@ class Endpoints:
         self.engine.add_image(image, program)
         request = api.endpoint_request(image, **{"endpoint_name": "demo", **more})
         if window is not None:
-            request = replace(request, container_startup_health_check_timeout_in_seconds=window)
+            request = request.with_first(container_startup_health_check_timeout_in_seconds=window)
         return request
 
     def new(self, program, *, window=None, platform=None, stop_grace_s=30, port=0, **more):

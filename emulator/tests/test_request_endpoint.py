@@ -31,8 +31,8 @@ def test_few_flags_make_an_endpoint_with_the_documented_defaults(models):
         "my-endpoint",
         "AllTraffic",
     )
-    assert request.container_startup_health_check_timeout_in_seconds == 480
-    assert (request.model.mode, request.initial_instance_count) == ("SingleModel", 1)
+    assert request.variants[0].container_startup_health_check_timeout_in_seconds == 480
+    assert (request.model.mode, request.variants[0].initial_instance_count) == ("SingleModel", 1)
     assert (request.model.model_data, request.model.path, request.model.is_archive) == (None, None, False)
     assert request.model.environment == {}
     assert not request.model.enable_network_isolation
@@ -228,7 +228,7 @@ CONTAINER = {"Image": "image"}
         ),
         (
             lambda m, c, e: c.update(ProductionVariants=c["ProductionVariants"] * 2),
-            "endpoints of several variants are not emulated",
+            "ProductionVariants[1].VariantName is there twice",
         ),
         (
             lambda m, c, e: c["ProductionVariants"][0].update(

@@ -69,6 +69,7 @@ class Life:
         self.request = replace(
             request,
             endpoint_name=f"{request.endpoint_name}-{conditions.name.replace(' ', '-')}",
+        ).with_first(
             model=replace(
                 request.model,
                 model_data=None if conditions.model is None else conditions.model.as_uri(),

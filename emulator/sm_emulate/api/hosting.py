@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sm_emulate.events import Listener
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.endpoint import EndpointRequest
+    from sm_emulate.request.hosted_model import HostedModel
 
 POLL_SECONDS = 0.2
 
@@ -47,6 +48,7 @@ def new_endpoint(
     port: int = 0,
     gpus: str = "auto",
     stop_grace_s: float = STOP_GRACE_SECONDS,
+    seed: int | None = None,
     listeners: Sequence[Listener] = (),
     vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
 ) -> Iterator[Endpoint]:
@@ -62,6 +64,7 @@ def new_endpoint(
         port: of the gateway on 127.0.0.1; 0 is the kernel's choice.
         gpus: `auto`, `none`, `all`, a number, or `device=ID[,ID...]`.
         stop_grace_s: seconds between SIGTERM and SIGKILL.
+        seed: of the choice between variants and instances; None for one that nobody can foresee.
         listeners: hear every event, one at a time.
         vary: changes the container before it is made.
 
@@ -69,24 +72,28 @@ def new_endpoint(
         RequestError: something asked for is wrong or not emulated; nothing was started.
         MachineError: this machine cannot run it.
     """
-    _check_emulated(request)
-    check_local(request.model)
+    for variant in request.all_variants:
+        _check_emulated(variant.model)
+        check_local(variant.model)
     if port:
         check_port(port)
     runs = _runs(home)
     with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.instance_type, engine=used)
-        image = find_image(used, request.model.image, listeners)
+        names = dict.fromkeys(variant.model.image for variant in request.all_variants)
+        images = {name: find_image(used, name, listeners) for name in names}
         with runs.create("endpoints", request.endpoint_name) as run, RunFiles(run) as files:
             endpoint = Endpoint(
                 request,
-                image=image,
+                image=images[request.model.image],
+                images=images,
                 engine=used,
                 run=run,
                 platform=platform,
                 port=port,
                 gpus=wanted,
                 stop_grace_s=stop_grace_s,
+                seed=seed,
                 listeners=(files, *listeners),
                 vary=vary,
             )
@@ -110,6 +117,7 @@ def serve(
     port: int = 0,
     gpus: str = "auto",
     stop_grace_s: float = STOP_GRACE_SECONDS,
+    seed: int | None = None,
     listeners: Sequence[Listener] = (),
     vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
 ) -> Iterator[Endpoint]:
@@ -127,6 +135,7 @@ def serve(
             port=port,
             gpus=gpus,
             stop_grace_s=stop_grace_s,
+            seed=seed,
             listeners=listeners,
             vary=vary,
         ) as endpoint,
@@ -259,11 +268,11 @@ def _how_it_ended(description: Mapping[str, Any]) -> str:
     return f"{description.get('EndpointName')}: {description.get('EndpointStatus')}{ended}"
 
 
-def _check_emulated(request: EndpointRequest) -> None:
-    if request.model.model_data is not None and request.model.path is None:
+def _check_emulated(model: HostedModel) -> None:
+    if model.model_data is not None and model.path is None:
         raise RequestError(
             "only models on this machine can be served yet",
-            value=request.model.model_data,
+            value=model.model_data,
             expected="a folder, or a file named *.tar.gz",
             hint="copy it here first",
         )

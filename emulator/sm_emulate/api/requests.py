@@ -190,7 +190,7 @@ def endpoint_request(
     return endpoints.from_flags(
         image=image,
         endpoint_name=name,
-        config=endpoints.config_of_flags(
+        more_config=endpoints.config_of_flags(
             endpoint_name=name,
             async_output=None if async_output is None else os.fspath(async_output),
             async_failure=None if async_failure is None else os.fspath(async_failure),

@@ -97,24 +97,24 @@ def describe(name: str, home: Path | None) -> None:
 @click.command(epilog="\b\nExamples:\n  sm-emulate logs my-job\n  sm-emulate logs -f my-endpoint")
 @run_argument
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run is over.")
-@click.option("--host", help="Only this host, such as algo-2.")
+@click.option("--host", help="Only this host, such as algo-2, or variant or VARIANT/INSTANCE.")
 @click.option("--tail", type=click.IntRange(min=0), help="Only the last lines of each host.")
 @home_option
 def logs(name: str, follow: bool, host: str | None, tail: int | None, home: Path | None) -> None:
     """Print what the containers of a run wrote, byte for byte; hosts and training jobs one after the other."""
     run = runs_of(home).find(name)
     files = _logs(run)
-    if host is not None and not any(file.stem == host for file in files):
+    if host is not None and not any(_is_of(file, host) for file in files):
         raise RequestError(
             "this run has no log of that host",
             value=host,
-            expected=" or ".join(dict.fromkeys(file.stem for file in files)) or "a host that has started",
+            expected=" or ".join(dict.fromkeys(map(_host, files))) or "a host that has started",
         )
     offsets = {} if tail is None else {file: _tail_offset(file, tail) for file in files}
     while True:
         over = not follow or run.owner_pid() is None
         for file in _logs(run):
-            if host in {None, file.stem}:
+            if host is None or _is_of(file, host):
                 offsets[file] = _copy(file, offsets.get(file, 0))
         if over:
             return
@@ -124,9 +124,19 @@ def logs(name: str, follow: bool, host: str | None, tail: int | None, home: Path
 def _logs(run: RunFolder) -> list[Path]:
     """The logs of a run, host by host; those of a tuning job's training jobs, job by job."""
     if run.kind != "hyper-parameter-tuning-jobs":
-        return sorted((run.path / "logs").glob("*.log"))
+        return sorted((run.path / "logs").rglob("*.log"))
     folders = [run.home / "training-jobs" / name for name in _launched(run)]
     return [log for folder in folders for log in sorted((folder / "logs").glob("*.log"))]
+
+
+def _host(log: Path) -> str:
+    """The host of a log: `algo-1`, or `VARIANT/INSTANCE` of an endpoint."""
+    return log.stem if log.parent.name == "logs" else f"{log.parent.name}/{log.stem}"
+
+
+def _is_of(log: Path, host: str) -> bool:
+    """Whether a log is of this host, or of an instance of this variant."""
+    return host in {_host(log), log.parent.name if log.parent.name != "logs" else None}
 
 
 def _copy(log: Path, offset: int) -> int:

@@ -9,6 +9,7 @@ import sys
 import threading
 from contextlib import suppress
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
@@ -32,12 +33,20 @@ if TYPE_CHECKING:
     from sm_emulate.request.endpoint import EndpointRequest
 
 PARENT_MILLISECONDS = 200
+_OF_A_REQUEST = ("image", "model", "endpoint_name", "variant_name", "variants", "shadow", "instance_count", "routing",
+                 "instance_type", "environment", "startup_timeout", "enable_network_isolation", "async_output",
+                 "async_failure", "max_concurrent", "data_capture")  # fmt: skip
+"""The flags that a request file leaves no room for."""
 EXAMPLES = """\b
 Examples:
   sm-emulate serve my-image --model model.tar.gz
   sm-emulate serve my-image --model ./model --endpoint-name demo --detach
   sm-emulate invoke demo --data @payload.csv --content-type text/csv
   sm-emulate stop demo
+  sm-emulate serve image:1 --variant-name old --variant new=image:2,weight=0.1
+  sm-emulate serve my-image --instance-count 3 --routing LEAST_OUTSTANDING_REQUESTS
+  sm-emulate serve image:1 --shadow next=image:2,weight=0.5
+  sm-emulate serve --request endpoint.json
   sm-emulate serve my-image --async-output ./answers --endpoint-name later --detach
   sm-emulate invoke later --async --wait --data @payload.csv --content-type text/csv
   sm-emulate serve my-image --data-capture ./captured --data-capture-sampling 20
@@ -48,12 +57,21 @@ The gateway speaks the container's own paths and AWS's, so boto3 works too:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("image")
+@click.argument("image", required=False)
+@click.option("--request", "request_file", type=click.Path(path_type=Path), metavar="FILE",
+              help="JSON of CreateModel, CreateEndpointConfig and CreateEndpoint; - is stdin.")  # fmt: skip
 @click.option("--model", metavar="PATH", help="Folder or .tar.gz that the container finds at /opt/ml/model.")
 @click.option("--endpoint-name", metavar="NAME", help="Name of the endpoint.  [default: image and time]")
-@click.option(
-    "--variant-name", default="AllTraffic", show_default=True, metavar="NAME", help="Production variant."
-)
+@click.option("--variant-name", metavar="NAME", help="Production variant of IMAGE.  [default: AllTraffic]")
+@click.option("--variant", "variants", multiple=True, metavar="NAME=IMAGE[,OPTION=VALUE...]",
+              help="One more production variant; options: model=PATH, weight=N, count=N.")  # fmt: skip
+@click.option("--shadow", metavar="NAME=IMAGE[,OPTION=VALUE...]",
+              help="Shadow variant: gets copies of requests, its answers are dropped.")  # fmt: skip
+@click.option("--instance-count", type=int, metavar="N",
+              help="Containers of IMAGE's variant.  [default: 1]")  # fmt: skip
+@click.option("--routing", type=click.Choice(["RANDOM", "LEAST_OUTSTANDING_REQUESTS"]),
+              help="How one of a variant's instances is chosen.  [default: RANDOM]")  # fmt: skip
+@click.option("--seed", type=int, metavar="N", help="Choose variants and instances the same way again.")
 @click.option(
     "--instance-type",
     metavar="TYPE",
@@ -94,16 +112,36 @@ def serve(**flags: Any) -> int:
 
 
 def _request(flags: dict[str, Any]) -> EndpointRequest:
-    from sm_emulate.request.endpoint import config_of_flags, from_flags, load_models
+    from sm_emulate.request.endpoint import (
+        DEFAULT_VARIANT_NAME,
+        config_of_flags,
+        from_flags,
+        from_request_file,
+        load_models,
+    )
     from sm_emulate.request.flags import key_values
+    from sm_emulate.request.json_file import read_object
     from sm_emulate.request.naming import default_job_name
+    from sm_emulate.request.variant_flag import variant_flags
     from sm_emulate.storage.runs import default_cache
 
-    name = flags["endpoint_name"] or default_job_name(flags["image"], datetime.now(timezone.utc))
+    models = load_models(cache_dir=default_cache(os.environ))
+    if flags["request_file"] is not None:
+        told = [name for name in _OF_A_REQUEST if flags[name] not in (None, (), False)]
+        if told:
+            raise click.UsageError(
+                "--request FILE says all of the endpoint; leave out the other flags of it."
+            )
+        return from_request_file(read_object(flags["request_file"], what="the request file"), models=models)
+    more = tuple(variant_flags(text) for text in flags["variants"])
+    image = flags["image"] or (more[0].image if more else None)
+    if image is None:
+        raise click.UsageError("Missing argument 'IMAGE' (or --variant NAME=IMAGE, or --request FILE).")
+    name = flags["endpoint_name"] or default_job_name(image, datetime.now(timezone.utc))
     return from_flags(
         image=flags["image"],
         endpoint_name=name,
-        config=config_of_flags(
+        more_config=config_of_flags(
             endpoint_name=name,
             async_output=flags["async_output"],
             async_failure=flags["async_failure"],
@@ -114,10 +152,14 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
         instance_type=flags["instance_type"],
         model_data=flags["model"],
         environment=key_values(flags["environment"], what="environment variable", secret=True),
-        variant_name=flags["variant_name"],
+        variant_name=flags["variant_name"] or DEFAULT_VARIANT_NAME,
+        instance_count=flags["instance_count"] or 1,
+        routing=flags["routing"],
+        more_variants=more,
+        shadow=None if flags["shadow"] is None else variant_flags(flags["shadow"]),
         startup_timeout_in_seconds=flags["startup_timeout"],
         network_isolation=flags["enable_network_isolation"],
-        models=load_models(cache_dir=default_cache(os.environ)),
+        models=models,
     )
 
 
@@ -134,7 +176,7 @@ def _serve(
 
     with (
         Interrupts() as interrupts,
-        terminal(quiet=flags["quiet"]) as told,
+        terminal(quiet=flags["quiet"], mark_hosts=not request.alone) as told,
         new_endpoint(
             request,
             engine=engine_at(flags["engine"]) if flags["engine"] else None,
@@ -142,6 +184,7 @@ def _serve(
             platform=platform_of(flags),
             port=flags["port"],
             gpus=flags["gpus"],
+            seed=flags["seed"],
             stop_grace_s=flags["stop_grace"],
             listeners=(told,),
         ) as endpoint,

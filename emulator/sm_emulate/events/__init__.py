@@ -140,6 +140,8 @@ class Invoked(Event):
     bytes_in: int
     bytes_out: int
     failure: str = ""
+    variant: str = ""
+    """Who was asked; a shadow variant's status is 0, since its answer is given to nobody."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorAnswer:
-    """One error as it goes out: shape name (empty for an error that the API does not name), HTTP status, JSON body."""
+    """One answer of the gateway's own, mostly an error: shape name (empty for an error that the API does not name), HTTP status, JSON body."""
 
     code: str
     status: int
     body: bytes
+    content_type: str = "application/json"
 
 
 def model_error(front: EndpointFront, *, container: str, status: int, message: str | None) -> ErrorAnswer:
@@ -90,6 +91,11 @@ def unknown_variant(front: EndpointFront, variant: bytes) -> ErrorAnswer:
             variant=variant.decode("latin-1"), endpoint=front.endpoint_name, account=front.account
         ),
     )
+
+
+def plain(text: str, content_type: str) -> ErrorAnswer:
+    """Give what the gateway itself tells, in the shape of its other own answers."""
+    return ErrorAnswer(code="", status=200, body=text.encode(), content_type=content_type)
 
 
 def body_too_long(front: EndpointFront) -> ErrorAnswer:

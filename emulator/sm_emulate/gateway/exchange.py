@@ -6,11 +6,12 @@ from time import perf_counter, time
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import SmEmulateError
-from sm_emulate.gateway import answers, wire
+from sm_emulate.gateway import answers, meters, wire
 from sm_emulate.gateway.answers import ErrorAnswer
 from sm_emulate.gateway.async_call import read_call
 from sm_emulate.gateway.captured import Captured, header_of
 from sm_emulate.gateway.front import Invocation
+from sm_emulate.gateway.shadow import ShadowExchange
 from sm_emulate.spec import async_inference as async_spec
 from sm_emulate.spec import invocation as spec
 
@@ -103,6 +104,8 @@ class Exchange:
         """Refuse, wait for the body, or go to the container."""
         request = self._request
         long = request.length is None or request.length > self._front.hold_bytes
+        if request.own:
+            request.refused = answers.plain(self._serving.meters.prometheus(), meters.CONTENT_TYPE)
         if request.refused is not None and (request.complete or request.expects or request.broken or long):
             self._give_error(request.refused)
             return
@@ -115,7 +118,8 @@ class Exchange:
             return
         if request.expects and not request.version_10:
             self._client.write(wire.CONTINUE)
-        if long and not request.chunked:
+        # a copy for a shadow is made of the whole body
+        if long and not request.chunked and self._serving.router.shadow is None:
             self.streams_request = True
             self._dispatch()
 
@@ -300,6 +304,10 @@ class Exchange:
         head = target.wording.request_head(request.method, request.container_path, request.forward, length)
         body = request.take_body()
         self._payload = [head + body] if len(body) <= _ONE_WRITE else [head, body]
+        if self._serving.router.shadow is not None and request.invokes:
+            shadow = self._serving.router.pick_shadow()
+            if shadow is not None:
+                ShadowExchange(self._serving, shadow, request, self._payload)
         connection = target.pool.take()
         if connection is None:
             self._opening = target.pool.open(self)
@@ -451,7 +459,7 @@ class Exchange:
             if self._captured_request is not None and failure is None and status == self._original:
                 self._capture(self._target.variant_name)
             self._target.left()
-        if self._serving.listener is not None:
+        if not self._request.own:
             self._report(status, failure)
         self._client.exchange_done(close=self._will_close)
 

@@ -117,6 +117,7 @@ class Invocation(NamedTuple):
         bytes_in: length of the request's body, as far as it was read.
         bytes_out: length of the body given to the client.
         variant: who was asked; empty if nobody was.
+        shadow: it is the copy for a shadow variant, whose answer is given to nobody.
         failure: plain words for what went wrong between gateway and container or client; None if nothing did.
             SageMaker's own message hides this: it blames CPU and memory for every lost answer.
     """
@@ -131,3 +132,4 @@ class Invocation(NamedTuple):
     bytes_out: int
     failure: str | None = None
     variant: str = ""
+    shadow: bool = False

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import BugError, MachineError
+from sm_emulate.gateway.meters import Meters
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.serving import Serving
 
 _BACKLOG = 1024
+_CHANGE_S = 5.0
+"""How long a change of the fleet waits for the gateway's thread, which may be gone."""
 
 
 def warm_up() -> None:
@@ -64,6 +67,7 @@ class Gateway:
     ) -> None:
         self.front = front
         self.fleet = front.fleet
+        self.meters = Meters(front.endpoint_name)
         self.host = host
         self.port = port
         self._listener, self._accept, self._capture = listener, accept, capture
@@ -115,8 +119,20 @@ class Gateway:
         loop, serving = self._loop, self._serving
         if loop is not None and serving is not None:
             self.fleet = fleet
+            done = threading.Event()
+
+            def change() -> None:
+                serving.router.set_fleet(fleet)
+                done.set()
+
             with suppress(RuntimeError):  # it was closed meanwhile
-                loop.call_soon_threadsafe(serving.router.set_fleet, fleet)
+                loop.call_soon_threadsafe(change)
+                done.wait(_CHANGE_S)
+
+    @property
+    def retiring(self) -> int:
+        """How many containers are given no more requests, but still work on some."""
+        return 0 if self._serving is None else self._serving.router.retiring
 
     def __enter__(self) -> Gateway:
         self.start()
@@ -151,7 +167,7 @@ class Gateway:
 
         self._stop = loop.create_future()
         serving = self._serving = Serving(
-            self.front, loop, self._listener, accept=self._accept, capture=self._capture
+            self.front, loop, self._listener, self.meters, accept=self._accept, capture=self._capture
         )
         server = await loop.create_server(lambda: ClientConnection(serving), sock=listening, backlog=_BACKLOG)
         ready.set()

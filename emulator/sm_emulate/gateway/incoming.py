@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MAX_HEAD_BYTES = 64 * 1024
 """Longest request head, and longest answer head; more is taken for an attack or a fault."""
 
+METRICS_PATH = b"/-/metrics"
+"""The gateway's own numbers; no path of the API or of a container looks like it."""
+
 _SUPPORTED = {
     header.name.lower().encode(): (header, header.name.encode() + b": ") for header in spec.REQUEST_HEADERS
 }
@@ -44,6 +47,7 @@ class Incoming:
         "method",
         "misplaced",
         "others",
+        "own",
         "refused",
         "size",
         "target",
@@ -68,6 +72,7 @@ class Incoming:
         self.complete = False
         self.broken = False
         self.variant: bytes | None = None
+        self.own = False
         self.misplaced: str | None = None
         self.too_long: ErrorAnswer | None = None
         self.refused: ErrorAnswer | None = None
@@ -155,6 +160,9 @@ class Incoming:
         elif self.method == b"POST" and path.startswith(_PREFIX) and path.endswith(_ASYNC_SUFFIX):
             self.asynchronous = True
             self.endpoint = unquote(path[len(_PREFIX) : -len(_ASYNC_SUFFIX)].decode("latin-1"))
+        elif path == METRICS_PATH and self.method == b"GET":
+            self.own = True
+            return None
         else:
             return refusal(
                 "UnknownOperationException",

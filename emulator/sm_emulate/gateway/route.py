@@ -78,6 +78,7 @@ class Router:
         self._targets: dict[tuple[str, Upstream], Target] = {}
         self._retiring: set[Target] = set()
         self.shadow: _Variant | None = None
+        self._shadow_percent = 100.0
         self.set_fleet(front.fleet)
 
     def knows(self, variant: bytes) -> bool:
@@ -97,8 +98,22 @@ class Router:
         target.outstanding += 1
         return target
 
-    def set_fleet(self, fleet: Fleet) -> list[Target]:
-        """Send new requests to this fleet; give the targets that are given no more but still have some at hand."""
+    def pick_shadow(self) -> Target | None:
+        """Give the shadow's target if this request is to be copied, and count the copy in."""
+        if self.shadow is None or self._random.random() * 100 >= self._shadow_percent:
+            return None
+        target = self.shadow.pick()
+        if target is not None:
+            target.outstanding += 1
+        return target
+
+    @property
+    def retiring(self) -> int:
+        """How many targets are given no more requests but still have some at hand."""
+        return len(self._retiring)
+
+    def set_fleet(self, fleet: Fleet) -> None:
+        """Send new requests to this fleet; those on their way come to their end where they are."""
         before, self._targets = self._targets, {}
         self._variants = {
             variant.variant_name.encode("latin-1", "replace"): self._variant(variant, before)
@@ -109,11 +124,11 @@ class Router:
         lone = self._weighted[0].targets if len(self._weighted) == 1 else []
         self._only = lone[0] if len(lone) == 1 else None
         self.shadow = None if fleet.shadow is None else self._variant(fleet.shadow, before)
+        self._shadow_percent = fleet.shadow_percent
         kept = set(self._targets.values())
         for target in before.values():
             if target not in kept:
                 self._retire(target)
-        return list(self._retiring)
 
     def close(self) -> None:
         """Close the connections that nothing goes over."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.captured import Capture
     from sm_emulate.gateway.connection import ClientConnection
     from sm_emulate.gateway.front import EndpointFront, Invocation
+    from sm_emulate.gateway.meters import Meters
 
 
 GATHER_S = 0.1
@@ -32,6 +33,7 @@ class Serving:
         front: EndpointFront,
         loop: asyncio.AbstractEventLoop,
         listener: Callable[[Invocation], None] | None,
+        meters: Meters,
         *,
         accept: Accept | None = None,
         capture: Capture | None = None,
@@ -41,6 +43,7 @@ class Serving:
         self.listener = listener
         self.accept = accept
         self.capture = capture
+        self.meters = meters
         self.wording = Wording(front)
         self.router = Router(front, loop)
         self.clients: set[ClientConnection] = set()
@@ -55,7 +58,10 @@ class Serving:
             self._empty.set()
 
     def tell(self, invocation: Invocation) -> None:
-        """Tell the listener in a moment, with what else is finished by then."""
+        """Count it, and tell the listener in a moment, with what else is finished by then."""
+        self.meters.add(invocation)
+        if self.listener is None:
+            return
         if not self._untold:
             self.loop.call_later(GATHER_S, self.tell_all)
         self._untold.append(invocation)

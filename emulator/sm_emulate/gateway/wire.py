@@ -82,7 +82,7 @@ class Wording:
         error_type = f"{spec.ERROR_TYPE_HEADER}: {error.code}\r\n".encode() if error.code else b""
         return self.answer_head(
             error.status,
-            (error_type, b"Content-Type: application/json\r\n"),
+            (error_type, f"Content-Type: {error.content_type}\r\n".encode()),
             content_length(len(error.body)),
             connection,
             invoked=False,

@@ -6,6 +6,7 @@ import asyncio
 import re
 import threading
 import time
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -73,8 +74,10 @@ class AsyncWork:
         self._notified: set[str] = set()
         self._failed: dict[str, int] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._ready: asyncio.Queue[str | None] | None = None
-        self._workers: list[asyncio.Task[None]] = []
+        self._ready: asyncio.Queue[str] | None = None
+        self._over: asyncio.Event | None = None
+        self._workers: dict[Upstream, list[_Worker]] = {}
+        self._leaving: list[_Worker] = []
         self._stopping = False
         self._thread: threading.Thread | None = None
 
@@ -153,6 +156,13 @@ class AsyncWork:
             return
         thread.join()
 
+    def set_upstreams(self, upstreams: Sequence[Upstream]) -> None:
+        """Send to these instances from now on; what is on its way comes to its end where it is."""
+        loop = self._loop
+        if loop is not None:
+            with suppress(RuntimeError):  # it has ended at this moment
+                loop.call_soon_threadsafe(self._route, list(upstreams))
+
     # --- the thread -----------------------------------------------------------------------------------
 
     def _run(self, upstreams: Sequence[Upstream], left: Sequence[str], ready: threading.Event) -> None:
@@ -171,16 +181,37 @@ class AsyncWork:
         left: Sequence[str],
         ready: threading.Event,
     ) -> None:
-        self._ready = asyncio.Queue()
+        self._ready, self._over = asyncio.Queue(), asyncio.Event()
         for key in left:
             self._ready.put_nowait(key)
-        each = self._config.max_concurrent_per_instance or self._platform.settings.number("async-concurrency")
-        self._workers = [
-            loop.create_task(self._work(upstream)) for _ in range(each) for upstream in upstreams
-        ]
         self._loop = loop
+        self._route(upstreams)
         ready.set()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        await self._over.wait()
+        await asyncio.gather(*(each.task for each in self._leaving), return_exceptions=True)
+
+    def _route(self, upstreams: Sequence[Upstream]) -> None:
+        """Have workers for these instances, and for no others."""
+        assert self._loop is not None
+        if self._stopping:
+            return
+        each = self._config.max_concurrent_per_instance or self._platform.settings.number("async-concurrency")
+        for gone in set(self._workers) - set(upstreams):
+            self._dismiss(self._workers.pop(gone))
+        for upstream in upstreams:
+            if upstream not in self._workers:
+                self._workers[upstream] = [_Worker() for _ in range(each)]
+                for worker in self._workers[upstream]:
+                    worker.task = self._loop.create_task(self._work(worker, upstream))
+
+    def _dismiss(self, workers: Sequence[_Worker]) -> None:
+        """Let workers go when they have done what they are at."""
+        self._leaving = [each for each in self._leaving if not each.task.done()]
+        for worker in workers:
+            worker.dismissed = True
+            if not worker.busy:
+                worker.task.cancel()
+            self._leaving.append(worker)
 
     def _hand_over(self, key: str) -> None:
         loop = self._loop
@@ -196,21 +227,23 @@ class AsyncWork:
         self._ready.put_nowait(key)
 
     def _leave_off(self, grace_s: float) -> None:
-        assert self._ready is not None
         assert self._loop is not None
-        for _ in self._workers:
-            self._ready.put_nowait(None)  # wakes those that wait
-        for worker in self._workers:
-            self._loop.call_later(grace_s, worker.cancel)
+        assert self._over is not None
+        while self._workers:
+            self._dismiss(self._workers.popitem()[1])
+        for worker in self._leaving:
+            self._loop.call_later(grace_s, worker.task.cancel)
+        self._over.set()
 
-    async def _work(self, upstream: Upstream) -> None:
+    async def _work(self, worker: _Worker, upstream: Upstream) -> None:
         assert self._ready is not None
         caller = Caller(upstream, self._headers, connect_timeout_s=CONNECT_SECONDS)
         try:
-            while not self._stopping:
+            while not worker.dismissed:
                 key = await self._ready.get()
-                if key is not None and not self._stopping:
-                    await self._one(caller, key)
+                worker.busy = True
+                await self._one(caller, key)
+                worker.busy = False
         finally:
             caller.close()
 
@@ -229,12 +262,11 @@ class AsyncWork:
             # once settled it is seen through: half of this done twice would be told twice
             await asyncio.shield(asyncio.to_thread(self._finish, queued, outcome))
             self._failed.pop(key, None)
-        except SmEmulateError as error:
+        except (SmEmulateError, OSError) as error:
+            why = error.what if isinstance(error, SmEmulateError) else error.strerror or str(error)
             if self._again(key) == 1:
                 self._publish(
-                    Warned(
-                        message=f"an async answer waits in {self._queue.folder} and is tried again: {error.what}"
-                    )
+                    Warned(message=f"an async answer waits in {self._queue.folder} and is tried again: {why}")
                 )
 
     def _again(self, key: str) -> int:
@@ -404,6 +436,14 @@ class AsyncWork:
                 failure=failure,
             )
         )
+
+
+class _Worker:
+    """One of those who send to an instance."""
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[None]
+        self.busy = self.dismissed = False
 
 
 class _InputGoneError(Exception):

@@ -1,35 +1,30 @@
-"""An endpoint with one container, from its request to its stop."""
+"""An endpoint, from its request to its stop."""
 
 from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sm_emulate.engine.protocol import LABEL_HOST
-from sm_emulate.errors import NotFoundError, SmEmulateError
+from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import (
-    ContainerStarted,
     Invoked,
     Noted,
     StatusChanged,
     Warned,
     now,
 )
-from sm_emulate.gateway import Capture, EndpointFront, Fleet, Gateway, VariantFront, warm_up
-from sm_emulate.lifecycle.credentials import credentials_for
-from sm_emulate.lifecycle.endpoint_container import container_host, container_spec
+from sm_emulate.gateway import Capture, EndpointFront, Gateway, warm_up
+from sm_emulate.lifecycle.endpoint_container import container_host
+from sm_emulate.lifecycle.endpoint_fleet import FleetGround, ServingFleet
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
-from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.labels import labels_of
-from sm_emulate.lifecycle.model_folder import model_folder
-from sm_emulate.lifecycle.network import private_network
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
-from sm_emulate.lifecycle.serving_container import ServingContainer, StopAskedError
+from sm_emulate.lifecycle.serving_container import StopAskedError
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
 from sm_emulate.spec import wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
@@ -37,14 +32,12 @@ from sm_emulate.storage.async_queue import AsyncQueue
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
     from sm_emulate.gateway import Invocation, Upstream
     from sm_emulate.lifecycle.async_work import AsyncWork
-    from sm_emulate.lifecycle.credentials import Credentials
     from sm_emulate.lifecycle.data_capture import DataCapturing
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.storage.run_folder import RunFolder
@@ -52,6 +45,8 @@ if TYPE_CHECKING:
 DRAIN_SECONDS = 60.0
 """How long a stop waits for requests in flight: as long as the model may take for one."""
 FAILED_GRACE_SECONDS = 2.0
+NOTE_SECONDS = 1.0
+"""How old the metrics in run.json may be."""
 _OVER = frozenset({EndpointStatus.FAILED, EndpointStatus.OUT_OF_SERVICE})
 
 
@@ -60,13 +55,15 @@ class Endpoint:
 
     Args:
         request: what to serve, checked.
-        image: the image as the engine knows it.
-        engine: runs the container.
+        image: the first variant's image as the engine knows it.
+        images: those of the others, by the names that the request uses.
+        engine: runs the containers.
         run: a new run folder that this process holds.
         platform: which SageMaker.
         port: of the gateway on 127.0.0.1; 0 is the kernel's choice.
         gpus: the GPUs of the container.
         stop_grace_s: between SIGTERM and SIGKILL.
+        seed: of the gateway's choice between variants and instances.
         listeners: hear what happens.
         vary: changes the container before it is made; the contract's probes ask this way what would happen if.
     """
@@ -76,16 +73,17 @@ class Endpoint:
         request: EndpointRequest,
         *,
         image: Image,
+        images: Mapping[str, Image] | None = None,
         engine: Engine,
         run: RunFolder,
         platform: Platform | None = None,
         port: int = 0,
         gpus: GpuRequest | None = None,
         stop_grace_s: float = STOP_GRACE_SECONDS,
+        seed: int | None = None,
         listeners: Sequence[Listener] = (),
         vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
     ) -> None:
-        self._vary = vary
         self.request, self.image, self.run_folder = request, image, run
         self.platform = platform or Platform()
         self.created = now()
@@ -93,24 +91,29 @@ class Endpoint:
         self.status = EndpointStatus.CREATING
         self.failure_reason: str | None = None
         self.url = ""
-        self._engine, self._port, self._gpus, self._grace = engine, port, gpus, stop_grace_s
+        self._port, self._grace, self._seed = port, stop_grace_s, seed
         self._publish = Publisher((self._keep, *listeners))
-        self._container = ServingContainer(
-            engine,
-            host=request.variant_name,
-            host_header=container_host(self.platform.settings),
+        self._asked = StopRequest(run, wake=self._wake)
+        self._ground = FleetGround(
+            engine=engine,
+            platform=self.platform,
+            run_folder=run,
+            session=self.session,
+            labels=labels_of(run, self.session),
+            gpus=gpus,
+            publish=self._publish,
             stopping=lambda: self._asked.times,
-            publish=self._heard,
+            vary=vary,
         )
-        self._credentials: Credentials | None = None
-        self._asked = StopRequest(run, wake=self._container.wake)
-        self._resources = ExitStack()
+        self._images = {request.model.image: image, **(images or {})}
+        self._fleet = ServingFleet(request, images=self._images, ground=self._ground, changed=self._reroute)
         self._gateway: Gateway | None = None
         self._async: AsyncWork | None = None
         self._capturing: DataCapturing | None = None
         self._seconds: dict[str, float] = {}
         self._serving: threading.Thread | None = None
         self._trouble: BaseException | None = None
+        self._noted, self._next_note = 0, 0.0
 
     # --- from outside ---------------------------------------------------------------------------------
 
@@ -137,16 +140,12 @@ class Endpoint:
         return self.url
 
     def serve(self) -> EndpointResult:
-        """Serve until `stop` is called, another process asks for it, or the container ends."""
-        interval = self.platform.settings.number("ping-interval")
-        next_ping = time.monotonic() + interval
+        """Serve until `stop` is called, another process asks for it, or no container is left."""
         try:
-            while not self._container.over:
-                self._container.hear()
-                if time.monotonic() >= next_ping and not self._container.over:
-                    self._container.ping()
-                    next_ping = time.monotonic() + interval
-            self._container.check()
+            while not self._asked.times and not self._fleet.lost:
+                self._fleet.watch()
+                self._note_metrics()
+            self._fleet.check()
             self._end()
         except BaseException as error:
             self._fail(error)
@@ -155,18 +154,18 @@ class Endpoint:
 
     @property
     def upstream(self) -> Upstream | None:
-        """Where the container itself listens; None before it runs."""
-        return self._container.upstream
+        """Where the first container itself listens; None before it runs."""
+        return self._fleet.instances[0].container.upstream
 
     @property
     def began(self) -> bool:
-        """Whether its container was ever started."""
-        return self._container.began
+        """Whether a container was ever started."""
+        return any(each.container.began for each in self._fleet.instances)
 
     @property
     def container(self) -> str | None:
-        """The engine's id of the container; None when it does not run."""
-        return self._container.id
+        """The engine's id of the first container; None when it does not run."""
+        return self._fleet.instances[0].container.id
 
     def stop(self) -> None:
         """Ask it to stop as DeleteEndpoint does; a second time, kill at once. Signal handlers may call it."""
@@ -182,18 +181,23 @@ class Endpoint:
 
     def result(self) -> EndpointResult:
         """Say how it stands."""
-        ended = self._container.exit
         return EndpointResult(
             request=self.request,
             platform=self.platform,
-            image=self.image,
+            images=self._images,
             run_folder=self.run_folder.path,
             status=self.status,
             failure_reason=self.failure_reason,
             created=self.created,
             changed=now(),
             url=self.url,
-            container_exit_code=None if ended is None else ended.code,
+            container_exit_codes=self._fleet.exit_codes,
+            instances={
+                each.variant_name: self._fleet.serving(each.variant_name)
+                for each in self.request.all_variants
+            },
+            weights=self._fleet.weights,
+            metrics={} if self._gateway is None else self._gateway.meters.described(),
             seconds=dict(self._seconds),
         )
 
@@ -219,82 +223,26 @@ class Endpoint:
 
     # --- the way to InService -------------------------------------------------------------------------
 
-    @property
-    def _host(self) -> str:
-        return self.request.variant_name
-
     def _start(self) -> None:
         self._enter(EndpointStatus.CREATING, "Creating the endpoint")
         with self._timed("Model"):
-            model = model_folder(
-                self.request.model,
-                self.run_folder.opt_ml(self._host) / "model",
-                publish=self._publish,
-                heed_stop=self._container.heed_stop,
-            )
-        self._container.heed_stop()
+            self._fleet.prepare()
         with self._timed("Container"):
-            spec = self._spec(model)
             warming = threading.Thread(target=warm_up, name="gateway warm-up", daemon=True)
             warming.start()
-            self._container.start(spec)
+            self._fleet.start()
         with self._timed("Health"):
-            window = self.request.container_startup_health_check_timeout_in_seconds
-            upstream = self._container.healthy(window)
+            self._fleet.healthy()
         warming.join()
-        self._open(upstream)
+        self._open()
         self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
 
-    def _spec(self, model: Path | None) -> ContainerSpec:
-        """Describe the container, whose end is seen to from now on; its network is made."""
-        labels = labels_of(self.run_folder, self.session) | {LABEL_HOST: self._host}
-        name = f"sm-emulate-{self.session[:12]}"
-        network = None
-        if self.request.model.enable_network_isolation:
-            # not "none": the gateway has to reach the container
-            network = self._resources.enter_context(
-                private_network(self._engine, name, internal=True, labels=labels, publish=self._publish)
-            )
-        credentials = credentials_for(
-            self._engine,
-            image=self.image,
-            platform=self.platform,
-            isolated=self.request.model.enable_network_isolation
-            or self.platform.settings.text("endpoint-aws-variables") == "unset",
-            role_arn=self.request.model.execution_role_arn,
-            publish=self._publish,
-        )
-        if credentials is not None:
-            self._credentials = credentials
-            self._resources.callback(credentials.close)
-        self._resources.callback(self._container.close)
-        kind = self.request.instance_type
-        limits = limits_of(
-            [kind],
-            chosen=self.request.instance_chosen,
-            engine=self._engine,
-            settings=self.platform.settings,
-            publish=self._publish,
-        )[kind]
-        spec = container_spec(
-            self.request.model.environment,
-            image=self.image.id,
-            platform=self.platform,
-            beside={} if credentials is None else credentials.environment(self._host),
-            model=model,
-            network=network,
-            gpus=self._gpus,
-            limits=limits,
-            labels=labels,
-            name=name,
-        )
-        return spec if self._vary is None else self._vary(spec)
-
-    def _open(self, upstream: Upstream) -> None:
+    def _open(self) -> None:
         request, platform = self.request, self.platform
         front = EndpointFront(
             endpoint_name=request.endpoint_name,
-            fleet=Fleet(variants=(VariantFront(variant_name=request.variant_name, upstreams=(upstream,)),)),
+            fleet=self._fleet.routes(),
+            seed=self._seed,
             region=platform.region,
             account=platform.account,
             max_body_bytes=platform.settings.number("payload-limit"),
@@ -316,7 +264,7 @@ class Endpoint:
             capture=capture,
         )
         # a request that is accepted finds somebody who works it off
-        left = 0 if self._async is None else self._async.start([upstream])
+        left = 0 if self._async is None else self._async.start(self._upstreams())
         if left:
             self._publish(Noted(message=f"{left} async requests that were accepted before are worked off"))
         self.url = f"http://127.0.0.1:{self._gateway.start()}"
@@ -350,26 +298,30 @@ class Endpoint:
 
     # --- what happens on the way ----------------------------------------------------------------------
 
-    def _heard(self, event: Event) -> None:
-        """Pass on what the container does, from its own thread."""
-        self._publish(event)
-        if not isinstance(event, ContainerStarted):
+    def _note_metrics(self) -> None:
+        """Keep the numbers in run.json fresh, for other processes."""
+        if self._gateway is None or time.monotonic() < self._next_note:
             return
-        if self._credentials is not None:
-            self._credentials.started(event.host, event.container)
-        if self.request.model.enable_network_isolation:
-            self._confine(event.container)
+        self._next_note = time.monotonic() + NOTE_SECONDS
+        total = self._gateway.meters.total()
+        if total != self._noted:
+            self._noted = total
+            self._write_down()
 
-    def _confine(self, container: str) -> None:
-        """Keep an isolated container from the one thing that its network leaves it: this machine."""
-        with suppress(NotFoundError):  # it has ended
-            if not self._engine.confine(container):
-                self._publish(
-                    Noted(
-                        message="an isolated endpoint still reaches services of this machine, through its network's "
-                        "gateway: only root can keep it from that"
-                    )
-                )
+    def _wake(self) -> None:
+        self._fleet.wake()
+
+    def _reroute(self) -> None:
+        """Have the gateway send requests to those that take them now."""
+        if self._gateway is not None:
+            self._gateway.set_fleet(self._fleet.routes())
+        if self._async is not None:
+            self._async.set_upstreams(self._upstreams())
+
+    def _upstreams(self) -> list[Upstream]:
+        """Where async requests go: every instance that takes requests now."""
+        routed = [each for each in self._fleet.routes().variants if each.weight > 0]
+        return [upstream for variant in routed for upstream in variant.upstreams]
 
     def _invoked(self, seen: Invocation) -> None:
         self._publish(
@@ -383,6 +335,7 @@ class Endpoint:
                 bytes_in=seen.bytes_in,
                 bytes_out=seen.bytes_out,
                 failure=seen.failure or "",
+                variant=seen.variant,
             )
         )
 
@@ -390,21 +343,21 @@ class Endpoint:
 
     def _end(self) -> None:
         """Drain, stop the container, and say so."""
-        self._container.catch_up()
-        ended_by_itself = self._container.exit
-        if ended_by_itself is None:
+        ended_by_itself = self._fleet.lost and self._fleet.exit_codes
+        if not ended_by_itself:
             self._enter(EndpointStatus.DELETING, "Stopping the endpoint")
         self._shut(self._grace)
-        if ended_by_itself is None:
+        if not ended_by_itself:
             self._enter(EndpointStatus.OUT_OF_SERVICE, "Endpoint stopped")
         else:
-            self.failure_reason = wordings.ping_failed(self._host)
-            self._enter(EndpointStatus.FAILED, f"the container exited with code {ended_by_itself.code}")
+            host, code = list(ended_by_itself.items())[-1]
+            self.failure_reason = wordings.ping_failed(host.partition("/")[0])
+            self._enter(EndpointStatus.FAILED, f"the container exited with code {code}")
 
     def _shut(self, grace_s: float) -> None:
-        """Close the gateway, stop the container (SIGTERM, grace, SIGKILL), and let go of everything."""
-        with self._resources:
-            asked = self._asked.times
+        """Close the gateway, stop the containers (SIGTERM, grace, SIGKILL), and let go of everything."""
+        asked = self._asked.times
+        try:
             if self._gateway is not None:
                 self._drain(self._gateway.close, asked)
             if self._async is not None:
@@ -419,7 +372,8 @@ class Endpoint:
                     )
             if self._capturing is not None:
                 self._capturing.close()
-            self._container.stop(grace_s, hurried=lambda: asked > 1 or self._hurried(asked))
+        finally:
+            self._fleet.stop(grace_s, hurried=lambda: asked > 1 or self._hurried(asked))
 
     def _hurried(self, asked: int) -> bool:
         """Whether a stop was asked for twice, or again since `asked` times."""
@@ -453,11 +407,12 @@ class Endpoint:
     def _keep(self, event: Event) -> None:
         """Keep run.json true for other processes, and write result.json before anybody hears of the end."""
         if isinstance(event, StatusChanged):
-            folder = self.run_folder
-            with told("the endpoint's status cannot be written down", folder.path):
-                folder.write(
-                    folder.result if self.status in _OVER else folder.standing, self.result().describe()
-                )
+            self._write_down()
+
+    def _write_down(self) -> None:
+        folder = self.run_folder
+        with told("the endpoint's status cannot be written down", folder.path):
+            folder.write(folder.result if self.status in _OVER else folder.standing, self.result().describe())
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:

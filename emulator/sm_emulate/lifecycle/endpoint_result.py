@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sm_emulate.engine.protocol import Image
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.endpoint import EndpointRequest
+    from sm_emulate.request.variant import Variant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,8 @@ class EndpointResult:
 
     request: EndpointRequest
     platform: Platform
-    image: Image
+    images: Mapping[str, Image]
+    """By the names that the request uses."""
     run_folder: Path
     status: EndpointStatus
     failure_reason: str | None
@@ -31,10 +33,21 @@ class EndpointResult:
     changed: datetime
     url: str
     """Of the gateway; empty before it is in service."""
-    container_exit_code: int | None
-    """None while it runs."""
+    container_exit_codes: Mapping[str, int]
+    """Of those that have ended, by the names of their logs."""
+    instances: Mapping[str, int]
+    """How many of each variant take requests."""
+    metrics: Mapping[str, Any]
+    """By variant, as CloudWatch names them; latencies in microseconds."""
+    weights: Mapping[str, float]
+    """Of each production variant, now."""
     seconds: Mapping[str, float]
     """How long the model, the container and its health took."""
+
+    @property
+    def container_exit_code(self) -> int | None:
+        """Of the container that ended last; None while none has."""
+        return [None, *self.container_exit_codes.values()][-1]
 
     @property
     def succeeded(self) -> bool:
@@ -44,31 +57,17 @@ class EndpointResult:
     def describe(self) -> dict[str, Any]:
         """Give it as JSON in the shape of DescribeEndpoint, plus an `Emulator` object; times are ISO 8601."""
         request, platform = self.request, self.platform
-        count = request.initial_instance_count
         described: dict[str, Any] = {
             "EndpointName": request.endpoint_name,
             "EndpointArn": endpoint_arn(
                 region=platform.region, account=platform.account, name=request.endpoint_name
             ),
             "EndpointConfigName": request.endpoint_config_name,
-            "ProductionVariants": [
-                {
-                    "VariantName": request.variant_name,
-                    "DeployedImages": [
-                        {
-                            "SpecifiedImage": request.model.image,
-                            "ResolvedImage": self.image.id,
-                            "ResolutionTime": self.created.isoformat(timespec="milliseconds"),
-                        }
-                    ],
-                    "CurrentWeight": 1.0,
-                    "DesiredWeight": 1.0,
-                    "CurrentInstanceCount": count if self.status is EndpointStatus.IN_SERVICE else 0,
-                    "DesiredInstanceCount": count,
-                }
-            ],
+            "ProductionVariants": [self._variant(each) for each in request.variants],
             "EndpointStatus": self.status.value,
         }
+        if request.shadow is not None:
+            described["ShadowProductionVariants"] = [self._variant(request.shadow)]
         if self.failure_reason is not None:
             described["FailureReason"] = self.failure_reason
         return described | {
@@ -78,11 +77,34 @@ class EndpointResult:
                 "RunFolder": str(self.run_folder),
                 "Url": self.url,
                 "Image": request.model.image,
-                "ImageId": self.image.id,
+                "ImageId": self.images[request.model.image].id,
                 "Settings": dict(platform.settings.given),
-                "ContainerExitCodes": {}
-                if self.container_exit_code is None
-                else {request.variant_name: self.container_exit_code},
+                "ContainerExitCodes": dict(self.container_exit_codes),
+                "Metrics": dict(self.metrics),
                 "Seconds": dict(self.seconds),
             },
+        }
+
+    def _variant(self, variant: Variant) -> dict[str, Any]:
+        """Give one variant in the shape of ProductionVariantSummary."""
+        name = variant.variant_name
+        weight = self.weights.get(name, variant.initial_variant_weight)
+        up = self.status not in {
+            EndpointStatus.CREATING,
+            EndpointStatus.FAILED,
+            EndpointStatus.OUT_OF_SERVICE,
+        }
+        return {
+            "VariantName": name,
+            "DeployedImages": [
+                {
+                    "SpecifiedImage": variant.model.image,
+                    "ResolvedImage": self.images[variant.model.image].id,
+                    "ResolutionTime": self.created.isoformat(timespec="milliseconds"),
+                }
+            ],
+            "CurrentWeight": weight,
+            "DesiredWeight": weight,
+            "CurrentInstanceCount": self.instances.get(name, 0) if up else 0,
+            "DesiredInstanceCount": variant.initial_instance_count,
         }

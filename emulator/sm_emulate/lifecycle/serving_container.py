@@ -40,7 +40,8 @@ class ServingContainer:
 
     Args:
         engine: runs it.
-        host: the variant that it stands for.
+        host: what its events and logs are called.
+        variant: the variant that it stands for; `host` if not given.
         host_header: as it sees it in every request.
         stopping: how often a stop was asked for so far.
         publish: hears its events, from its thread and from the caller's.
@@ -51,11 +52,13 @@ class ServingContainer:
         engine: Engine,
         *,
         host: str,
+        variant: str | None = None,
         host_header: str,
         stopping: Callable[[], int],
         publish: Callable[[Event], None],
     ) -> None:
         self._engine, self._host, self._host_header = engine, host, host_header
+        self._variant = host if variant is None else variant
         self._stopping, self._publish = stopping, publish
         self._containers = Containers(engine, publish=self._heard, gather_s=GATHER_SECONDS)
         self._tail = LogTail()
@@ -78,6 +81,11 @@ class ServingContainer:
     def over(self) -> bool:
         """Whether there is nothing left to wait for: it has ended, or a stop was asked for."""
         return self._containers.over or self._stopping() > 0
+
+    @property
+    def over_by_itself(self) -> bool:
+        """Whether it has ended, or cannot be followed."""
+        return self._containers.over
 
     def wake(self) -> None:
         """Have `hear` return. Signal handlers may call it."""
@@ -112,7 +120,7 @@ class ServingContainer:
         while self.id is None and not self.over:
             self.hear()
         for error in self._containers.broken.values():
-            raise could_not_start(self._host, error)
+            raise could_not_start(self._variant, error)
         self.heed_stop()
 
     def healthy(self, window_s: float) -> Upstream:
@@ -143,15 +151,16 @@ class ServingContainer:
             raise self._unhealthy(last, window_s)
         return upstream
 
-    def ping(self) -> None:
+    def ping(self) -> bool:
         """Ask it once whether it is well, and warn if it is not."""
         if self.upstream is None:
-            return
+            return False
         outcome = ping(self.upstream.host, self.upstream.port, host_header=self._host_header)
         self._tell(outcome)
         if outcome.status != 200:
             seen = outcome.detail if outcome.status is None else f"status {outcome.status}"
             self._publish(Warned(message=f"GET /ping failed: {seen}; SageMaker would replace the instance"))
+        return outcome.status == 200
 
     def stop(self, grace_s: float, *, hurried: Callable[[], bool]) -> None:
         """Send SIGTERM, and SIGKILL after the grace period or as soon as somebody is in a hurry."""
@@ -227,7 +236,7 @@ class ServingContainer:
         for error in self._containers.broken.values():
             return error
         return unhealthy(
-            self._host,
+            self._variant,
             ended=self.exit,
             last=last,
             listeners=self._listeners(),

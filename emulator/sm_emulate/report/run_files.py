@@ -43,7 +43,10 @@ class RunFiles:
         with told("the run's logs cannot be written", self._run.path):
             if isinstance(event, (LogLines, LogPart)):
                 if (log := self._logs.get(event.host)) is None:
-                    log = self._logs[event.host] = self._run.log(event.host).open("ab")
+                    path = self._run.log(event.host)
+                    if "/" in event.host:  # VARIANT/INSTANCE
+                        path.parent.mkdir(parents=True, exist_ok=True)
+                    log = self._logs[event.host] = path.open("ab")
                 # a part is written when it comes, and not again with its whole line
                 log.write(event.data[event.shown :] if isinstance(event, LogLines) else event.data)
                 log.flush()

@@ -11,21 +11,24 @@ from sm_emulate.request import data_capture as capturing
 from sm_emulate.request.hosted_model import not_emulated
 from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE
 from sm_emulate.request.service_model import OperationModel, load
-from sm_emulate.request.validate import Problem, require
-from sm_emulate.request.wording import shown
+from sm_emulate.request.validate import require
+from sm_emulate.request.variant import other_name, variants_of
+from sm_emulate.request.variant import problems as variant_problems
+from sm_emulate.request.variant_flag import VariantFlags
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sm_emulate.request.async_inference import AsyncInference
     from sm_emulate.request.data_capture import DataCapture
     from sm_emulate.request.hosted_model import HostedModel
+    from sm_emulate.request.validate import Problem
+    from sm_emulate.request.variant import Variant
 
 _LOCATIONS = (*async_inference.LOCATIONS, *capturing.LOCATIONS)
-DEFAULT_STARTUP_TIMEOUT_S = 480
-"""The 8 minutes that a container has to answer its first ping, when CreateEndpointConfig says nothing."""
 DEFAULT_VARIANT_NAME = "AllTraffic"
+_OPERATIONS = ("CreateModel", "CreateEndpointConfig", "CreateEndpoint")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,26 +42,25 @@ class EndpointModels:
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointDocuments:
-    """The three documents of the API that make one endpoint."""
+    """The documents of the API that make one endpoint."""
 
     create_model: Mapping[str, Any]
     create_endpoint_config: Mapping[str, Any]
     create_endpoint: Mapping[str, Any]
+    more_models: tuple[Mapping[str, Any], ...] = ()
+    """CreateModel of the variants' other models."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointRequest:
-    """One endpoint with one variant and one model. Made, and checked, by `from_flags` or `from_aws`."""
+    """One endpoint and its variants. Made, and checked, by `from_flags` or `from_aws`."""
 
     endpoint_name: str
     endpoint_config_name: str
-    model: HostedModel
-    variant_name: str = DEFAULT_VARIANT_NAME
-    instance_type: str
+    variants: tuple[Variant, ...]
+    shadow: Variant | None = None
     instance_chosen: bool = True
-    """False where nobody named an instance type: the container then has all of this machine."""
-    initial_instance_count: int = 1
-    container_startup_health_check_timeout_in_seconds: int = DEFAULT_STARTUP_TIMEOUT_S
+    """False where nobody named an instance type: the containers then have all of this machine."""
     async_inference: AsyncInference | None = None
     """None for an endpoint that answers at once."""
     data_capture: DataCapture | None = None
@@ -66,12 +68,43 @@ class EndpointRequest:
     documents: EndpointDocuments = field(repr=False, compare=False)
     """What it was made from, for what the emulator has no use for."""
 
+    @property
+    def all_variants(self) -> tuple[Variant, ...]:
+        """The production variants, then the shadow."""
+        return self.variants if self.shadow is None else (*self.variants, self.shadow)
+
+    @property
+    def alone(self) -> bool:
+        """Whether all of it is one instance of one variant."""
+        return sum(each.initial_instance_count for each in self.all_variants) == 1
+
+    @property
+    def model(self) -> HostedModel:
+        """The first variant's model."""
+        return self.variants[0].model
+
+    @property
+    def variant_name(self) -> str:
+        """The first variant's name."""
+        return self.variants[0].variant_name
+
+    @property
+    def instance_type(self) -> str:
+        """The first variant's."""
+        return self.variants[0].instance_type
+
+    def with_first(self, **changes: Any) -> EndpointRequest:
+        """Give it with these fields of its first variant changed."""
+        return replace(self, variants=(replace(self.variants[0], **changes), *self.variants[1:]))
+
     def as_aws(self) -> dict[str, Any]:
-        """Give the three documents as JSON, by operation."""
+        """Give the documents as JSON, by operation; CreateModel is a list where there are several."""
+        documents = self.documents
+        models = [documents.create_model, *documents.more_models]
         return {
-            "CreateModel": self.documents.create_model,
-            "CreateEndpointConfig": self.documents.create_endpoint_config,
-            "CreateEndpoint": self.documents.create_endpoint,
+            "CreateModel": models if len(models) > 1 else models[0],
+            "CreateEndpointConfig": documents.create_endpoint_config,
+            "CreateEndpoint": documents.create_endpoint,
         }
 
 
@@ -86,50 +119,75 @@ def load_models(*, cache_dir: Path | None = None) -> EndpointModels:
 
 def from_flags(
     *,
-    image: str,
+    image: str | None,
     endpoint_name: str,
     instance_type: str | None = None,
     model_data: str | None = None,
     environment: Mapping[str, str] | None = None,
     model_name: str | None = None,
     variant_name: str = DEFAULT_VARIANT_NAME,
+    instance_count: int = 1,
+    routing: str | None = None,
+    more_variants: Sequence[VariantFlags] = (),
+    shadow: VariantFlags | None = None,
     startup_timeout_in_seconds: int | None = None,
     network_isolation: bool = False,
     role_arn: str | None = None,
-    config: Mapping[str, Any] | None = None,
+    more_config: Mapping[str, Any] | None = None,
     base_dir: Path | None = None,
     models: EndpointModels | None = None,
 ) -> EndpointRequest:
     """Give the endpoint that these flags mean, held against the same limits as the API's own documents.
 
-    Model and endpoint configuration take the name of the endpoint unless they are named. `config` holds further
-    members of CreateEndpointConfig.
+    Model and endpoint configuration take the name of the endpoint unless they are named; models of further
+    variants have the variant's name behind it.
+    Without an image the variants are `more_variants` alone.
+    `more_config` holds further members of CreateEndpointConfig.
     """
-    create_model = hosted_model.create_model(
-        image,
-        model_name=model_name or endpoint_name,
-        model_data=model_data,
-        environment=environment,
-        network_isolation=network_isolation,
-        role_arn=role_arn,
-    )
-    variant: dict[str, Any] = {
-        "VariantName": variant_name,
-        "ModelName": create_model["ModelName"],
-        "InstanceType": instance_type or DEFAULT_INSTANCE_TYPE,
-        "InitialInstanceCount": 1,
+    name = model_name or endpoint_name
+    listed = list(more_variants)
+    if image is not None:
+        first = VariantFlags(name=variant_name, image=image, model_data=model_data, count=instance_count)
+        listed.insert(0, first)
+    documents: list[dict[str, Any]] = []
+    configured: list[dict[str, Any]] = []
+    for each in [*listed, *([] if shadow is None else [shadow])]:
+        alone = not documents
+        document = hosted_model.create_model(
+            each.image,
+            model_name=name if alone else f"{name}-{each.name}",
+            model_data=each.model_data,
+            environment=environment,
+            network_isolation=network_isolation,
+            role_arn=role_arn,
+        )
+        documents.append(document)
+        variant: dict[str, Any] = {
+            "VariantName": each.name,
+            "ModelName": document["ModelName"],
+            "InstanceType": instance_type or DEFAULT_INSTANCE_TYPE,
+            "InitialInstanceCount": each.count,
+        }
+        if each.weight is not None:
+            variant["InitialVariantWeight"] = each.weight
+        if routing is not None:
+            variant["RoutingConfig"] = {"RoutingStrategy": routing}
+        if startup_timeout_in_seconds is not None:
+            variant["ContainerStartupHealthCheckTimeoutInSeconds"] = startup_timeout_in_seconds
+        configured.append(variant)
+    config: dict[str, Any] = {
+        "EndpointConfigName": endpoint_name,
+        "ProductionVariants": configured[: len(listed)],
+        **(more_config or {}),
     }
-    if startup_timeout_in_seconds is not None:
-        variant["ContainerStartupHealthCheckTimeoutInSeconds"] = startup_timeout_in_seconds
+    if shadow is not None:
+        config["ShadowProductionVariants"] = configured[len(listed) :]
     request = from_aws(
         EndpointDocuments(
             create_endpoint={"EndpointName": endpoint_name, "EndpointConfigName": endpoint_name},
-            create_endpoint_config={
-                "EndpointConfigName": endpoint_name,
-                "ProductionVariants": [variant],
-                **(config or {}),
-            },
-            create_model=create_model,
+            create_endpoint_config=config,
+            create_model=documents[0],
+            more_models=tuple(documents[1:]),
         ),
         base_dir=base_dir,
         models=models,
@@ -169,7 +227,7 @@ def config_of_flags(
 def from_aws(
     documents: EndpointDocuments, *, base_dir: Path | None = None, models: EndpointModels | None = None
 ) -> EndpointRequest:
-    """Check the three documents and give the endpoint that they make.
+    """Check the documents and give the endpoint that they make.
 
     Args:
         documents: the JSON of the API. Where it names S3, a path or `file://` is taken too.
@@ -179,63 +237,85 @@ def from_aws(
     models = models or load_models()
     # the endpoint's name is the one that a person gave: the others are often made from it
     require(documents.create_endpoint, models.create_endpoint)
-    model = hosted_model.from_aws(documents.create_model, model=models.create_model, base_dir=base_dir)
+    hosted = [
+        hosted_model.from_aws(document, model=models.create_model, base_dir=base_dir)
+        for document in (documents.create_model, *documents.more_models)
+    ]
+    named = {model.model_name: model for model in hosted}
+    config = documents.create_endpoint_config
     require(
-        documents.create_endpoint_config,
+        config,
         models.create_endpoint_config,
         exempt=_LOCATIONS,
         rules=lambda sound: [
             *location.problems(sound, _LOCATIONS, models.create_endpoint_config),
             *async_inference.problems(sound),
-            *_config_problems(sound, documents),
+            *_config_problems(sound, documents, tuple(named)),
         ],
     )
-    variant = documents.create_endpoint_config["ProductionVariants"][0]
+    shadows = variants_of(config, "ShadowProductionVariants", named)
     return EndpointRequest(
         endpoint_name=documents.create_endpoint["EndpointName"],
-        endpoint_config_name=documents.create_endpoint_config["EndpointConfigName"],
-        model=model,
-        variant_name=variant["VariantName"],
-        instance_type=variant["InstanceType"],
-        initial_instance_count=variant.get("InitialInstanceCount", 1),
-        container_startup_health_check_timeout_in_seconds=variant.get(
-            "ContainerStartupHealthCheckTimeoutInSeconds", DEFAULT_STARTUP_TIMEOUT_S
-        ),
-        async_inference=async_inference.from_config(documents.create_endpoint_config, base_dir=base_dir),
-        data_capture=capturing.from_config(documents.create_endpoint_config, base_dir=base_dir),
+        endpoint_config_name=config["EndpointConfigName"],
+        variants=variants_of(config, "ProductionVariants", named),
+        shadow=shadows[0] if shadows else None,
+        async_inference=async_inference.from_config(config, base_dir=base_dir),
+        data_capture=capturing.from_config(config, base_dir=base_dir),
         documents=EndpointDocuments(
-            create_model=model.document,
-            create_endpoint_config=location.absolute(
-                documents.create_endpoint_config, _LOCATIONS, base_dir=base_dir
-            ),
+            create_model=hosted[0].document,
+            more_models=tuple(model.document for model in hosted[1:]),
+            create_endpoint_config=location.absolute(config, _LOCATIONS, base_dir=base_dir),
             create_endpoint=documents.create_endpoint,
         ),
     )
 
 
-def _config_problems(document: Mapping[str, Any], documents: EndpointDocuments) -> list[Problem]:
-    for name in ("ShadowProductionVariants",):
-        if name in document:
-            return [not_emulated(name, f"{name} is", "an endpoint that answers at once")]
-    variants = document["ProductionVariants"]
-    if len(variants) != 1:
-        return [not_emulated("ProductionVariants", "endpoints of several variants are", "one variant")]
-    variant, path = variants[0], "ProductionVariants[0]"
-    if "ServerlessConfig" in variant:
-        return [not_emulated(f"{path}.ServerlessConfig", "serverless endpoints are", "InstanceType")]
-    if "InstanceType" not in variant:
-        what = f"{path}.InstanceType is missing"
-        return [Problem(path=f"{path}.InstanceType", what=what, expected="an instance type")]
-    model_name = documents.create_model["ModelName"]
-    if variant.get("ModelName") != model_name:
-        return [_other_name(f"{path}.ModelName", variant.get("ModelName"), model_name)]
+def from_request_file(
+    document: Mapping[str, Any], *, base_dir: Path | None = None, models: EndpointModels | None = None
+) -> EndpointRequest:
+    """Check a request file and give the endpoint that it makes.
+
+    Args:
+        document: CreateModel (an object, or a list of them), CreateEndpointConfig and CreateEndpoint by operation, as
+            `as_aws` gives them.
+        base_dir: as for `from_aws`.
+        models: likewise.
+    """
+    unknown = [name for name in document if name not in _OPERATIONS]
+    missing = [name for name in _OPERATIONS if name not in document]
+    if unknown or missing:
+        raise RequestError(
+            f"the request file has no {missing[0]}"
+            if missing
+            else "the request file holds something else, too",
+            value=", ".join(map(str, unknown)) or None,
+            expected=f"an object of {', '.join(_OPERATIONS)}",
+            hint="`request.json` of an endpoint's run folder is one",
+        )
+    listed = document["CreateModel"]
+    models_given = listed if isinstance(listed, list) else [listed]
+    objects = [*models_given, document["CreateEndpointConfig"], document["CreateEndpoint"]]
+    if not models_given or not all(isinstance(each, dict) for each in objects):
+        raise RequestError("the request file has an operation that is no JSON object", expected="objects")
+    return from_aws(
+        EndpointDocuments(
+            create_model=models_given[0],
+            more_models=tuple(models_given[1:]),
+            create_endpoint_config=document["CreateEndpointConfig"],
+            create_endpoint=document["CreateEndpoint"],
+        ),
+        base_dir=base_dir,
+        models=models,
+    )
+
+
+def _config_problems(
+    document: Mapping[str, Any], documents: EndpointDocuments, model_names: tuple[str, ...]
+) -> list[Problem]:
+    found = variant_problems(document, model_names)
+    if found:
+        return found
     wanted = documents.create_endpoint["EndpointConfigName"]
     if document["EndpointConfigName"] != wanted:
-        return [_other_name("EndpointConfigName", document["EndpointConfigName"], wanted)]
+        return [other_name("EndpointConfigName", document["EndpointConfigName"], wanted)]
     return []
-
-
-def _other_name(path: str, found: object, wanted: str) -> Problem:
-    return Problem(
-        path=path, what=f"{path} does not name what was given", value=shown(found), expected=wanted
-    )

@@ -482,6 +482,34 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("hosting.health.period",),
     ),
     Setting(
+        name="replace-instances",
+        choices=("several", "always", "never"),
+        default=lambda _: "several",
+        about=(
+            "Whether an endpoint's instance that ended or fails its pings is replaced: `several` replaces where the "
+            "endpoint has more than one, while the end of a lone container ends the endpoint. SageMaker replaces always; "
+            "here a place is filled at most 3 times more."
+        ),
+        facts=("hosting.health.tolerated-failures",),
+    ),
+    Setting(
+        name="unhealthy-pings",
+        kind=Kind.COUNT,
+        default=lambda _: "3",
+        about="Failed pings in a row after which an instance in service is replaced. Nothing is published.",
+        facts=("hosting.health.tolerated-failures",),
+    ),
+    Setting(
+        name="shadow-sampling",
+        choices=("weights", "all"),
+        default=lambda _: "weights",
+        about=(
+            "How many requests a shadow variant gets: `weights` is its InitialVariantWeight over the production variant's, "
+            "at most all. Only inference experiments state a percentage."
+        ),
+        facts=("hosting.several.shadow",),
+    ),
+    Setting(
         name="safe-port-range-variable",
         choices=("set", "unset"),
         default=lambda _: "unset",
