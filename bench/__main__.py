@@ -10,7 +10,7 @@ import json
 import traceback
 from datetime import datetime, timezone
 
-from bench import cluster, gateway, hosting, packing, pipes, start_up, training, validation
+from bench import cluster, gateway, hosting, packing, pipes, start_up, training, validation, warm_pools
 from bench.ground import Ground, NotHereError, machine
 from bench.row import Row
 
@@ -24,6 +24,7 @@ PARTS = {
     "g": ("validation", validation.validation),
     "h": ("Pipe channels", pipes.pipes),
     "i": ("twenty hosts", cluster.hosts),
+    "w": ("warm pools", warm_pools.warm_pools),
 }
 
 

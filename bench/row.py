@@ -14,7 +14,7 @@ class Row:
     """A figure and its bar.
 
     Args:
-        part: the letter of the part, `a` to `h`.
+        part: the letter of the part, as `bench.__main__` has them.
         what: whom against whom.
         value: the figure; None where it could not be measured, and `note` says why.
         unit: `x` for a ratio, else what it counts.

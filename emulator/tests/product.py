@@ -173,10 +173,10 @@ def unpacked(uri):
 class Running:
     """A command that goes on; its stderr is read all the while."""
 
-    def __init__(self, command, env, kind=Ran, stderr=subprocess.PIPE):
+    def __init__(self, command, env, kind=Ran, stderr=subprocess.PIPE, cwd=None):
         self.kind = kind
         self.process = subprocess.Popen(
-            command, env=env, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
+            command, env=env, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True, cwd=cwd
         )
         self.out, self.err = bytearray(), bytearray()
         self.news = threading.Condition()
@@ -346,8 +346,8 @@ class Product:
         assert job.code == code, str(job)
         return job
 
-    def start(self, *words, kind=Ran, env=None, stderr=subprocess.PIPE):
-        started = Running(self.command(*words), self.env | (env or {}), kind, stderr)
+    def start(self, *words, kind=Ran, env=None, stderr=subprocess.PIPE, cwd=None):
+        started = Running(self.command(*words), self.env | (env or {}), kind, stderr, cwd)
         self.running.append(started)
         return started
 

@@ -56,7 +56,11 @@ class Jobs:
     def run(self, program, *, request=None, after=lambda request: request, **more):
         """Run a job whose program is a Python function; `more` goes to `training_request` or to `train`."""
         self.engine.add_image("img:1", program)
-        to_train = {name: more.pop(name) for name in ("platform", "stop_grace_s", "gpus") if name in more}
+        to_train = {
+            name: more.pop(name)
+            for name in ("platform", "stop_grace_s", "gpus", "interruptions")
+            if name in more
+        }
         if request is None:
             request = api.training_request("img:1", **{"job_name": "job", **more})
         self.result = api.train(

@@ -75,7 +75,7 @@ class OverHttp:
             self.bucket.put_bytes(key, (key if text is None else text).encode())
 
 
-def test_a_file_s_path_is_its_key_without_the_prefix_s_directory_part(jobs, data):
+def test_a_file_s_path_is_its_key_below_the_folder_of_the_prefix(jobs, data):
     data.put("in/train/a.csv", "in/train/deep/er/b.csv", "in/train-2.csv", "in/other.csv")
     finds = Finds("folder", "part", "one")
     jobs.run(
@@ -90,7 +90,7 @@ def test_a_file_s_path_is_its_key_without_the_prefix_s_directory_part(jobs, data
     folder = {"a.csv": "in/train/a.csv", "deep/er/b.csv": "in/train/deep/er/b.csv"}
     assert finds.trees["folder"]["algo-1"] == folder
     assert finds.trees["part"]["algo-1"] == {
-        **{f"train/{name}": text for name, text in folder.items()},
+        **folder,
         "train-2.csv": "in/train-2.csv",
     }
     assert finds.trees["one"]["algo-1"] == {"other.csv": "in/other.csv"}

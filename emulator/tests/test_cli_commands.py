@@ -127,12 +127,12 @@ def test_train_takes_the_json_of_create_training_job_and_flags_over_it(run, engi
     assert (tmp_path / "out" / "from-file" / "output" / "model.tar.gz").is_file()
 
 
-def test_train_reads_its_request_from_standard_input(run, monkeypatch):
+def test_train_reads_its_request_from_standard_input(run, monkeypatch, tmp_path):
     request = {
         "TrainingJobName": "from-stdin",
         "RoleArn": "arn:aws:iam::123456789012:role/r",
         "AlgorithmSpecification": {"TrainingImage": "img", "TrainingInputMode": "File"},
-        "OutputDataConfig": {"S3OutputPath": "s3://b/out"},
+        "OutputDataConfig": {"S3OutputPath": str(tmp_path / "out")},
         "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30},
         "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
     }

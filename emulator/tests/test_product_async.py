@@ -56,7 +56,15 @@ def worked_off(product, name):
 
 
 def test_kill_9_with_100_accepted_requests_loses_none_and_does_none_twice(product, slow_server):
-    words = (slow_server, "--endpoint-name", "later", "--async-output", product.tmp / "out", "--max-concurrent", "4")
+    words = (
+        slow_server,
+        "--endpoint-name",
+        "later",
+        "--async-output",
+        product.tmp / "out",
+        "--max-concurrent",
+        "4",
+    )
     running = product.start("serve", *words)
     running.wait_for("/endpoints/later/async-invocations\n")
     client = runtime(product.describe("later")["Emulator"]["Url"])
@@ -82,7 +90,9 @@ def test_kill_9_with_100_accepted_requests_loses_none_and_does_none_twice(produc
     assert f"{left} async requests that were accepted before are worked off" in done.err
 
     for number, answer in enumerate(accepted):
-        output, failure = (answer[name].removeprefix("file://") for name in ("OutputLocation", "FailureLocation"))
+        output, failure = (
+            answer[name].removeprefix("file://") for name in ("OutputLocation", "FailureLocation")
+        )
         assert os.path.exists(output) != os.path.exists(failure), answer  # noqa: PTH110  # as the API gave them
         with open(failure if number % 10 == 0 else output, "rb") as file:  # noqa: PTH123  # likewise
             assert file.read() == (b"answered 500" if number % 10 == 0 else b"payload %d" % number)
@@ -114,9 +124,7 @@ def test_invoke_async_waits_and_a_file_is_an_input(product, server):
 def test_objects_of_the_embedded_s3(product, server):
     bucket = product.folder("home", "s3", "bucket", files={"in/x": "from S3"})
     assert bucket.parent.parent == product.home
-    product.serve(
-        server, "--endpoint-name", "later", "--s3", "embedded", "--async-output", "s3://bucket/out"
-    )
+    product.serve(server, "--endpoint-name", "later", "--s3", "embedded", "--async-output", "s3://bucket/out")
     done = product.run(
         "invoke", "--async", "--wait", "--s3", "embedded", "--input-location", "s3://bucket/in/x"
     )
@@ -134,7 +142,9 @@ def test_flags_of_an_asynchronous_endpoint_alone_are_refused(product, server):
 def test_captured_invocations_are_stored_when_the_endpoint_stops(product, server):
     product.serve(server, "--endpoint-name", "demo", "--data-capture", product.tmp / "captured")
     for number in range(5):
-        product.run("invoke", "--data", f"{number}", "--content-type", "text/csv", "--inference-id", f"i{number}")
+        product.run(
+            "invoke", "--data", f"{number}", "--content-type", "text/csv", "--inference-id", f"i{number}"
+        )
     product.run("invoke", "--data", "status=500")
     product.run("stop", "demo")
     files = list((product.tmp / "captured" / "demo" / "AllTraffic").glob("*/*/*/*/*.jsonl"))

@@ -128,6 +128,25 @@ def test_what_cannot_be_removed_is_named_and_keeps_nothing_else(product, images,
         shutil.rmtree(product.home)
 
 
+def test_checkpoints_that_only_root_may_read_are_uploaded_and_come_back(product, images):
+    image = images.train(
+        """
+        cd /opt/ml/checkpoints; find . -type f; umask 077; mkdir -p deep; echo 1 > deep/a; echo 2 > b
+        until [ -e deep/a.sagemaker-uploaded ] && [ -e b.sagemaker-uploaded ]; do sleep 0.1; done
+        touch /opt/ml/sagemaker/warmpoolcache/c; chmod 000 /opt/ml/sagemaker/warmpoolcache/c; echo 3 > deep/last
+        """
+    )
+    words = (image, "--checkpoint-path", product.tmp / "kept", "--keep-alive", "600")
+    product.train(*words, "--job-name", "first")
+    kept = product.tmp / "kept"
+    assert sorted(path.name for path in kept.rglob("*") if path.is_file()) == ["a", "b", "last"]
+    second = product.train(*words, "--job-name", "second")
+    assert sorted(second.log().split()) == ["./b", "./deep/a", "./deep/last"]
+    assert product.run("clean", "--all").code == 0
+    assert owners(product) == {product.tmp.stat().st_uid}
+    assert not (product.home / "warm-pools").exists()
+
+
 @pytest.mark.parametrize("mode", ["File", "FastFile"])
 def test_a_channel_in_s3_comes_and_goes(product, images, bucket, mode):
     bucket.put("in/a", "in/deep/b")

@@ -124,7 +124,7 @@ def test_names_of_all_kinds_survive(product, images):
     assert {"with space", "new\nline", "-dash", "é", "x" * 255, "/".join("d" * 60)} <= names
 
 
-def test_checkpoints_are_kept_where_they_are_and_come_back(product, images):
+def test_checkpoints_of_a_request_in_json_come_back(product, images):
     import json
 
     image = images.train("cat /opt/ml/checkpoints/step; echo 7 > /opt/ml/checkpoints/step")
@@ -141,6 +141,7 @@ def test_checkpoints_are_kept_where_they_are_and_come_back(product, images):
     (product.tmp / "job.json").write_text(json.dumps(request))
     first = product.train("--request", "job.json")
     assert first.log() == "3\n"
+    assert (kept / "step").read_text() == "7\n"
     assert json.loads((first.folder / "opt-ml/algo-1/input/config/checkpointconfig.json").read_text()) == {
         "LocalPath": "/opt/ml/checkpoints"
     }

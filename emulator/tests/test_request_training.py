@@ -138,7 +138,7 @@ EVERYTHING = {
             {"InstanceGroupName": "gpu", "InstanceType": "ml.g4dn.xlarge", "InstanceCount": 1},
         ],
         "VolumeSizeInGB": 30,
-        "KeepAlivePeriodInSeconds": 60,
+        "KeepAlivePeriodInSeconds": 0,
     },
     "StoppingCondition": {
         "MaxRuntimeInSeconds": 100,

@@ -236,6 +236,37 @@ def test_debughookconfig():
     )
 
 
+PROFILER = {
+    "S3OutputPath": "s3://b/profile",
+    "ProfilingIntervalInMilliseconds": 1000,
+    "ProfilingParameters": {"DataloaderProfilingConfig": '{"StartStep":5}'},
+}
+
+
+@pytest.mark.parametrize(
+    ("choice", "content"),
+    [
+        (
+            "parameters",
+            (
+                b'{"ProfilingParameters":{"ProfilerEnabled":true,"LocalPath":"/opt/ml/output/profiler",'
+                b'"DataloaderProfilingConfig":"{\\"StartStep\\":5}"}}'
+            ),
+        ),
+        (
+            "request",
+            (
+                b'{"S3OutputPath":"s3://b/profile","ProfilingIntervalInMilliseconds":1000,'
+                b'"ProfilingParameters":{"DataloaderProfilingConfig":"{\\"StartStep\\":5}"}}'
+            ),
+        ),
+    ],
+)
+def test_profilerconfig(choice, content):
+    got = files(settings={"profilerconfig": choice}, ProfilerConfig=PROFILER)
+    assert got["profilerconfig.json"] == content
+
+
 OPTIONAL = {
     "checkpointconfig.json",
     "tensorboardoutputconfig.json",

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import replace
 
 import pytest
 
 from sm_emulate import api
-from sm_emulate.errors import MachineError, RequestError
-from sm_emulate.request.channel import S3DataSource
+from sm_emulate.errors import MachineError
 from sm_emulate.spec.profiles import PROFILES
 from sm_emulate.staging.cluster import cluster_of
 from sm_emulate.staging.manifest import manifest_lines
-from sm_emulate.staging.scope import check_emulated
 from sm_emulate.staging.tree import staged_tree
 
 
@@ -198,20 +195,36 @@ def request_with(data, **members):
     )
 
 
-def test_checkpoints_are_one_folder_of_this_machine_made_if_need_be(tmp_path, data):
-    kept = tmp_path / "kept"
-    tree = tree_of(tmp_path, request_with(data, CheckpointConfig={"S3Uri": str(kept)}))
+SHARED = {"checkpoint-folder": "shared"}
+
+
+@pytest.mark.parametrize("uri", ["s3://b/state", "kept"])
+def test_checkpoints_are_a_folder_of_the_host_s_own(tmp_path, data, uri):
+    given = {"S3Uri": uri if uri.startswith("s3:") else str(tmp_path / uri)}
+    tree = tree_of(tmp_path, request_with(data, CheckpointConfig=given))
     tree.make()
-    assert targets(tree)["/opt/ml/checkpoints"].source == kept
-    assert kept.is_dir()
+    own = targets(tree)["/opt/ml/checkpoints"].source
+    assert own == tmp_path / "opt-ml/checkpoints"
+    assert own.stat().st_mode & 0o777 == 0o755
+    assert not (tmp_path / "kept").exists()
+    # where the setting says so, a folder of this machine is every host's own
+    tree = tree_of(tmp_path, request_with(data, CheckpointConfig=given), settings=SHARED)
+    assert targets(tree)["/opt/ml/checkpoints"].source == (
+        own if uri.startswith("s3:") else tmp_path / "kept"
+    )
 
 
-def test_checkpoints_inside_a_mount_find_their_mount_point(tmp_path, data):
+def test_checkpoints_inside_a_mount_need_none_of_their_own(tmp_path, data):
     checkpoints = {"S3Uri": str(tmp_path / "kept"), "LocalPath": "/opt/ml/model/checkpoints/"}
     tree = tree_of(tmp_path, request_with(data, CheckpointConfig=checkpoints))
     tree.make()
-    assert "/opt/ml/model/checkpoints" in targets(tree)
+    assert "/opt/ml/model/checkpoints" not in targets(tree)
     assert tree.path("/opt/ml/model/checkpoints").is_dir()
+    assert tree.mounted("/opt/ml/model/checkpoints") == tree.path("/opt/ml/model/checkpoints")
+    shared = tree_of(tmp_path / "other", request_with(data, CheckpointConfig=checkpoints), settings=SHARED)
+    shared.make()
+    assert targets(shared)["/opt/ml/model/checkpoints"].source == tmp_path / "kept"
+    assert shared.path("/opt/ml/model/checkpoints").is_dir()
 
 
 def test_tensorboard_has_its_directory_when_it_is_configured(tmp_path, data):
@@ -225,16 +238,3 @@ def test_a_folder_that_cannot_be_made_is_this_machine_s_fault(tmp_path):
     tree.folder.write_text("in the way")
     with pytest.raises(MachineError, match=r"/opt/ml cannot be made: (Not a directory|File exists)"):
         tree.make()
-
-
-def test_one_instance_may_shard_since_it_gets_everything(data):
-    request = api.training_request("img", channels={"x": api.channel(data, distribution="ShardedByS3Key")})
-    assert isinstance(request.input_data_config[0].data_source, S3DataSource)
-    check_emulated(request)
-
-
-def test_checkpoints_in_s3_are_refused(data):
-    request = request_with(data, CheckpointConfig={"S3Uri": "s3://b/state"})
-    with pytest.raises(RequestError, match="checkpoints can only be kept on this machine"):
-        check_emulated(request)
-    check_emulated(replace(request, checkpoint_config=None))

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.ping import PingOutcome, ping
     from sm_emulate.lifecycle.endpoint import Endpoint
     from sm_emulate.lifecycle.endpoint_result import EndpointResult
+    from sm_emulate.lifecycle.interruptions import Interruptions
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.processing import ProcessingJob
     from sm_emulate.lifecycle.processing_result import ProcessingResult
@@ -87,6 +88,7 @@ __all__ = [
     "HostPlan",
     "Image",
     "ImageFiles",
+    "Interruptions",
     "Listener",
     "MetricPoint",
     "Mount",
@@ -156,6 +158,7 @@ _HOME = {
     "HostPlan": "api.host_plan",
     "Image": "engine.protocol",
     "ImageFiles": "api.images",
+    "Interruptions": "lifecycle.interruptions",
     "Listener": "engine.protocol",
     "MetricPoint": "storage.metric_series",
     "Mount": "engine.protocol",

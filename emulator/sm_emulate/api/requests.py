@@ -17,6 +17,7 @@ from sm_emulate.request.flags import channel as channel_of_text
 from sm_emulate.request.flags import hyperparameters as as_texts
 from sm_emulate.request.flags import metric as metric_definition
 from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, DEFAULT_ROLE_ARN, default_job_name
+from sm_emulate.request.override import wait_as_long_as_it_runs
 from sm_emulate.request.service_model import load
 from sm_emulate.spec.profiles import DEFAULT_PROFILE, profile_named
 from sm_emulate.spec.settings import Settings
@@ -73,6 +74,13 @@ def training_request(
     max_runtime_in_seconds: int | None = None,
     enable_network_isolation: bool = False,
     checkpoints: str | os.PathLike[str] | None = None,
+    tensorboard_output: str | os.PathLike[str] | None = None,
+    debug_output: str | os.PathLike[str] | None = None,
+    profiler_output: str | os.PathLike[str] | None = None,
+    spot: bool = False,
+    max_wait_time_in_seconds: int | None = None,
+    maximum_retry_attempts: int | None = None,
+    keep_alive_period_in_seconds: int | None = None,
     output_path: str | os.PathLike[str] | None = None,
     role_arn: str = DEFAULT_ROLE_ARN,
     tags: Mapping[str, str] | None = None,
@@ -95,7 +103,14 @@ def training_request(
         metrics: by name, the regex whose first group is the number.
         max_runtime_in_seconds: after which it is stopped.
         enable_network_isolation: no way out of the containers.
-        checkpoints: the folder that stands for CheckpointConfig's S3Uri; no CheckpointConfig by default.
+        checkpoints: CheckpointConfig's S3Uri, or the folder that stands for it; no CheckpointConfig by default.
+        tensorboard_output: S3OutputPath of TensorBoardOutputConfig, or the folder that stands for it.
+        debug_output: likewise of DebugHookConfig.
+        profiler_output: likewise of ProfilerConfig.
+        spot: EnableManagedSpotTraining.
+        max_wait_time_in_seconds: of a spot job; as long as it may run by default.
+        maximum_retry_attempts: after an InternalServerError; none by default.
+        keep_alive_period_in_seconds: how long a warm pool waits for the next job.
         output_path: where `<job>/output/model.tar.gz` is put; the run folder itself by default.
         role_arn: a name only.
         tags: of the job.
@@ -125,10 +140,18 @@ def training_request(
         input_mode=input_mode,
         max_runtime_in_seconds=max_runtime_in_seconds,
         network_isolation=enable_network_isolation,
+        checkpoints=_text(checkpoints),
+        tensorboard_output=_text(tensorboard_output),
+        debug_output=_text(debug_output),
+        profiler_output=_text(profiler_output),
+        spot=spot,
+        max_wait_time_in_seconds=max_wait_time_in_seconds,
+        maximum_retry_attempts=maximum_retry_attempts,
+        keep_alive_period_in_seconds=keep_alive_period_in_seconds,
         tags=tags,
     )
-    if checkpoints is not None:
-        document["CheckpointConfig"] = {"S3Uri": os.fspath(checkpoints)}
+    if spot:
+        wait_as_long_as_it_runs(document)
     request = training_request_from_aws(document)
     return request if instance_type is not None else jobs.unsized(request)
 
@@ -250,6 +273,10 @@ def platform(
         credentials=credentials,
         file_systems={name: Path(folder).absolute() for name, folder in (file_systems or {}).items()},
     )
+
+
+def _text(path: str | os.PathLike[str] | None) -> str | None:
+    return None if path is None else os.fspath(path)
 
 
 def _named(name: str, source: Source) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sm_emulate.api.engines import engine_for
 from sm_emulate.api.host_plan import HostPlan
 from sm_emulate.api.images import find_image
 from sm_emulate.engine.gpus import gpu_request
-from sm_emulate.errors import MachineError
+from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.training import TrainingJob
 from sm_emulate.lifecycle.training_container import container_spec
@@ -21,17 +22,20 @@ from sm_emulate.spec.training_job import LAYOUT, STOP_GRACE_SECONDS
 from sm_emulate.staging.cluster import cluster_of
 from sm_emulate.staging.config_files import channels_of
 from sm_emulate.staging.places import check_places
-from sm_emulate.staging.scope import check_emulated
+from sm_emulate.staging.synced import synced_paths
 from sm_emulate.staging.tree import staged_tree
 from sm_emulate.storage.place import check_writable
 from sm_emulate.storage.runs import Runs, default_home
+from sm_emulate.storage.stores import store_of
+from sm_emulate.storage.warm_pools import FOLDER as WARM_POOLS
+from sm_emulate.storage.warm_pools import WarmPools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine
     from sm_emulate.events import Listener
+    from sm_emulate.lifecycle.interruptions import Interruptions
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.training_result import TrainingResult
     from sm_emulate.request.training import TrainingRequest
@@ -45,6 +49,7 @@ def train(
     platform: Platform | None = None,
     gpus: str = "auto",
     stop_grace_s: float = STOP_GRACE_SECONDS,
+    interruptions: Interruptions | None = None,
     listeners: Sequence[Listener] = (),
     ready: Callable[[TrainingJob], None] | None = None,
     vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
@@ -59,6 +64,7 @@ def train(
         platform: profile, settings, region and account of the SageMaker that is emulated.
         gpus: `auto`, `none`, `all`, a number, or `device=ID[,ID...]`.
         stop_grace_s: seconds between SIGTERM and SIGKILL.
+        interruptions: when its managed spot instances are taken away.
         listeners: hear every event, one at a time.
         ready: given the job just before it runs, so that another thread or a signal handler can `stop()` it.
         vary: changes each container before it is made.
@@ -72,12 +78,18 @@ def train(
     runs = _runs(home)
     platform = platform or _platform(home)
     request = _checked(request, runs, platform)
+    if interruptions is not None:
+        interruptions.check(request)
     with engine_for(engine) as used:
         wanted = {
             each: gpu_request(gpus, instance_type=each, engine=used)
             for each in request.resource_config.instance_types
         }
         image = find_image(used, request.algorithm_specification.training_image, listeners)
+        if (runs.home / WARM_POOLS).is_dir():
+            from sm_emulate.lifecycle.warm_pool import terminate
+
+            terminate(WarmPools(runs.home), used)
         with runs.create("training-jobs", request.training_job_name) as run, RunFiles(run) as files:
             job = TrainingJob(
                 request,
@@ -87,6 +99,7 @@ def train(
                 platform=platform,
                 gpus=wanted,
                 stop_grace_s=stop_grace_s,
+                interruptions=interruptions,
                 listeners=(files, *listeners),
                 vary=vary,
                 vary_files=vary_files,
@@ -187,8 +200,26 @@ def _runs(home: Path | None) -> Runs:
 
 def _checked(request: TrainingRequest, runs: Runs, platform: Platform) -> TrainingRequest:
     """Refuse what cannot be run; a request without an output path of its own goes into its run folder."""
-    check_emulated(request)
     check_local(request)
+    for path in synced_paths(request, platform.settings):
+        store_of(path.uri, platform.s3)
+        if path.inside.strip("/") == "":
+            raise RequestError(
+                f"the folder for {path.name} cannot be the root of the container",
+                value=path.inside,
+                expected="a folder below it, such as /opt/ml/checkpoints",
+            )
+        if path.uri.startswith("file://"):
+            check_writable(Path(path.uri.removeprefix("file://")), what=f"the folder for {path.name}")
+    limit = int(platform.settings.text("warm-pool-limit"))
+    kept = request.resource_config.keep_alive_period_in_seconds or 0
+    if kept > limit:
+        raise RequestError(
+            "ResourceConfig.KeepAlivePeriodInSeconds is too large",
+            value=kept,
+            expected=f"at most {limit}",
+            hint="the setting warm-pool-limit decides",
+        )
     check_places(request, s3=platform.s3, file_systems=platform.file_systems, region=platform.region)
     name, output = request.training_job_name, request.output_data_config
     anywhere = Runs(default_home(os.environ)).folder("training-jobs", name).path

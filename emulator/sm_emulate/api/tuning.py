@@ -22,7 +22,6 @@ from sm_emulate.request.service_model import load
 from sm_emulate.request.training import check_local
 from sm_emulate.request.tuning_flags import USUAL_JOBS, default_tuning_job_name, tuning_document
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS
-from sm_emulate.staging.scope import check_emulated
 from sm_emulate.storage.place import check_writable
 from sm_emulate.storage.runs import Runs, default_cache, default_home
 
@@ -178,7 +177,6 @@ def tune(
             tags=request.tags,
             model=model,
         )
-        check_emulated(probe)
         check_local(probe)
         output = probe.output_data_config.local_path
         if output is not None and output != runs.home / "training-jobs":

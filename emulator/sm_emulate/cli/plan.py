@@ -14,8 +14,15 @@ if TYPE_CHECKING:
 def print_plan(hosts: list[HostPlan], *, as_json: bool) -> None:
     """Print each host's files, environment and `docker run` line."""
     import shlex
+    from dataclasses import replace
 
     from sm_emulate.report.terminal import size
+    from sm_emulate.request.secrets import masked
+
+    hosts = [
+        replace(host, container=replace(host.container, environment=masked(host.container.environment)))
+        for host in hosts
+    ]
 
     if as_json:
         click.echo(

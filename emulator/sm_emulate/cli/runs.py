@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,7 +49,7 @@ def status_of(run: RunFolder, description: dict[str, Any]) -> str:
 @home_option
 @output_option
 def ps(every: bool, home: Path | None, output: str) -> None:
-    """List jobs and endpoints; those that run now, or all."""
+    """List jobs, endpoints and warm pools; those that run or wait now, or all."""
     rows = []
     for run in runs_of(home).all():
         if not every and run.result.exists():
@@ -67,6 +68,7 @@ def ps(every: bool, home: Path | None, output: str) -> None:
                 "RunFolder": str(run.path),
             }
         )
+    rows += _warm_pools(home)
     if output == "json":
         click.echo(json.dumps(rows, indent=2))
         return
@@ -77,6 +79,33 @@ def ps(every: bool, home: Path | None, output: str) -> None:
     widths = {column: max(len(column), *(len(row[column]) for row in rows)) for column in columns}
     for line in ({column: column.upper() for column in columns}, *rows):
         click.echo("  ".join(line[column].ljust(widths[column]) for column in columns).rstrip())
+
+
+def _warm_pools(home: Path | None) -> list[dict[str, Any]]:
+    """Describe the warm pools that wait for a job."""
+    from sm_emulate.storage.warm_pools import WarmPools
+
+    rows = []
+    for pool in WarmPools(runs_of(home).home).all():
+        if pool.available:
+            facts = pool.read()
+            until = datetime.fromtimestamp(facts["Until"], timezone.utc).isoformat(timespec="milliseconds")
+            rows.append(
+                {
+                    "Name": facts["TrainingJobName"],
+                    "Kind": "warm-pools",
+                    "Status": "Available",
+                    "SecondaryStatus": "",
+                    "CreationTime": datetime.fromtimestamp(facts["Since"], timezone.utc).isoformat(
+                        timespec="milliseconds"
+                    ),
+                    "Image": "",
+                    "Url": "",
+                    "RunFolder": str(pool.path),
+                    "Until": until,
+                }
+            )
+    return rows
 
 
 @click.command(epilog="\b\nExample:\n  sm-emulate describe my-job | jq .FailureReason")
@@ -91,6 +120,10 @@ def describe(name: str, home: Path | None) -> None:
         description = {**description, "Emulator": {"Abandoned": True, **emulator}}
         words = f"its process died: `sm-emulate clean` marks it, `sm-emulate clean {run.name}` removes it"
         click.echo(words, err=True)
+    if "WarmPoolStatus" in description:
+        from sm_emulate.lifecycle.warm_pool import seen_now
+
+        description = seen_now(description)
     click.echo(json.dumps(description, indent=2))
 
 
@@ -234,6 +267,11 @@ def clean(names: tuple[str, ...], every: bool, cache: bool, home: Path | None, e
     for leftover in sweep(runs, container_engine):
         click.echo(f"removed {leftover.kind} {leftover.name}")
     if every:
+        from sm_emulate.lifecycle.warm_pool import terminate
+        from sm_emulate.storage.warm_pools import WarmPools
+
+        for leftover in terminate(WarmPools(runs.home), container_engine, jobs=None):
+            click.echo(f"removed {leftover.kind} {leftover.name}")
         chosen = [run for run in runs.all() if run.owner_pid() is None]
     errors = [error for run in chosen if (error := _delete(run, container_engine)) is not None]
     if len(errors) > 1:

@@ -24,6 +24,7 @@ from sm_emulate.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from sm_emulate.lifecycle.interruptions import Interruptions
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.training_result import TrainingResult
     from sm_emulate.request.training import TrainingRequest
@@ -39,6 +40,7 @@ Examples:
   sm-emulate train my-image --instance-group data=ml.c5.xlarge:2 --instance-group gpu=ml.g5.xlarge:1 \\
       --channel train=./data,instance-groups=data
   sm-emulate train --request job.json --channel train=./data --output json
+  sm-emulate train my-image --checkpoint-path ./checkpoints --spot --interrupt-after 20,15
   jq '.StoppingCondition.MaxRuntimeInSeconds = 600' job.json | sm-emulate train --request - --channel train=./data
   sm-emulate train my-image --s3 embedded --role-arn arn:aws:iam::111122223333:role/mine
   sm-emulate train my-image --channel train=./data --dry-run
@@ -79,6 +81,27 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
     "--gpus", default="auto", show_default=True, metavar="WHICH", help="auto, none, all, N or device=ID,..."
 )
 @click.option("--max-run", metavar="DURATION", help="MaxRuntimeInSeconds: 90, 15m, 2h.  [default: 1 day]")
+@click.option("--checkpoint-path", metavar="DIR", help="CheckpointConfig's S3Uri: a folder, or s3://...")
+@click.option("--checkpoint-local-path", metavar="PATH",
+              help="The checkpoint directory in the container.  [default: /opt/ml/checkpoints]")  # fmt: skip
+@click.option("--tensorboard-output", metavar="DIR",
+              help="TensorBoardOutputConfig: DIR/JOB/tensorboard-output/ is kept like its LocalPath.")  # fmt: skip
+@click.option("--debug-output", metavar="DIR",
+              help="DebugHookConfig: DIR/JOB/debug-output/ is kept like its LocalPath.")  # fmt: skip
+@click.option("--profiler-output", metavar="DIR",
+              help="ProfilerConfig: DIR/JOB/profiler-output/ is kept like /opt/ml/output/profiler.")  # fmt: skip
+@click.option("--spot", "--enable-managed-spot-training", "spot", is_flag=True,
+              help="EnableManagedSpotTraining.")  # fmt: skip
+@click.option("--max-wait", metavar="DURATION",
+              help="MaxWaitTimeInSeconds of a spot job.  [default: that of --max-run]")  # fmt: skip
+@click.option("--interrupt-after", metavar="SECONDS[,SECONDS...]",
+              help="Take a spot job's instances away after so many seconds of Training, once for each.")  # fmt: skip
+@click.option("--interrupted-for", type=Seconds(min=0), default=0.0, show_default=True, metavar="SECONDS",
+              help="How long the job is Interrupted then, before it starts again.")  # fmt: skip
+@click.option("--keep-alive", metavar="DURATION",
+              help="KeepAlivePeriodInSeconds: leave a warm pool for the next job that matches.")  # fmt: skip
+@click.option("--max-retries", type=int, metavar="N",
+              help="RetryStrategy: start again after an InternalServerError: an engine that breaks.")  # fmt: skip
 @click.option("--stop-grace", type=Seconds(min=0), default=120.0, show_default=True, metavar="SECONDS",
               help="Between SIGTERM and SIGKILL.")  # fmt: skip
 @click.option("--enable-network-isolation", is_flag=True, help="No way out of the containers.")
@@ -99,13 +122,15 @@ def train(**flags: Any) -> int:
     """Run a training job on IMAGE as SageMaker would, and leave model.tar.gz."""
     platform = replace(platform_of(flags), file_systems=_file_systems(flags))
     request = _request(flags)
+    interruptions = _interruptions(flags)
+    interruptions.check(request)
     if flags["dry_run"]:
         from sm_emulate.api.training import plan
         from sm_emulate.cli.plan import print_plan
 
         print_plan(plan(request, home=flags["home"], platform=platform), as_json=flags["output"] == "json")
         return 0
-    return _run(request, platform, flags)
+    return _run(request, platform, interruptions, flags)
 
 
 def _file_systems(flags: dict[str, Any]) -> dict[str, Path]:
@@ -120,7 +145,7 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
     from sm_emulate.request import flags as read
     from sm_emulate.request.json_file import read_object
     from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, DEFAULT_ROLE_ARN, default_job_name
-    from sm_emulate.request.override import override
+    from sm_emulate.request.override import override, wait_as_long_as_it_runs
     from sm_emulate.request.service_model import load
     from sm_emulate.request.training import OPERATION, from_aws, unsized
     from sm_emulate.storage.runs import default_cache, default_home
@@ -139,6 +164,19 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
         "metrics": [read.metric(text) for text in flags["metrics"]],
         "max_runtime_in_seconds": None if max_run is None else read.duration(max_run, what="--max-run"),
         "network_isolation": flags["enable_network_isolation"],
+        "spot": flags["spot"],
+        "max_wait_time_in_seconds": None
+        if flags["max_wait"] is None
+        else read.duration(flags["max_wait"], what="--max-wait"),
+        "maximum_retry_attempts": flags["max_retries"],
+        "keep_alive_period_in_seconds": None
+        if flags["keep_alive"] is None
+        else read.duration(flags["keep_alive"], what="--keep-alive"),
+        "checkpoints": flags["checkpoint_path"],
+        "checkpoint_local_path": flags["checkpoint_local_path"],
+        "tensorboard_output": flags["tensorboard_output"],
+        "debug_output": flags["debug_output"],
+        "profiler_output": flags["profiler_output"],
         "instance_groups": [read.instance_group(text) for text in flags["instance_groups"]],
         "volume_size_in_gb": flags["volume_size"],
     }
@@ -167,11 +205,27 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
         **given,
     )
     model = load(OPERATION, cache_dir=default_cache(os.environ))
-    request = from_aws(override(document, over), model=model)
+    whole = override(document, over)
+    if flags["spot"]:
+        wait_as_long_as_it_runs(whole)
+    request = from_aws(whole, model=model)
     return request if told or flags["instance_type"] else unsized(request)
 
 
-def _run(request: TrainingRequest, platform: Platform, flags: dict[str, Any]) -> int:
+def _interruptions(flags: dict[str, Any]) -> Interruptions:
+    from sm_emulate.lifecycle.interruptions import Interruptions
+    from sm_emulate.request.flags import seconds_each
+
+    after = flags["interrupt_after"]
+    return Interruptions(
+        after_s=() if after is None else seconds_each(after, what="--interrupt-after"),
+        wait_s=flags["interrupted_for"],
+    )
+
+
+def _run(
+    request: TrainingRequest, platform: Platform, interruptions: Interruptions, flags: dict[str, Any]
+) -> int:
     from sm_emulate.api.training import train as run_job
     from sm_emulate.errors import ExitCode
 
@@ -184,6 +238,7 @@ def _run(request: TrainingRequest, platform: Platform, flags: dict[str, Any]) ->
             platform=platform,
             gpus=flags["gpus"],
             stop_grace_s=flags["stop_grace"],
+            interruptions=interruptions,
             listeners=(told,),
             ready=interrupts.stop,
         )

@@ -22,6 +22,8 @@ LABEL_HOST = "dev.sm-emulate.host"
 """`algo-N` for training, the variant for an endpoint."""
 LABEL_HOME = "dev.sm-emulate.home"
 """The state folder of the run: two users of one engine leave each other's containers alone."""
+LABEL_POOL = "dev.sm-emulate.pool"
+"""The warm pool that keeps it from one job to the next."""
 LABEL_OWNER = "dev.sm-emulate.owner"
 """The process that looks after it, as `sm_emulate.engine.owner.owner_label` writes it."""
 

@@ -1,4 +1,7 @@
-"""What works beside the containers of a job: fetches channels, feeds pipes, keeps folders and S3 alike."""
+"""What works beside the containers of a job: fetches channels, feeds pipes, keeps folders and S3 alike.
+
+A job whose instances are taken away or break down goes on with new ones, and with new companions.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from sm_emulate.engine.protocol import Engine, Image
     from sm_emulate.events import Event
@@ -49,7 +53,11 @@ class Companion:
         """Hear that a host's container runs now, from that container's thread."""
 
     def finish(self) -> None:
-        """Bring the rest home: all containers have ended, and their files belong to the calling user."""
+        """Bring the rest home: all containers have ended, and their files belong to the calling user.
+
+        Raises:
+            PlatformFailure: that is not possible; a job that would have completed fails for this reason.
+        """
 
     def close(self) -> None:
         """Let go of everything, whatever has happened; called once if `prepare` was."""
@@ -72,6 +80,8 @@ class Surroundings:
     """Ends the job with this FailureReason. Any thread may call it; the first call counts."""
     stopping: Callable[[], bool] = lambda: False
     """Whether somebody wants the job to stop: what takes long asks now and then, and returns."""
+    hand_back: Callable[[Path], None]
+    """Has what containers made as root in a folder of the run belong to the calling user. May raise MachineError."""
 
 
 class Companions:
@@ -115,9 +125,19 @@ class Companions:
             companion.started(host, container)
 
     def finish(self) -> None:
-        """Have each bring the rest home."""
+        """Have each bring the rest home.
+
+        Raises:
+            PlatformFailure: the first one that could not; the others have been asked all the same.
+        """
+        failures = []
         for companion in self._all:
-            companion.finish()
+            try:
+                companion.finish()
+            except PlatformFailure as failure:  # noqa: PERF203  # each is asked
+                failures.append(failure)
+        if failures:
+            raise failures[0]
 
     def close(self) -> None:
         """Close each, the last one first."""

@@ -24,6 +24,15 @@ def companions_of(around: Surroundings) -> Iterator[Companion]:
         from sm_emulate.lifecycle.pipes import Pipes, pipe_channels
 
         yield Pipes(around, pipe_channels(around))
+    if (
+        request.checkpoint_config
+        or request.debug_hook_config
+        or request.tensor_board_output_config
+        or request.profiler_config
+    ):
+        from sm_emulate.lifecycle.synced_folder import synced_folders
+
+        yield from synced_folders(around)
     credentials = credentials_for(
         around.engine,
         image=around.image,

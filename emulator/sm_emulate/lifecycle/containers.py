@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 from typing import TYPE_CHECKING
 
-from sm_emulate.lifecycle.container import Broken, ContainerLife, Ended, NeverStarted
+from sm_emulate.lifecycle.container import Broken, ContainerLife, Ended, NeverStarted, Started
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,7 @@ class Containers:
         self._news: queue.SimpleQueue[News | None] = queue.SimpleQueue()
         self._lives: dict[str, ContainerLife] = {}
         self._heard: set[str] = set()
+        self._started: set[str] = set()
         self.exits: dict[str, Exit] = {}
         """By host, in the order in which they ended."""
         self.broken: dict[str, BaseException] = {}
@@ -58,6 +59,11 @@ class Containers:
         return len(self._heard) == len(self._lives)
 
     @property
+    def all_started(self) -> bool:
+        """Whether all that were begun run, or have run."""
+        return len(self._started) == len(self._lives) > 0
+
+    @property
     def failed(self) -> bool:
         """Whether one could not be started, or exited non-zero."""
         return bool(self.broken) or any(end.code for end in self.exits.values())
@@ -73,7 +79,9 @@ class Containers:
             news = self._news.get(timeout=timeout) if timeout else self._news.get_nowait()
         except queue.Empty:
             return False
-        if isinstance(news, Ended):
+        if isinstance(news, Started):
+            self._started.add(news.host)
+        elif isinstance(news, Ended):
             self.exits[news.host] = news.exit
         elif isinstance(news, Broken):
             self.broken[news.host] = news.error

@@ -12,14 +12,19 @@ from sm_emulate.engine.ownership import hand_back
 from sm_emulate.engine.protocol import LABEL_HOME, LABEL_OWNER, LABEL_RUN
 from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.events import now
+from sm_emulate.lifecycle.warm_pool import is_kept, terminate
+from sm_emulate.request.location import local_path
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS
 from sm_emulate.spec.wordings import INTERNAL_SERVER_ERROR
 from sm_emulate.storage.async_queue import AsyncQueue
+from sm_emulate.storage.folder_store import remove_drafts
 from sm_emulate.storage.mounts import mounts_below, unmount
 from sm_emulate.storage.trouble import told
+from sm_emulate.storage.warm_pools import WarmPools
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from sm_emulate.engine.protocol import Engine, Leftover
     from sm_emulate.storage.run_folder import RunFolder
@@ -67,19 +72,33 @@ def sweep(runs: Runs, engine: Engine) -> list[Leftover]:
     Runs that live, of this or any other process, are not touched. Gives what was removed.
     """
     removed = []
+    pools = WarmPools(runs.home)
     for leftover in engine.leftovers({LABEL_HOME: str(runs.home)}):
-        if _orphaned(leftover, runs):
+        if not is_kept(leftover, pools) and _orphaned(leftover, runs):
             engine.remove_leftover(leftover)
             removed.append(leftover)
+    if pools.all():
+        removed += terminate(pools, engine)  # after the containers on their networks
     for run in runs.all():
         if run.abandoned:
             for folder in mounts_below(run.path):
                 unmount(folder)
             with told("a run whose process died cannot be marked", run.path):
                 mark_abandoned(run)
+            for place in _synced_to(run.description()):
+                remove_drafts(place)
     for draft in runs.drafts():
         draft.delete()
     return removed
+
+
+def _synced_to(description: dict[str, Any]) -> Iterator[Path]:
+    """Give the folders of this machine that a job kept others like."""
+    for name in ("CheckpointConfig", "DebugHookConfig", "TensorBoardOutputConfig", "ProfilerConfig"):
+        config = description.get(name) or {}
+        uri = config.get("S3Uri") or config.get("S3OutputPath")
+        if uri is not None and (folder := local_path(uri)) is not None:
+            yield folder
 
 
 def _orphaned(leftover: Leftover, runs: Runs) -> bool:
@@ -91,7 +110,7 @@ def _orphaned(leftover: Leftover, runs: Runs) -> bool:
 
 
 def delete(run: RunFolder, engine: Engine) -> None:
-    """Remove a run folder, with what a container made in it as root and nobody has handed back.
+    """Remove a run folder, with what a container made in it as root and nobody has handed back, and its warm pool.
 
     Raises:
         RequestError: the run is alive.
@@ -105,6 +124,8 @@ def delete(run: RunFolder, engine: Engine) -> None:
             hand_back(engine, image, run.path, uid=os.getuid(), gid=os.getgid())
     if run.kind == "endpoints":
         AsyncQueue(run.home, run.name).clear()
+    if "WarmPoolStatus" in run.description():
+        terminate(WarmPools(run.home), engine, jobs=frozenset({run.name}))
     run.delete()
 
 
@@ -134,7 +155,9 @@ def mark_abandoned(run: RunFolder) -> None:
     }
     if "TrainingJobs" in emulator:
         emulator["TrainingJobs"] = [_dead(job) for job in emulator["TrainingJobs"]]
-    whole = {"Emulator": emulator | {"Abandoned": True}}
+    whole: dict[str, Any] = {"Emulator": emulator | {"Abandoned": True}}
+    if "WarmPoolStatus" in description:  # it went with its process
+        whole["WarmPoolStatus"] = {"Status": "Terminated", "ResourceRetainedBillableTimeInSeconds": 0}
     run.write(run.result, named | description | failed | reason | whole)
 
 

@@ -26,6 +26,7 @@ from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.serving_container import StopAskedError
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
+from sm_emulate.request.secrets import masked_document
 from sm_emulate.spec import wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
 from sm_emulate.storage.async_queue import AsyncQueue
@@ -130,7 +131,7 @@ class Endpoint:
         folder = self.run_folder
         try:
             with told("the endpoint cannot be written down", folder.path):
-                folder.write(folder.request, self.request.as_aws())
+                folder.write(folder.request, masked_document(self.request.as_aws()))
             self._start()
         except StopAskedError:
             pass

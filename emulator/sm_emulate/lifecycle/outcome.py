@@ -38,6 +38,7 @@ def outcome_of(
     trees: Mapping[str, StagedTree],
     stopped: bool,
     timed_out: bool,
+    waited: bool = False,
     settings: Settings,
 ) -> Outcome:
     """Judge a job.
@@ -49,6 +50,7 @@ def outcome_of(
         trees: each host's files, for `/opt/ml/output/failure`.
         stopped: somebody asked for a stop.
         timed_out: MaxRuntimeInSeconds has passed.
+        waited: MaxWaitTimeInSeconds has passed.
         settings: what is unsure.
     """
     if refused is not None:
@@ -56,6 +58,8 @@ def outcome_of(
     if companions is not None:
         return failed_by(companions)
     failed = [host for host, end in exits.items() if end.code != 0]
+    if waited:
+        return waited_too_long()
     if timed_out:
         return Outcome(secondary=SecondaryStatus.MAX_RUNTIME_EXCEEDED, message=wordings.MAX_RUNTIME_EXCEEDED)
     if stopped and not (failed and settings.text("stop-nonzero-exit") == "Failed"):
@@ -73,6 +77,11 @@ def outcome_of(
 def failed_by(reason: str) -> Outcome:
     """Give the outcome of a job that failed for this FailureReason."""
     return Outcome(secondary=SecondaryStatus.FAILED, message=wordings.FAILED, failure_reason=reason)
+
+
+def waited_too_long() -> Outcome:
+    """Give the outcome of a spot job that did not end within MaxWaitTimeInSeconds."""
+    return Outcome(secondary=SecondaryStatus.MAX_WAIT_TIME_EXCEEDED, message=wordings.MAX_WAIT_TIME_EXCEEDED)
 
 
 def _reason(end: Exit, text: str, settings: Settings) -> str:

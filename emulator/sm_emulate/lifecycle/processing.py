@@ -26,6 +26,7 @@ from sm_emulate.lifecycle.processing_status import ProcessingStatus
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.stop_request import StopRequest
 from sm_emulate.request.processing import to_aws
+from sm_emulate.request.secrets import masked_document
 from sm_emulate.spec import wordings
 from sm_emulate.spec.processing_job import STOP_GRACE_SECONDS, ProcessingJobStatus
 from sm_emulate.staging.processing_tree import host_names, staged_tree
@@ -113,7 +114,7 @@ class ProcessingJob:
         folder = self.run_folder
         try:
             with told("the job cannot be written down", folder.path):
-                folder.write(folder.request, to_aws(self.request))
+                folder.write(folder.request, masked_document(to_aws(self.request)))
             self._run()
         except BaseException as error:
             self._fail(error)
@@ -271,7 +272,9 @@ class ProcessingJob:
                 )
                 containers.begin(host, spec if self._vary is None else self._vary(spec))
 
-        self._attempt.follow(begin, deadline=time.monotonic() + self.request.max_runtime_in_seconds)
+        self._attempt.follow(
+            begin, deadlines={Stop.MAX_RUNTIME: time.monotonic() + self.request.max_runtime_in_seconds}
+        )
 
     def _stopping(self, reason: Stop) -> None:
         if reason in (Stop.ASKED, Stop.MAX_RUNTIME):

@@ -11,7 +11,7 @@ from sm_emulate.events import Progress
 from sm_emulate.lifecycle.companion import Companion, PlatformFailure
 from sm_emulate.spec import wordings
 from sm_emulate.staging.channel_data import shard
-from sm_emulate.staging.processing_data import objects_of, place_of
+from sm_emulate.staging.processing_data import objects_of
 from sm_emulate.storage.linked import copy
 from sm_emulate.storage.object_cache import FetchStopped, object_cache
 from sm_emulate.storage.s3_store import S3Store
@@ -93,7 +93,7 @@ class Inputs(Companion):
             for found in objects:
                 if self._around.stopping():
                     raise FetchStopped
-                target = folder / place_of(data.prefix, found)
+                target = folder / data.path(found)
                 try:
                     for parent in reversed(target.relative_to(folder).parents[:-1]):
                         if not (folder / parent).is_dir():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.request.processing import to_aws
+from sm_emulate.request.secrets import masked_document
 from sm_emulate.spec.processing_job import ProcessingJobStatus, job_arn
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class ProcessingResult:
     def describe(self) -> dict[str, Any]:
         """Give it as JSON in the shape of DescribeProcessingJob, plus an `Emulator` object; times are ISO 8601."""
         name = self.request.processing_job_name
-        asked = to_aws(self.request)
+        asked = masked_document(to_aws(self.request))
         asked.pop("Tags", None)
         asked["ProcessingResources"]["ClusterConfig"].setdefault(
             "InstanceCount", self.request.cluster.instance_count

@@ -2,54 +2,44 @@
 
 from __future__ import annotations
 
-import os
 import time
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sm_emulate.errors import MachineError, SmEmulateError, StartError
-from sm_emulate.events import (
-    ContainerExited,
-    ContainerStarted,
-    EpochStreamed,
-    LogLines,
-    StatusChanged,
-    Warned,
-    now,
-)
+from sm_emulate.errors import SmEmulateError
+from sm_emulate.events import ContainerStarted, EpochStreamed, LogLines, Noted, StatusChanged, Warned, now
 from sm_emulate.lifecycle.advice import advice
 from sm_emulate.lifecycle.archives import Archives
-from sm_emulate.lifecycle.attempt import Attempt, Stop
-from sm_emulate.lifecycle.companion import Companions, PlatformFailure, Surroundings
-from sm_emulate.lifecycle.companions import companions_of
-from sm_emulate.lifecycle.instance_limits import limits_of
+from sm_emulate.lifecycle.attempt import Stop
+from sm_emulate.lifecycle.companion import PlatformFailure
+from sm_emulate.lifecycle.interruptions import Interruptions
 from sm_emulate.lifecycle.labels import labels_of
-from sm_emulate.lifecycle.network import private_network
-from sm_emulate.lifecycle.outcome import Outcome, failed_by, outcome_of
+from sm_emulate.lifecycle.lives import INTERNAL, Lives
+from sm_emulate.lifecycle.outcome import Outcome, failed_by, outcome_of, waited_too_long
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.status import StatusMachine
-from sm_emulate.lifecycle.stop_request import StopRequest
-from sm_emulate.lifecycle.training_container import container_spec
+from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
+from sm_emulate.lifecycle.training_attempt import JobParts, TrainingAttempt, engine_broke
+from sm_emulate.lifecycle.training_network import TrainingNetwork
 from sm_emulate.lifecycle.training_result import PipeUse, TrainingResult
+from sm_emulate.request.secrets import masked_document
 from sm_emulate.request.training import to_aws
 from sm_emulate.spec import wordings
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS, SecondaryStatus
 from sm_emulate.staging.cluster import cluster_of
-from sm_emulate.staging.tree import staged_tree
 from sm_emulate.storage.trouble import told
+from sm_emulate.storage.warm_pools import FOLDER as POOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
-    from sm_emulate.lifecycle.containers import Containers
-    from sm_emulate.lifecycle.host_names import HostNames
     from sm_emulate.lifecycle.log_metrics import LogMetrics
+    from sm_emulate.lifecycle.warm_pool import WarmPool
     from sm_emulate.request.training import TrainingRequest
-    from sm_emulate.staging.tree import StagedTree
     from sm_emulate.storage.run_folder import RunFolder
 
 
@@ -68,6 +58,7 @@ class TrainingJob:
         platform: which SageMaker.
         gpus: the GPUs of a host, by its instance type.
         stop_grace_s: between SIGTERM and SIGKILL.
+        interruptions: when its spot instances are taken away.
         listeners: hear what happens.
         vary: changes each container before it is made; the contract's probes ask this way what would happen if.
         vary_files: likewise for the config files of each host, by name.
@@ -86,11 +77,11 @@ class TrainingJob:
         platform: Platform | None = None,
         gpus: Mapping[str, GpuRequest | None] | None = None,
         stop_grace_s: float = STOP_GRACE_SECONDS,
+        interruptions: Interruptions | None = None,
         listeners: Sequence[Listener] = (),
         vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
         vary_files: Callable[[dict[str, bytes]], dict[str, bytes]] | None = None,
     ) -> None:
-        self._vary, self._vary_files = vary, vary_files
         self.request, self.image, self.run_folder = request, image, run
         self.platform = platform or Platform()
         self.cluster = cluster_of(
@@ -98,21 +89,30 @@ class TrainingJob:
         )
         self.created = now()
         self.session = uuid4().hex
-        self._engine, self._gpus = engine, gpus or {}
         self._publish = Publisher((self._keep, *listeners))
         self._status = StatusMachine(self._publish)
         self._asked = StopRequest(run, wake=self._wake)
-        self._companions = Companions(wake=self._wake)
-        self._attempt = Attempt(
-            engine,
-            publish=self._heard,
+        self._parts = JobParts(
+            request=request,
+            cluster=self.cluster,
+            platform=self.platform,
+            image=image,
+            engine=engine,
+            gpus=gpus or {},
+            run_folder=run,
+            session=self.session,
+            labels=labels_of(run, self.session),
+            stop_grace_s=stop_grace_s,
+            vary=vary,
+            vary_files=vary_files,
             asked=self._asked,
-            grace_s=stop_grace_s,
-            companion_failed=lambda: self._companions.failure is not None,
-            on_stop=self._stopping,
+            publish=self._publish,
         )
+        self._attempt: TrainingAttempt | None = None
+        self._pool: WarmPool | None = None
+        self._lives = Lives(request, interruptions or Interruptions(), self.platform.settings)
+        self._refused: str | None = None
         self._metrics = _metrics(request, self._publish)
-        self._names: HostNames | None = None
         self._last_words: dict[str, bytes] = {}
         self._outcome = Outcome.none()
         self._archives = Archives()
@@ -133,7 +133,7 @@ class TrainingJob:
         folder = self.run_folder
         try:
             with told("the job cannot be written down", folder.path):
-                folder.write(folder.request, to_aws(self.request))
+                folder.write(folder.request, masked_document(to_aws(self.request)))
             self._run()
         except BaseException as error:
             self._fail(error)
@@ -142,7 +142,7 @@ class TrainingJob:
 
     def result(self) -> TrainingResult:
         """Say how it stands."""
-        exits = self._attempt.containers.exits
+        exits = self._attempt.exits if self._attempt else {}
         return TrainingResult(
             request=self.request,
             platform=self.platform,
@@ -156,6 +156,8 @@ class TrainingJob:
             container_exit_codes={
                 host.name: exits[host.name].code for host in self.cluster.hosts if host.name in exits
             },
+            warm_pool=self._pool.status if self._pool else None,
+            warm_pool_until=self._pool.until if self._pool else None,
             model_archive=self._archives.model,
             output_archive=self._archives.output,
             model_uri=self._archives.model_uri,
@@ -165,45 +167,17 @@ class TrainingJob:
         )
 
     def _run(self) -> None:
-        self._status.enter(SecondaryStatus.STARTING, wordings.STARTING)
-        self._status.enter(SecondaryStatus.DOWNLOADING, wordings.DOWNLOADING_INPUT)
-        trees = {host.name: self._tree(host.name) for host in self.cluster.hosts}
-        for tree in trees.values():
-            tree.make()
         with ExitStack() as resources:
-            resources.callback(self._companions.close)
-            try:
-                self._companions.prepare(companions_of(self._surroundings(trees)))
-            except PlatformFailure as failure:
-                self._over(failed_by(failure.reason))
-                return
-            self._warn_of_volume()
-            self._status.enter(SecondaryStatus.TRAINING, wordings.DOWNLOADING_IMAGE)
-            network = self._network(resources)
-            if network is not None and len(self.cluster.hosts) > 1:
-                self._names = self._host_names(network)
-                resources.callback(self._names.close)
-            resources.callback(self._attempt.containers.close)
-            self._follow(trees, network)
-            self._take_back(trees)
-            outcome = self._judge(trees)
-            self._warn_of_volume(trees)
-            self._status.enter(SecondaryStatus.UPLOADING, wordings.UPLOADING)
-            from sm_emulate.lifecycle.upload import upload
-
-            self._companions.finish()
-            # the engine takes its time to remove containers: archives are packed meanwhile
-            try:
-                self._archives = upload(
-                    self.request,
-                    list(trees.values()),
-                    run=self.run_folder,
-                    settings=self.platform.settings,
-                    s3=self.platform.s3,
-                    publish=self._publish,
-                )
-            except PlatformFailure as failure:
-                outcome = failed_by(failure.reason)
+            self._pool = resources.enter_context(self._warm_pool())
+            network = TrainingNetwork(self._parts, resources, self._pool)
+            while True:
+                self._status.enter(SecondaryStatus.STARTING, wordings.STARTING)
+                if (outcome := self._live(network)) is not None:
+                    break
+                if (outcome := self._pause()) is not None:
+                    break
+            if self._pool is not None and (outcome.failure_reason or "").startswith(INTERNAL):
+                self._pool.healthy = False
         for name in self._metrics.given_up() if self._metrics else ():
             self._publish(Warned(message=f"metric {name}: its regex takes too long and was given up"))
         for words in advice(
@@ -215,130 +189,125 @@ class TrainingJob:
             last_words=self._last_words.values(),
         ):
             self._publish(Warned(message=words))
-        self._over(outcome)
-
-    def _over(self, outcome: Outcome) -> None:
         self._outcome = outcome
         self._status.enter(outcome.secondary, outcome.message)
 
-    def _wake(self) -> None:
-        self._attempt.containers.wake()
-
-    def _surroundings(self, trees: dict[str, StagedTree]) -> Surroundings:
-        return Surroundings(
-            request=self.request,
-            cluster=self.cluster,
-            trees=trees,
-            platform=self.platform,
-            engine=self._engine,
-            image=self.image,
-            run_folder=self.run_folder,
-            publish=self._publish,
-            fail=self._companions.fail,
-            stopping=lambda: bool(self._asked.times),
+    def _live(self, network: TrainingNetwork) -> Outcome | None:
+        """Run on instances of its own, once; give how the job ended, None if it goes on with other instances."""
+        self._lives.begun += 1
+        attempt = TrainingAttempt(
+            self._parts,
+            number=self._lives.begun,
+            run_number=self._lives.run_number,
+            heard=self._heard,
+            on_stop=self._stopping,
+            interruption=self._lives.interruption,
+            pool=self._pool,
         )
+        with attempt:
+            self._attempt = attempt
+            self._status.enter(SecondaryStatus.DOWNLOADING, wordings.DOWNLOADING_INPUT)
+            try:
+                attempt.prepare()
+            except PlatformFailure as failure:
+                return None if self._retried(failure.reason) else failed_by(failure.reason)
+            attempt.warn_of_volume()
+            self._status.enter(SecondaryStatus.TRAINING, wordings.DOWNLOADING_IMAGE)
+            try:
+                with self._lives.running() as deadlines:
+                    attempt.follow(network.name(), deadlines=deadlines)
+                self._refused = attempt.refused
+            except SmEmulateError as error:
+                if engine_broke(error) and self._retried(f"{INTERNAL}: {error.what}"):
+                    return None
+                raise
+            attempt.take_back()
+            if self._goes_on(attempt):
+                return None
+            return self._upload(attempt)
 
-    @property
-    def _labels(self) -> dict[str, str]:
-        return labels_of(self.run_folder, self.session)
+    def _warm_pool(self) -> AbstractContextManager[WarmPool | None]:
+        """Give the warm pool of the job; a job without, in a home without, does not import any."""
+        wanted = self.request.resource_config.keep_alive_period_in_seconds
+        if not wanted and not (self.run_folder.home / POOLS).is_dir():
+            return nullcontext()
+        from sm_emulate.lifecycle.warm_pool import warm_pool
 
-    def _tree(self, host: str) -> StagedTree:
-        platform = self.platform
-        tree = staged_tree(
-            self.run_folder.opt_ml(host),
-            self.request,
-            cluster=self.cluster,
-            host=self.cluster.host(host),
-            profile=platform.profile,
-            settings=platform.settings,
-            region=platform.region,
-            account=platform.account,
-            s3=platform.s3,
-            file_systems=platform.file_systems,
-        )
-        return tree if self._vary_files is None else tree.with_files(self._vary_files)
+        return warm_pool(self._parts)
 
-    def _network(self, resources: ExitStack) -> str | None:
-        """Give the network of the containers: one of their own where they have to meet.
+    def _goes_on(self, attempt: TrainingAttempt) -> bool:
+        """Whether the job is to go on with other instances; then it is Interrupted or Restarting."""
+        if attempt.stop is Stop.INTERRUPTED and not self._asked.times:
+            try:
+                attempt.finish()
+            except PlatformFailure as failure:
+                self._publish(Warned(message=failure.reason))
+            self._lives.interrupted += 1
+            self._status.enter(SecondaryStatus.INTERRUPTED, wordings.INTERRUPTED)
+            return True
+        reason = attempt.companion_failure
+        return reason is not None and not self._asked.times and self._retried(reason)
 
-        A single host needs none: it finds itself as algo-1 in /etc/hosts, and making a network costs more than
-        starting the container.
-        """
-        isolated = self.request.enable_network_isolation
-        if len(self.cluster.hosts) == 1:
-            return "none" if isolated else None
-        return resources.enter_context(
-            private_network(
-                self._engine,
-                f"sm-emulate-{self.session[:12]}",
-                internal=isolated,
-                with_host=not isolated,
-                labels=self._labels,
-                publish=self._publish,
-            )
-        )
+    def _retried(self, reason: str) -> bool:
+        """Whether RetryStrategy has the job tried again; then it is Restarting."""
+        words = None if self._asked.times else self._lives.retry(reason)
+        if words is None:
+            return False
+        self._publish(Warned(message=words))
+        self._status.enter(SecondaryStatus.RESTARTING, wordings.RESTARTING)
+        return True
 
-    def _warn_of_volume(self, trees: dict[str, StagedTree] | None = None) -> None:
-        """Compare the volume that was asked for with the disk here, or with what lies in the trees at the end."""
-        if self.request.resource_config.volume_size_in_gb is None:
-            return
-        from sm_emulate.lifecycle.volume import overfull, room_wanting
+    def _pause(self) -> Outcome | None:
+        """Wait for other instances; give how the job ended if it was stopped meanwhile."""
+        pause = self._lives.pause_s(interrupted=self._status.secondary is SecondaryStatus.INTERRUPTED)
+        until = time.monotonic() + pause
+        while not (self._asked.times or self._lives.waited_too_long):
+            if (left := until - time.monotonic()) <= 0:
+                return None
+            time.sleep(min(POLL_SECONDS, left))  # a signal handler may ask: nothing here can hold a lock
+        self._status.enter(SecondaryStatus.STOPPING, wordings.STOPPING)
+        if self._asked.times:
+            return Outcome(secondary=SecondaryStatus.STOPPED, message=wordings.STOPPED)
+        return waited_too_long()
 
-        told = (
-            room_wanting(self.request, self.run_folder.path)
-            if trees is None
-            else overfull(self.request, self.cluster, trees)
-        )
-        for words in told:
-            self._publish(Warned(message=words))
+    def _upload(self, attempt: TrainingAttempt) -> Outcome:
+        """Bring home what the job leaves, and give how it ended."""
+        from sm_emulate.lifecycle.upload import upload
 
-    def _host_names(self, network: str) -> HostNames:
-        from sm_emulate.lifecycle.host_names import HostNames
-
-        return HostNames(
-            self._engine,
-            network,
-            image=self.image.id,
-            hosts=[host.name for host in self.cluster.hosts],
-            delay_s=self.platform.settings.number("host-name-delay"),
-            labels=self._labels,
-            publish=self._publish,
-        )
-
-    def _follow(self, trees: dict[str, StagedTree], network: str | None) -> None:
-        def begin(containers: Containers) -> None:
-            limits = limits_of(
-                [host.instance_type for host in self.cluster.hosts],
-                chosen=self.request.resource_config.chosen,
-                engine=self._engine,
+        if attempt.stop is Stop.INTERRUPTED:  # and asked to stop then
+            self._status.enter(SecondaryStatus.STOPPING, wordings.STOPPING)
+        if attempt.stop is not Stop.MAX_WAIT:  # the guide shows no Uploading there
+            self._status.enter(SecondaryStatus.UPLOADING, wordings.UPLOADING)
+        outcome = self._judge(attempt)
+        attempt.warn_of_volume(at_the_end=True)
+        try:
+            attempt.finish()
+        except PlatformFailure as failure:
+            if outcome.failure_reason is None:
+                outcome = failed_by(failure.reason)
+        try:
+            # the engine takes its time to remove containers: archives are packed meanwhile
+            self._archives = upload(
+                self.request,
+                list(attempt.trees.values()),
+                run=self.run_folder,
                 settings=self.platform.settings,
+                s3=self.platform.s3,
                 publish=self._publish,
             )
-            for host in self.cluster.hosts:
-                spec = container_spec(
-                    self.request,
-                    cluster=self.cluster,
-                    host=host,
-                    tree=trees[host.name],
-                    image=self.image.id,
-                    platform=self.platform,
-                    beside=self._companions.environment(host.name),
-                    network=network,
-                    gpus=self._gpus.get(host.instance_type),
-                    limits=limits[host.instance_type],
-                    labels=self._labels,
-                    name=f"sm-emulate-{host.name}-{self.session[:12]}",
-                )
-                containers.begin(host.name, spec if self._vary is None else self._vary(spec))
-            # so that its import takes its time while the containers start
-            import sm_emulate.lifecycle.upload  # noqa: F401
+        except PlatformFailure as failure:
+            outcome = failed_by(failure.reason)
+        return outcome
 
-        limit = self.request.stopping_condition.max_runtime_in_seconds
-        self._attempt.follow(begin, deadline=time.monotonic() + limit)
+    def _wake(self) -> None:
+        if self._attempt is not None:
+            self._attempt.wake()
 
     def _stopping(self, reason: Stop) -> None:
-        if reason in (Stop.ASKED, Stop.MAX_RUNTIME):
+        if reason in (Stop.ASKED, Stop.MAX_RUNTIME, Stop.MAX_WAIT):
             self._status.enter(SecondaryStatus.STOPPING, wordings.STOPPING)
+        elif reason is Stop.INTERRUPTED:
+            self._publish(Noted(message=f"spot interruption {self._lives.interrupted + 1}"))
 
     def _heard(self, event: Event) -> None:
         """Pass on what a container does, from its own thread."""
@@ -346,47 +315,20 @@ class TrainingJob:
         if isinstance(event, ContainerStarted):
             self.began = True
             self._status.say(SecondaryStatus.TRAINING, wordings.TRAINING)
-            self._companions.started(event.host, event.container)
-            if self._names is not None:
-                self._names.started(event.host, event.container)
-        elif isinstance(event, ContainerExited):
-            if self._names is not None:
-                self._names.ended(event.host)
         elif isinstance(event, LogLines):
             self._last_words[event.host] = event.data[-LAST_WORDS:]
             if self._metrics is not None:
                 self._metrics.search(event)
 
-    def _take_back(self, trees: dict[str, StagedTree]) -> None:
-        """Have what containers made as root belong to the calling user, before anything of it is read."""
-        from sm_emulate.engine.ownership import hand_back
-
-        folder = next(iter(trees.values())).folder.parent
-        try:
-            hand_back(
-                self._engine, self.image.id, folder, uid=os.getuid(), gid=os.getgid(), labels=self._labels
-            )
-        except MachineError as error:  # what cannot be read will say so when it is
-            self._publish(Warned(message=f"{error.what}; {error.hint}" if error.hint else error.what))
-
-    @property
-    def _refused(self) -> str | None:
-        """The engine's words if a program could not be started."""
-        refused = None
-        for error in self._attempt.containers.broken.values():
-            if not isinstance(error, StartError):
-                raise error
-            refused = refused or str(error)
-        return refused
-
-    def _judge(self, trees: dict[str, StagedTree]) -> Outcome:
+    def _judge(self, attempt: TrainingAttempt) -> Outcome:
         return outcome_of(
-            exits=self._attempt.containers.exits,
+            exits=attempt.exits,
             refused=self._refused,
-            companions=self._companions.failure,
-            trees=trees,
-            stopped=self._attempt.stop is Stop.ASKED,
-            timed_out=self._attempt.stop is Stop.MAX_RUNTIME,
+            companions=attempt.companion_failure,
+            trees=attempt.trees,
+            stopped=attempt.stop in (Stop.ASKED, Stop.INTERRUPTED),
+            timed_out=attempt.stop is Stop.MAX_RUNTIME,
+            waited=attempt.stop is Stop.MAX_WAIT,
             settings=self.platform.settings,
         )
 
@@ -410,7 +352,7 @@ class TrainingJob:
         self._outcome = Outcome(
             secondary=SecondaryStatus.FAILED,
             message=wordings.FAILED,
-            failure_reason=f"InternalServerError: {words}",
+            failure_reason=f"{INTERNAL}: {words}",
         )
         with suppress(Exception):
             if not self._status.transitions:

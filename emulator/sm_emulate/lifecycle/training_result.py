@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from sm_emulate.request.secrets import masked_document
 from sm_emulate.request.training import to_aws
 from sm_emulate.spec.training_job import SecondaryStatus, TrainingJobStatus, job_arn
 from sm_emulate.spec.tuning import TUNING_JOB_TAG, tuning_job_arn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
     from pathlib import Path
 
     from sm_emulate.artifacts.metrics import FinalMetricData
@@ -54,6 +55,10 @@ class TrainingResult:
     """`model.tar.gz`; None when /opt/ml/model was empty."""
     output_archive: Path | None
     """`output.tar.gz`; None when /opt/ml/output/data was empty."""
+    warm_pool: Mapping[str, Any] | None = None
+    """WarmPoolStatus."""
+    warm_pool_until: float | None = None
+    """When a pool that is Available ends, in seconds since 1970."""
     model_uri: str = ""
     """Where the model was put: `s3://` or `file://`; with CompressionType NONE, a folder."""
     output_uri: str = ""
@@ -77,6 +82,13 @@ class TrainingResult:
                 phases[name] = round(phases.get(name, 0.0) + step.seconds, 3)
         return phases | {"Total": round(sum(phases.values()), 3)}
 
+    @property
+    def _billed(self) -> float:
+        """The part of the training time that is paid for: less on spot instances."""
+        if not self.request.enable_managed_spot_training:
+            return 1.0
+        return 1 - int(self.platform.settings.text("spot-savings")) / 100
+
     def describe(self) -> dict[str, Any]:
         """Give it as JSON in the shape of DescribeTrainingJob, plus an `Emulator` object; times are ISO 8601."""
         last = self.transitions[-1]
@@ -95,7 +107,7 @@ class TrainingResult:
         }
         if self.failure_reason is not None:
             described["FailureReason"] = self.failure_reason
-        asked = to_aws(self.request)
+        asked = masked_document(to_aws(self.request))
         asked.pop("Tags", None)
         described |= {key: value for key, value in asked.items() if key not in described}
         seconds = self.request.stopping_condition.max_runtime_in_seconds
@@ -105,7 +117,8 @@ class TrainingResult:
             described["TrainingStartTime"] = _iso(training[0].start)
         if over:
             described["TrainingEndTime"] = _iso(last.start)
-            described["TrainingTimeInSeconds"] = described["BillableTimeInSeconds"] = max(1, round(trained))
+            described["TrainingTimeInSeconds"] = max(1, round(trained))
+            described["BillableTimeInSeconds"] = max(1, round(trained * self._billed))
         described["LastModifiedTime"] = _iso(last.start)
         described["SecondaryStatusTransitions"] = [
             {"Status": step.secondary.value, "StartTime": _iso(step.start)}
@@ -113,6 +126,8 @@ class TrainingResult:
             | {"StatusMessage": step.message}
             for step in self.transitions
         ]
+        if self.warm_pool is not None:
+            described["WarmPoolStatus"] = dict(self.warm_pool)
         if self.final_metrics:
             described["FinalMetricDataList"] = [
                 {**metric, "Timestamp": _iso(metric["Timestamp"])} for metric in self.final_metrics
@@ -127,6 +142,9 @@ class TrainingResult:
             "OutputArchive": self.output_uri,
             "Seconds": self.seconds,
         }
+        if self.warm_pool_until is not None:
+            until = datetime.fromtimestamp(self.warm_pool_until, timezone.utc)
+            described["Emulator"]["WarmPoolUntil"] = _iso(until)
         if self.pipes:
             described["Emulator"]["Pipes"] = {
                 channel: {

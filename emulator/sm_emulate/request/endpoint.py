@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from sm_emulate.errors import RequestError
 from sm_emulate.request import async_inference, hosted_model, location
 from sm_emulate.request import data_capture as capturing
-from sm_emulate.request.hosted_model import not_emulated
 from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE
 from sm_emulate.request.service_model import OperationModel, load
 from sm_emulate.request.validate import require

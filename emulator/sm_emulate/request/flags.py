@@ -140,6 +140,19 @@ def duration(text: str, *, what: str) -> int:
     return int(found[1]) * _UNIT_SECONDS[found[2]]
 
 
+def seconds_each(text: str, *, what: str) -> tuple[float, ...]:
+    """Read `20,15` or `1m,0.5` as seconds."""
+    found = []
+    for part in text.split(","):
+        read = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", part.strip().lower(), re.ASCII)
+        if read is None:
+            raise RequestError(
+                f"{what} is no row of durations", value=shown(text), expected="seconds, as 20 or 20,15"
+            )
+        found.append(float(read[1]) * _UNIT_SECONDS[read[2]])
+    return tuple(found)
+
+
 def training_document(
     *,
     image: str | None,
@@ -159,13 +172,21 @@ def training_document(
     input_mode: str | None = "File",
     max_runtime_in_seconds: int | None = None,
     network_isolation: bool = False,
+    spot: bool = False,
+    max_wait_time_in_seconds: int | None = None,
+    maximum_retry_attempts: int | None = None,
+    keep_alive_period_in_seconds: int | None = None,
+    checkpoints: str | None = None,
+    checkpoint_local_path: str | None = None,
+    tensorboard_output: str | None = None,
+    debug_output: str | None = None,
+    profiler_output: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Give the CreateTrainingJob document that these flags mean; `training.from_aws` judges it.
 
     A flag that is None or empty leaves its member out, as when the flags are put over a document.
     """
-    stopping = None if max_runtime_in_seconds is None else {"MaxRuntimeInSeconds": max_runtime_in_seconds}
     return given_only(
         TrainingJobName=job_name,
         RoleArn=role_arn,
@@ -184,10 +205,19 @@ def training_document(
             InstanceCount=instance_count,
             InstanceGroups=[dict(one) for one in instance_groups],
             VolumeSizeInGB=volume_size_in_gb,
+            KeepAlivePeriodInSeconds=keep_alive_period_in_seconds,
         ),
-        StoppingCondition=stopping,
+        StoppingCondition=given_only(
+            MaxRuntimeInSeconds=max_runtime_in_seconds, MaxWaitTimeInSeconds=max_wait_time_in_seconds
+        ),
+        RetryStrategy=given_only(MaximumRetryAttempts=maximum_retry_attempts),
+        CheckpointConfig=given_only(S3Uri=checkpoints, LocalPath=checkpoint_local_path),
+        TensorBoardOutputConfig=given_only(S3OutputPath=tensorboard_output),
+        DebugHookConfig=given_only(S3OutputPath=debug_output),
+        ProfilerConfig=given_only(S3OutputPath=profiler_output),
         Environment=dict(environment or {}),
         EnableNetworkIsolation=network_isolation or None,
+        EnableManagedSpotTraining=spot or None,
         Tags=[{"Key": key, "Value": value} for key, value in (tags or {}).items()],
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from sm_emulate.request.training_rules import DEFAULT_MAX_RUNTIME_S
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -34,6 +36,15 @@ def override(document: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, 
             resources.pop("InstanceType", None)
             resources.pop("InstanceCount", None)
     return merged
+
+
+def wait_as_long_as_it_runs(document: dict[str, Any]) -> None:
+    """Give a spot job that names no MaxWaitTimeInSeconds, which the API wants, the time of its run."""
+    stopping = document.setdefault("StoppingCondition", {})
+    if isinstance(stopping, dict):
+        stopping.setdefault(
+            "MaxWaitTimeInSeconds", stopping.setdefault("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME_S)
+        )
 
 
 _NAMED = {

@@ -89,6 +89,7 @@ class ResourceConfig:
     instance_count: int | None = member("InstanceCount", default=None)
     instance_groups: tuple[InstanceGroup, ...] = member("InstanceGroups", default=(), of=InstanceGroup)
     volume_size_in_gb: int | None = member("VolumeSizeInGB", default=None)
+    keep_alive_period_in_seconds: int | None = member("KeepAlivePeriodInSeconds", default=None)
     raw: Mapping[str, Any] = raw()
     chosen: bool = beside(default=True)
     """False where nobody named an instance type: containers then have all of this machine."""

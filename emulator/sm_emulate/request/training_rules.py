@@ -25,6 +25,7 @@ def problems(document: Document) -> list[Problem]:
     return [
         *_algorithm(document),
         *_resources(document.get("ResourceConfig")),
+        *_warm_pool(document),
         *_stopping(document),
         *_channels(document),
         *_container_paths(document),
@@ -124,6 +125,21 @@ def _resources(config: Document | None) -> Iterator[Problem]:
     yield from repeated(
         f"{path}.InstanceGroups", [group["InstanceGroupName"] for group in groups], "instance group names"
     )
+
+
+def _warm_pool(document: Document) -> Iterator[Problem]:
+    resources = document.get("ResourceConfig") or {}
+    path = "ResourceConfig.KeepAlivePeriodInSeconds"
+    if not resources.get("KeepAlivePeriodInSeconds"):
+        return
+    if document.get("EnableManagedSpotTraining", False) or resources.get("InstanceGroups"):
+        spot = document.get("EnableManagedSpotTraining", False)
+        yield Problem(
+            path=path,
+            what="warm pools cannot be used with " + ("spot instances" if spot else "heterogeneous clusters"),
+            value=shown(resources["KeepAlivePeriodInSeconds"]),
+            expected=f"no {path}",
+        )
 
 
 def _stopping(document: Document) -> Iterator[Problem]:

@@ -38,6 +38,17 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.channels.file-writable",),
     ),
     Setting(
+        name="checkpoint-folder",
+        choices=("private", "shared"),
+        default=lambda _: "private",
+        about=(
+            "What a container sees as its checkpoint directory when S3Uri is a folder of this machine: private is a copy "
+            "of each host's own that is kept like that folder, with SageMaker's sidecar files, as on the platform; shared "
+            "is that folder itself, in every host at once, where nothing is copied."
+        ),
+        facts=("training.outputs.checkpoints",),
+    ),
+    Setting(
         name="config-directory-mode",
         kind=Kind.MODE,
         choices=("0644", "0755"),
@@ -152,6 +163,16 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.resources.cpu-memory",),
     ),
     Setting(
+        name="job-run-number",
+        choices=("attempts", "retries"),
+        default=lambda _: "attempts",
+        about=(
+            "What jobRunNumber of init-config.json counts: attempts is every start of the job's instances, also after a "
+            "spot interruption; retries is those by RetryStrategy alone. Only the 1 of a first run was ever seen."
+        ),
+        facts=("training.invocation.job-run-number",),
+    ),
+    Setting(
         name="links-in-artifacts",
         choices=("keep", "follow", "skip"),
         default=lambda _: "keep",
@@ -234,6 +255,16 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("training.outputs.other-files",),
     ),
     Setting(
+        name="profilerconfig",
+        choices=("parameters", "request"),
+        default=lambda _: "parameters",
+        about=(
+            "What profilerconfig.json holds: parameters is ProfilingParameters with ProfilerEnabled, LocalPath and the "
+            "request's own, as the debugger's library reads it; request is ProfilerConfig as it was asked for."
+        ),
+        facts=("training.config.profilerconfig",),
+    ),
+    Setting(
         name="pipe-after-reading",
         choices=("kept", "removed"),
         default=lambda _: "kept",
@@ -291,6 +322,26 @@ SETTINGS: tuple[Setting, ...] = (
             "and there is no request parameter to raise it."
         ),
         facts=("training.resources.shared-memory", "hosting.start.shared-memory"),
+    ),
+    Setting(
+        name="spot-savings",
+        choices=("0", "50", "60", "70", "80", "90"),
+        default=lambda _: "70",
+        about=(
+            "By how many percent BillableTimeInSeconds of a managed spot job is below TrainingTimeInSeconds. The platform's "
+            "depends on the price of the day; its guide says up to 90."
+        ),
+        facts=("training.lifecycle.spot-billable",),
+    ),
+    Setting(
+        name="spot-signal",
+        choices=("SIGTERM", "none"),
+        default=lambda _: "SIGTERM",
+        about=(
+            "What a program hears of a spot interruption: SIGTERM and then the grace period of a stop, after EC2's notice of "
+            "two minutes; none is SIGKILL without a warning. Nothing is documented."
+        ),
+        facts=("training.lifecycle.spot-signal",),
     ),
     Setting(
         name="stop-nonzero-exit",
@@ -402,6 +453,15 @@ SETTINGS: tuple[Setting, ...] = (
             "with 500 or above and those that were not answered, or the latter alone. Nothing is published."
         ),
         facts=("batch.retried-statuses",),
+    ),
+    Setting(
+        name="warm-pool-limit",
+        choices=("3600", "21600"),
+        default=lambda _: "21600",
+        about=(
+            "Most seconds of KeepAlivePeriodInSeconds: the guide says 3600, the API model, which checks requests, 21600."
+        ),
+        facts=("training.lifecycle.warm-pool",),
     ),
     Setting(
         name="default-accept",

@@ -63,7 +63,7 @@ _AFTER_STOP = frozenset({_S.STOPPED, _S.MAX_RUNTIME_EXCEEDED, _S.MAX_WAIT_TIME_E
 ALLOWED: dict[SecondaryStatus, frozenset[SecondaryStatus]] = {
     _S.STARTING: frozenset({_S.PENDING, _S.DOWNLOADING, _S.TRAINING, _S.STOPPING, _S.FAILED}),
     _S.PENDING: frozenset({_S.STARTING, _S.DOWNLOADING, _S.TRAINING, _S.STOPPING, _S.FAILED}),
-    _S.DOWNLOADING: frozenset({_S.TRAINING, _S.INTERRUPTED, _S.STOPPING, _S.FAILED}),
+    _S.DOWNLOADING: frozenset({_S.TRAINING, _S.INTERRUPTED, _S.RESTARTING, _S.STOPPING, _S.FAILED}),
     _S.TRAINING: frozenset(
         {_S.UPLOADING, _S.INTERRUPTED, _S.RESTARTING, _S.UPDATING, _S.STOPPING, _S.FAILED}
     ),
@@ -127,6 +127,7 @@ class Layout:
     tensorboard: Final = "/opt/ml/output/tensorboard"
     checkpoints: Final = "/opt/ml/checkpoints"
     code: Final = "/opt/ml/code"
+    warm_pool_cache: Final = "/opt/ml/sagemaker/warmpoolcache"
 
     @property
     def mounts(self) -> tuple[str, ...]:

@@ -101,6 +101,11 @@ STOPPED = "Training job stopped"
 MAX_RUNTIME_EXCEEDED = "Training job runtime exceeded MaxRuntimeInSeconds provided"
 """No source was found for this text either."""
 
+INTERRUPTED = "Training job interrupted"
+MAX_WAIT_TIME_EXCEEDED = "Training job wait time exceeded MaxWaitTimeInSeconds provided"
+RESTARTING = "Restarting the training job"
+"""No source for these three: made like their neighbours."""
+
 # Processing: FailureReason
 
 PROCESSING_FAILURE = "AlgorithmError: See job logs for more information"

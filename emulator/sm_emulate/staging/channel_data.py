@@ -42,17 +42,12 @@ class ChannelData:
     store: ObjectStore
 
     def path(self, found: StoredObject) -> str:
-        """Where an object lies in the channel's folder: its key without the prefix's directory part.
-
-        So an object of the partial prefix `data/train` keeps its whole name, `train-0.csv`.
+        """Where an object lies in the channel's folder.
 
         Raises:
             RequestError: the key is no path of a file.
         """
-        parts = [part for part in found.uri[len(folder_of(self.prefix)) :].split("/") if part]
-        if not parts or {".", ".."} & set(parts):
-            raise RequestError("the key of an object cannot be a file's name", value=found.uri)
-        return "/".join(parts)
+        return place_below(self.prefix, found)
 
     def manifest(self) -> Iterator[str]:
         """Give the lines of `<channel>-manifest`: the prefix without its bucket, then the URI of every object."""
@@ -96,6 +91,24 @@ def uri_of(source: S3DataSource) -> str:
     if path is None:
         return source.s3_uri
     return f"file://{path}/" if path.is_dir() else f"file://{path}"
+
+
+def place_below(prefix: str, found: StoredObject) -> str:
+    """Say where an object lies below the folder of its prefix.
+
+    A whole folder's name is no part of it, whether the prefix ends in a slash or not, as files of real jobs show; an
+    object of a partial prefix such as `in/part` keeps its name, `part-0.csv`; one that is named itself has its own.
+
+    Raises:
+        RequestError: the key is no path of a file.
+    """
+    rest = found.uri[len(prefix) :]
+    if not prefix.endswith("/") and not rest.startswith("/"):
+        rest = prefix.rpartition("/")[2] + rest
+    parts = [part for part in rest.split("/") if part]
+    if not parts or {".", ".."} & set(parts):
+        raise RequestError("the key of an object cannot be a file's name", value=found.uri)
+    return "/".join(parts)
 
 
 def folder_of(prefix: str) -> str:

@@ -11,11 +11,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.request.channel import FULLY_REPLICATED, FileSystemDataSource, S3DataSource
+from sm_emulate.request.document import write
 from sm_emulate.spec.profiles import COMPACT
-from sm_emulate.spec.training_job import job_arn
+from sm_emulate.spec.training_job import LAYOUT, job_arn
 
 if TYPE_CHECKING:
-    from sm_emulate.request.training import Channel, DataSource, TrainingRequest
+    from sm_emulate.request.training import Channel, DataSource, ProfilerConfig, TrainingRequest
     from sm_emulate.spec.profiles import PlatformProfile
     from sm_emulate.spec.settings import Settings
     from sm_emulate.staging.cluster import Cluster, Host
@@ -30,6 +31,7 @@ def config_files(
     settings: Settings,
     region: str,
     account: str,
+    run_number: int = 1,
 ) -> dict[str, bytes]:
     """Give the files that one host sees, by name."""
     channels = {channel.channel_name: channel for channel in channels_of(request, host)}
@@ -38,7 +40,7 @@ def config_files(
         "inputdataconfig.json": {
             name: input_data_config(request, channel) for name, channel in channels.items()
         },
-        "init-config.json": init_config(request, channels, cluster, host),
+        "init-config.json": init_config(request, channels, cluster, host, run_number),
         "metric-definition-regex.json": metric_definitions(request, settings),
     }
     if settings.text("trainingjobconfig") == "written":
@@ -61,6 +63,8 @@ def config_files(
             "HookParameters": dict(hook.hook_parameters),
             "CollectionConfigurations": [dict(each) for each in hook.collection_configurations],
         }
+    if request.profiler_config:
+        files["profilerconfig.json"] = profiler_config(request.profiler_config, settings)
     written = {name: _bytes(document) for name, document in files.items()}
     written["resourceconfig.json"] = _bytes(
         resource_config(cluster, host, profile, settings), profile.resourceconfig_separators
@@ -110,6 +114,14 @@ def resource_config(
     return {key: known[key] for key in profile.resourceconfig_keys} | topology
 
 
+def profiler_config(asked: ProfilerConfig, settings: Settings) -> dict[str, Any]:
+    """What profilerconfig.json says: the debugger's library reads ProfilingParameters alone."""
+    if settings.text("profilerconfig") == "request":
+        return write(asked)
+    parameters = {"ProfilerEnabled": not asked.disable_profiler, "LocalPath": LAYOUT.profiler}
+    return {"ProfilingParameters": parameters | dict(asked.profiling_parameters)}
+
+
 def metric_definitions(request: TrainingRequest, settings: Settings) -> list[dict[str, str]]:
     """The request's MetricDefinitions, or nothing."""
     if settings.text("metric-definitions-file") == "empty":
@@ -121,7 +133,7 @@ def metric_definitions(request: TrainingRequest, settings: Settings) -> list[dic
 
 
 def init_config(
-    request: TrainingRequest, channels: dict[str, Channel], cluster: Cluster, host: Host
+    request: TrainingRequest, channels: dict[str, Channel], cluster: Cluster, host: Host, run_number: int = 1
 ) -> dict[str, object]:
     """The platform agent's own file: camelCase keys, enums in UPPER_SNAKE."""
     checkpoints = request.checkpoint_config
@@ -143,7 +155,7 @@ def init_config(
             "hostNumber": cluster.hosts.index(host) + 1,
         },
         "enableAdditionalPlatformLoggingForCustomer": False,
-        "jobRunInfo": {"jobRunNumber": 1},
+        "jobRunInfo": {"jobRunNumber": run_number},
     }
 
 

@@ -16,6 +16,7 @@ from sm_emulate.spec.training_job import LAYOUT
 from sm_emulate.staging.channel_folder import ChannelFolder, Origin, channel_folder
 from sm_emulate.staging.config_files import channels_of, config_files
 from sm_emulate.staging.manifest import manifest_lines
+from sm_emulate.staging.synced import shared_checkpoints, synced_paths
 from sm_emulate.storage.s3_place import S3Place
 from sm_emulate.storage.trouble import told
 
@@ -59,6 +60,13 @@ class StagedTree:
         """Where a path under /opt/ml lies on this machine; channels lie elsewhere."""
         return self.folder / PurePosixPath(inside).relative_to(LAYOUT.root)
 
+    def mounted(self, inside: str) -> Path:
+        """Where a path of the container lies on this machine, wherever it is mounted."""
+        wanted = PurePosixPath(inside)
+        above = [each for each in self.placed if wanted.is_relative_to(each.target)]
+        nearest = max(above, key=lambda each: len(each.target))
+        return nearest.source / wanted.relative_to(nearest.target)
+
     def with_files(self, vary: Callable[[dict[str, bytes]], dict[str, bytes]]) -> StagedTree:
         """Give the same tree with other config files; `vary` has them by name."""
         varied = vary({name.rpartition("/")[2]: content for name, content in self.files.items()})
@@ -90,7 +98,13 @@ class StagedTree:
         """Make what is mounted, and what it is mounted on, so that the engine makes neither as root."""
         if placed.made_if_missing:
             placed.source.mkdir(parents=True, exist_ok=True)
-        ours = (each.target for each in self.placed if each.source.is_relative_to(self.folder))
+            if placed.source.is_relative_to(self.folder):
+                placed.source.chmod(0o755)
+        ours = (
+            each.target
+            for each in self.placed
+            if each is not placed and each.source.is_relative_to(self.folder)
+        )
         if not any(PurePosixPath(placed.target).is_relative_to(mount) for mount in ours):
             return
         if placed.source.is_dir():
@@ -119,6 +133,7 @@ def staged_tree(
     settings: Settings,
     region: str,
     account: str,
+    run_number: int = 1,
     s3: S3Place | None = None,
     file_systems: Mapping[str, Path] | None = None,
 ) -> StagedTree:
@@ -131,6 +146,7 @@ def staged_tree(
         settings=settings,
         region=region,
         account=account,
+        run_number=run_number,
     )
     channels = {
         channel.channel_name: channel_folder(
@@ -146,6 +162,7 @@ def staged_tree(
         for channel in channels_of(request, host)
         if request.input_mode(channel) != "Pipe"
     }
+    synced = [path.inside for path in synced_paths(request, settings) if path.both_ways and not path.mounted]
     return StagedTree(
         folder=folder,
         directories=(
@@ -154,18 +171,19 @@ def staged_tree(
             *LAYOUT.created,
             *((LAYOUT.tensorboard,) if request.tensor_board_output_config else ()),
             *(LAYOUT.channel(name) for name in channels),
+            *synced,
         ),
         files={f"{LAYOUT.config}/{name}": content for name, content in sorted(files.items())},
         manifests={
             LAYOUT.manifest(name): each.path for name, each in channels.items() if each.origin is Origin.LOCAL
         },
-        placed=tuple(_placements(folder, request, channels)),
+        placed=tuple(_placements(folder, request, channels, settings)),
         config_mode=settings.number("config-directory-mode"),
     )
 
 
 def _placements(
-    folder: Path, request: TrainingRequest, channels: Mapping[str, ChannelFolder]
+    folder: Path, request: TrainingRequest, channels: Mapping[str, ChannelFolder], settings: Settings
 ) -> Iterator[Placed]:
     for target in LAYOUT.mounts:
         yield Placed(source=folder / PurePosixPath(target).relative_to(LAYOUT.root), target=target)
@@ -178,6 +196,12 @@ def _placements(
             made_if_missing=filled,
         )
     checkpoints = request.checkpoint_config
-    if checkpoints is not None and (kept := local_path(checkpoints.s3_uri)) is not None:
-        # one folder for all hosts, as the prefix in S3 is
+    if checkpoints is not None and shared_checkpoints(request, settings):
+        kept = local_path(checkpoints.s3_uri)
+        assert kept is not None
         yield Placed(source=kept, target=checkpoints.local_path.rstrip("/"), made_if_missing=True)
+    taken = set()
+    for path in synced_paths(request, settings):
+        if path.mounted and path.inside not in taken:
+            taken.add(path.inside)
+            yield Placed(source=folder / path.name, target=path.inside, made_if_missing=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SCHEME = "file://"
+_DRAFT = re.compile(r"\.sm-emulate-(\d+)-[0-9a-f]{8}\.new")
 
 
 class FolderStore:
@@ -37,7 +40,7 @@ class FolderStore:
                 continue
             seen.add((found.st_dev, found.st_ino))
             folders[:] = [name for name in folders if _meets(f"{here.rstrip('/')}/{name}/", start)]
-            paths = (f"{here.rstrip('/')}/{name}" for name in files)
+            paths = (f"{here.rstrip('/')}/{name}" for name in files if not _DRAFT.fullmatch(name))
             names += [path for path in paths if path.startswith(start)]
         for name in sorted(names, key=os.fsencode):
             with suppress(FileNotFoundError):  # it has gone since, or is a link to nowhere
@@ -83,6 +86,25 @@ class FolderStore:
             path.unlink(missing_ok=True)
 
 
+def remove_drafts(folder: Path) -> None:
+    """Remove the half-written files that processes left in a folder when they were killed."""
+    for draft in folder.rglob(".sm-emulate-*.new"):
+        written_by = _DRAFT.fullmatch(draft.name)
+        if written_by is not None and not _lives(int(written_by[1])):
+            with suppress(OSError):
+                draft.unlink()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def _stored(path: str) -> StoredObject:
     found = os.stat(path)  # noqa: PTH116  # thousands of names, as strings
     return StoredObject(
@@ -105,7 +127,8 @@ def _meets(folder: str, prefix: str) -> bool:
 def _copy(source: Path, target: Path) -> None:
     import shutil
 
-    draft = target.with_name(f".{target.name}.{os.getpid()}.new")
+    # several hosts may put one file at a time, and a name may have its full length already
+    draft = target.with_name(f".sm-emulate-{os.getpid()}-{secrets.token_hex(4)}.new")
     try:
         shutil.copyfile(source, draft)
         draft.replace(target)

@@ -12,12 +12,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from sm_emulate.errors import MachineError
-from sm_emulate.storage.walk import walk
+from sm_emulate.storage.walk import delete_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -158,18 +158,13 @@ class RunFolder:
         Raises:
             MachineError: something in it is not ours to remove.
         """
-        import shutil
-
         from sm_emulate.storage.mounts import mounts_below, unmount
 
         for folder in mounts_below(self.path):
             unmount(folder)
-        for _ in walk(self.path, to_delete=True):
-            pass
         try:
             for folder in (self.path / "opt-ml", self.path):
-                with suppress(FileNotFoundError):  # somebody else was faster
-                    shutil.rmtree(folder)
+                delete_tree(folder)
         except OSError as failure:
             raise MachineError(
                 f"the run folder cannot be removed: {failure.strerror}",

@@ -38,6 +38,20 @@ def walk(folder: Path, *, to_delete: bool = False) -> Iterator[tuple[str, os.sta
                 waiting += names
 
 
+def delete_tree(folder: Path) -> None:
+    """Remove a folder, whatever modes its folders have; one that is gone is no error.
+
+    Raises:
+        OSError: something in it is not ours to remove.
+    """
+    import shutil
+
+    for _ in walk(folder, to_delete=True):
+        pass
+    with suppress(FileNotFoundError):  # somebody else was faster
+        shutil.rmtree(folder)
+
+
 def _open_up(path: str, found: os.stat_result, *, to_delete: bool) -> None:
     if stat.S_ISDIR(found.st_mode):
         needed = 0o700 if to_delete else 0o500

@@ -144,14 +144,16 @@ def test_a_call_that_cannot_be_written_down_is_not_accepted(opened):
 
 
 def test_capture_is_given_both_sides_byte_for_byte(opened, serve, say):
-    container = serve(lambda seen: say(seen.body[::-1], headers=[("Content-Type", "text/csv; charset=utf-8")]))
+    container = serve(
+        lambda seen: say(seen.body[::-1], headers=[("Content-Type", "text/csv; charset=utf-8")])
+    )
     taken = []
     client = opened(container.port, asynchronous=False, capture=Capture(100, taken.append))
     long = b"0123456789" * 400_000
     for body in (b"abc", long):
-        client.invoke_endpoint(
-            EndpointName="iris", Body=body, ContentType="text/csv", InferenceId="i"
-        )["Body"].read()
+        client.invoke_endpoint(EndpointName="iris", Body=body, ContentType="text/csv", InferenceId="i")[
+            "Body"
+        ].read()
     for _ in range(1000):  # the last byte is out a moment before it is captured
         if len(taken) == 2:
             break

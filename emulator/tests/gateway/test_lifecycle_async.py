@@ -380,3 +380,26 @@ def test_a_store_that_fails_is_tried_again_and_the_container_is_not(place, echo,
     place.drained(work)
     assert list(place.outputs.values()) == [b"kept"]
     assert len(echo.seen) == 1
+
+
+def test_requests_go_to_the_instances_of_the_moment(place, containers, echo, say):
+    go = threading.Event()
+
+    def talk(wire):
+        while (seen := wire.read_request()) is not None:
+            go.wait(WAIT_SECONDS)
+            wire.send(say(b"first " + seen.body))
+
+    work = place.started(containers(talk), max_concurrent_per_instance=1)
+    work.accept(AsyncCall(body=b"1"))
+    while not place.queue.answer(place.queue.pending()[0]).exists():
+        threading.Event().wait(0.01)
+    work.set_upstreams([Upstream(host="127.0.0.1", port=echo.port)])
+    work.accept(AsyncCall(body=b"2"))
+    for _ in range(WAIT_SECONDS * 100):
+        if work.waiting == 1:
+            break
+        threading.Event().wait(0.01)
+    go.set()
+    place.drained(work)
+    assert sorted(place.outputs.values()) == [b"2", b"first 1"]

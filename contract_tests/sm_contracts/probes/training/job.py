@@ -140,13 +140,17 @@ class Job:
             self._over.set()
             if self._job is not None:
                 self._watcher.join()
-            self._engine.close()
             self._hosts.unlock()
             shutil.rmtree(self._home / "training-jobs" / self._name, ignore_errors=True)
 
     def _platform(self) -> api.Platform:
-        # an image is judged, not a size: the same on every machine, and as fast
-        given = {"shm-size": "1g" if self._way.roomy_shm else "64m", "instance-limits": "none"}
+        given = {
+            "shm-size": "1g" if self._way.roomy_shm else "64m",
+            # an image is judged, not a size: the same on every machine, and as fast
+            "instance-limits": "none",
+            # the probe has a folder of its own for each run's checkpoints, and puts the sidecars there itself
+            "checkpoint-folder": "shared",
+        }
         if self._way.open_folders:
             given["config-directory-mode"] = "0755"
         # a check gives nobody's keys to an image that it only judges

@@ -20,6 +20,9 @@ HOSTS = "emulator/tests/test_product_train_hosts.py"
 SIZES = "emulator/tests/test_instance_types.py"
 RESULT = "emulator/tests/test_product_train_result.py"
 STOP = "emulator/tests/test_product_train_stop.py"
+AGAIN = "emulator/tests/test_lifecycle_training_again.py"
+MIRROR = "emulator/tests/test_storage_mirror.py"
+SYNCED = "emulator/tests/test_product_train_checkpoints.py"
 PIPE = "emulator/tests/test_product_train_pipe.py"
 CONTENT = "emulator/tests/test_staging_pipe_content.py"
 ARTIFACTS = "emulator/tests/test_product_train_artifacts.py"
@@ -178,7 +181,11 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{JOB_REQUEST}::test_an_image_may_be_named_by_its_digest",
     ),
     "training.invocation.no-secret-key": (f"{JOB_REQUEST}::test_there_is_no_secret_key",),
-    "training.invocation.job-run-number": (f"{CONTAINER}::test_init_config_has_the_agents_form",),
+    "training.invocation.job-run-number": (
+        f"{CONTAINER}::test_init_config_has_the_agents_form",
+        f"{AGAIN}::test_an_interrupted_job_starts_again_with_its_checkpoints_and_nothing_else",
+        f"{AGAIN}::test_without_the_signal_a_program_is_killed_at_once",
+    ),
     "training.invocation.no-port": (
         f"{OUTCOME}::test_a_training_container_opens_no_port_and_may_write_beside_its_input",
     ),
@@ -331,7 +338,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "training.config.checkpointconfig": (
         f"{CONFIG}::test_checkpointconfig_holds_the_local_path_alone",
-        f"{ARTIFACTS}::test_checkpoints_are_kept_where_they_are_and_come_back",
+        f"{ARTIFACTS}::test_checkpoints_of_a_request_in_json_come_back",
     ),
     "training.config.tensorboardoutputconfig": (
         f"{CONFIG}::test_tensorboardoutputconfig",
@@ -438,16 +445,16 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "training.channels.s3-data-types": (
         f"{CHANNELS}::test_a_manifest_file_s_objects_and_no_others",
-        f"{CHANNELS}::test_a_file_s_path_is_its_key_without_the_prefix_s_directory_part",
+        f"{CHANNELS}::test_a_file_s_path_is_its_key_below_the_folder_of_the_prefix",
     ),
     "training.channels.manifest-sharded": (
         f"{CHANNELS}::test_hosts_share_the_objects_and_every_manifest_names_all",
     ),
     "training.channels.sub-paths": (
-        f"{CHANNELS}::test_a_file_s_path_is_its_key_without_the_prefix_s_directory_part",
+        f"{CHANNELS}::test_a_file_s_path_is_its_key_below_the_folder_of_the_prefix",
     ),
     "training.channels.partial-prefix": (
-        f"{CHANNELS}::test_a_file_s_path_is_its_key_without_the_prefix_s_directory_part",
+        f"{CHANNELS}::test_a_file_s_path_is_its_key_below_the_folder_of_the_prefix",
     ),
     "training.channels.more-hosts-than-objects": (
         f"{CHANNELS}::test_with_more_hosts_than_objects_a_channel_is_empty",
@@ -533,7 +540,32 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{ARTIFACTS}::test_artifacts_are_packed_on_failure_too",
         f"{RESULT}::test_statuses_follow_each_other_as_on_the_platform_and_their_times_fit",
     ),
-    "training.outputs.checkpoints": (f"{ARTIFACTS}::test_checkpoints_are_kept_where_they_are_and_come_back",),
+    "training.outputs.checkpoints": (
+        f"{SYNCED}::test_an_interrupted_job_resumes_from_its_checkpoints",
+        f"{SYNCED}::test_hosts_share_one_prefix_and_a_failed_job_keeps_its_checkpoints",
+        f"{SYNCED}::test_checkpoints_go_to_s3_and_come_back",
+    ),
+    "training.outputs.checkpoint-sidecars": (
+        f"{SYNCED}::test_sidecars_are_seen_from_inside_and_the_target_is_like_the_folder_during_the_job",
+        f"{MIRROR}::test_sidecars_stand_beside_a_file_during_its_upload_and_after_it_and_are_not_uploaded",
+    ),
+    "training.outputs.ignored-files": (
+        f"{MIRROR}::test_links_are_never_followed_and_unfinished_files_of_xgboost_left",
+    ),
+    "training.outputs.continuous": (
+        f"{SYNCED}::test_tensors_tensorboard_and_profiler_files_are_uploaded_while_the_job_runs",
+    ),
+    "training.outputs.synced-paths": (
+        f"{SYNCED}::test_tensors_tensorboard_and_profiler_files_are_uploaded_while_the_job_runs",
+    ),
+    "training.config.profilerconfig": (f"{CONFIG}::test_profilerconfig",),
+    "training.channels.manifest-checkpoints": (
+        f"{SYNCED}::test_an_interrupted_job_resumes_from_its_checkpoints",
+    ),
+    "training.environment.warm-pool-cache": (
+        f"{SYNCED}::test_a_warm_pool_is_used_by_the_next_job_that_matches",
+    ),
+    "training.invocation.retry": (f"{AGAIN}::test_an_engine_that_breaks_is_retried",),
     "training.outputs.metrics-folder": (
         f"{TREE}::test_the_directories_of_the_platform_are_there_empty_and_0755",
     ),
@@ -551,7 +583,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "training.outputs.what-persists": (
         f"{TREE}::test_only_the_three_directories_are_mounted_so_that_opt_ml_code_survives",
-        f"{ARTIFACTS}::test_checkpoints_are_kept_where_they_are_and_come_back",
+        f"{SYNCED}::test_an_interrupted_job_resumes_from_its_checkpoints",
     ),
     "training.outputs.checkpoint-path": (
         f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
@@ -586,7 +618,42 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
         f"{JOB_REQUEST}::test_what_is_left_out_has_the_documented_default",
     ),
-    "training.lifecycle.max-wait": (f"{JOB_REQUEST}::test_a_wrong_document_is_refused_in_exact_words",),
+    "training.lifecycle.max-wait": (
+        f"{JOB_REQUEST}::test_a_wrong_document_is_refused_in_exact_words",
+        f"{AGAIN}::test_max_wait_stops_a_job_that_runs",
+    ),
+    "training.lifecycle.spot": (
+        f"{AGAIN}::test_an_interrupted_job_starts_again_with_its_checkpoints_and_nothing_else",
+        f"{AGAIN}::test_a_job_that_waits_for_too_long_ends_as_the_guide_says",
+        f"{SYNCED}::test_max_wait_ends_a_spot_job",
+    ),
+    "training.lifecycle.spot-fresh": (
+        f"{AGAIN}::test_an_interrupted_job_starts_again_with_its_checkpoints_and_nothing_else",
+    ),
+    "training.lifecycle.spot-billable": (f"{AGAIN}::test_a_spot_job_is_billed_less",),
+    "training.lifecycle.spot-signal": (
+        f"{AGAIN}::test_a_program_that_does_not_hear_is_killed_after_the_grace_period",
+        f"{AGAIN}::test_without_the_signal_a_program_is_killed_at_once",
+    ),
+    "training.lifecycle.warm-pool": (f"{AGAIN}::test_the_setting_says_how_long_a_warm_pool_may_wait",),
+    "training.lifecycle.warm-pool-life": (
+        f"{SYNCED}::test_a_warm_pool_is_used_by_the_next_job_that_matches",
+        f"{SYNCED}::test_a_warm_pool_whose_time_is_over_is_swept_by_the_next_job",
+        f"{AGAIN}::test_a_pool_is_left_by_a_job_that_fails_by_its_own_fault_only",
+    ),
+    "training.lifecycle.warm-pool-not-with": (
+        f"{AGAIN}::test_warm_pools_are_not_for_spot_and_mixed_clusters",
+    ),
+    "training.lifecycle.warm-pool-filesystem": (
+        f"{SYNCED}::test_a_warm_pool_is_used_by_the_next_job_that_matches",
+    ),
+    "training.lifecycle.warm-pool-match": (
+        f"{SYNCED}::test_a_warm_pool_is_used_by_the_next_job_that_matches",
+        f"{AGAIN}::test_a_job_that_does_not_match_has_a_pool_of_its_own",
+    ),
+    "training.lifecycle.warm-pool-status": (
+        f"{SYNCED}::test_a_warm_pool_is_used_by_the_next_job_that_matches",
+    ),
     "training.lifecycle.max-pending": (
         f"{JOB_REQUEST}::test_the_limits_of_the_api_hold_to_the_last_character",
     ),

@@ -83,11 +83,11 @@ AREA = Area(
             "training.channels.manifest-checkpoints",
             "The checkpoint channel leaves checkpoints-manifest, with the prefix alone when there are none.",
             JOBS_2020,
-            planned="checkpoints and spot",
+            level=EMULATED,
         ),
         confirmed(
             "training.channels.sub-paths",
-            "A file's path is its key less the prefix's directory part; nested prefixes become nested directories.",
+            "A file's path is its key below the folder that the prefix names, with a slash at its end or without; of a partial prefix, names are kept whole; nested prefixes become nested directories.",
             thread(SDK, 3612),
             level=EMULATED,
             note="a local directory's own tree is kept",

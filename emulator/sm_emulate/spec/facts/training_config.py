@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sm_emulate.spec.fact import EMULATED, OUTSIDE, PARTLY, Area, confirmed, disputed, unsure
+from sm_emulate.spec.fact import EMULATED, OUTSIDE, Area, confirmed, disputed, unsure
 from sm_emulate.spec.facts.sources import (
     API,
     DEBUGGER,
@@ -60,8 +60,8 @@ AREA = Area(
             "debughookconfig, profilerconfig, tensorboardoutputconfig and checkpointconfig exist only when the request has the matching field.",
             JOBS_2020,
             LISTING_2022,
-            level=PARTLY,
-            note="profilerconfig.json is not written yet",
+            level=EMULATED,
+            note="no other rule is imaginable; there is no setting",
         ),
         confirmed(
             "training.config.hyperparameters-strings",
@@ -258,7 +258,8 @@ AREA = Area(
             "profilerconfig.json holds ProfilingParameters whose nested configurations are JSON strings; its exact bytes are not known.",
             f"{DEBUGGER} tests/core/json_configs",
             API,
-            planned="debugger, profiler and TensorBoard output",
+            level=EMULATED,
+            setting="profilerconfig",
         ),
         confirmed(
             "training.config.metric-definition-regex-empty",

@@ -100,6 +100,7 @@ AREA = Area(
             "training.environment.warm-pool-cache",
             "In a warm pool SAGEMAKER_MANAGED_WARMPOOL_CACHE_DIRECTORY is /opt/ml/sagemaker/warmpoolcache.",
             guide("train-warm-pools"),
+            level=EMULATED,
         ),
         unsure(
             "training.environment.metrics-directory",

@@ -190,14 +190,15 @@ AREA = Area(
             "training.invocation.retry",
             "RetryStrategy starts a job again up to 30 times after InternalServerError only, going back to Starting within the same time limits.",
             API,
-            note="there is no internal server to fail",
+            level=EMULATED,
+            note="what counts is a fault of the container engine, or of what works beside the containers",
         ),
         confirmed(
             "training.invocation.job-run-number",
             "init-config.json counts runs of a job in jobRunInfo.jobRunNumber, 1 the first time.",
             JOBS_2020,
-            level=PARTLY,
-            note="always 1",
+            level=EMULATED,
+            setting="job-run-number",
         ),
         confirmed(
             "training.invocation.no-port",

@@ -1,0 +1,162 @@
+"""Checkpoints, tensors, TensorBoard and profiler files: a folder of each host, kept like a place in S3."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from sm_emulate.errors import SmEmulateError
+from sm_emulate.events import Warned
+from sm_emulate.lifecycle.companion import Companion, PlatformFailure
+from sm_emulate.spec import wordings
+from sm_emulate.spec.training_job import LAYOUT
+from sm_emulate.staging.synced import CHECKPOINTS, synced_paths
+from sm_emulate.storage.mirror import Mirror
+from sm_emulate.storage.stores import store_of
+from sm_emulate.storage.walk import delete_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sm_emulate.lifecycle.companion import Surroundings
+    from sm_emulate.staging.synced import SyncedPath
+
+PERIOD_SECONDS = 1.0
+"""Between two looks at a folder; one whose look takes long is looked at less often."""
+_SHARE = 50
+"""A folder is looked at for one part in so many of the time."""
+_OWN_SECONDS = 5.0
+"""So often at most a running container's files are handed to the calling user."""
+_LAST_LOOKS = 3
+
+
+def synced_folders(around: Surroundings) -> Iterator[Companion]:
+    """Give a companion for each folder that the job keeps like a place in S3."""
+    for path in synced_paths(around.request, around.platform.settings):
+        yield SyncedFolder(path, around)
+
+
+class SyncedFolder(Companion):
+    """One such folder, on every host. All hosts share one prefix, as on the platform."""
+
+    def __init__(self, path: SyncedPath, around: Surroundings) -> None:
+        self._path, self._around = path, around
+        store = store_of(path.uri, around.platform.s3)
+        self._hosts = {
+            host: _HostFolder(
+                Mirror(tree.mounted(path.inside), store, path.uri, markers=True, deletes=path.both_ways),
+                around,
+            )
+            for host, tree in around.trees.items()
+        }
+
+    def prepare(self) -> None:
+        """Bring back what was kept, and list it in checkpoints-manifest."""
+        if not self._path.both_ways:
+            self._ask()
+            return
+        for host, each in self._hosts.items():
+            try:
+                found = each.mirror.fetch(stopped=self._around.stopping)
+            except SmEmulateError as error:
+                raise PlatformFailure(wordings.download_failed(error.what)) from error
+            prefix = self._path.uri.removeprefix("file:///")
+            if prefix.startswith("s3://"):
+                prefix = prefix.removeprefix("s3://").partition("/")[2]
+            manifest = self._around.trees[host].path(LAYOUT.manifest(CHECKPOINTS))
+            lines = [prefix, *found]
+            manifest.write_text("".join(f"{line}\n" for line in lines), "utf-8", "surrogateescape")
+            manifest.chmod(0o644)
+
+    def _ask(self) -> None:
+        """Find out now, and not when the job has run for hours, that nothing can be put there."""
+        try:
+            for _ in store_of(self._path.uri, self._around.platform.s3).objects(self._path.uri):
+                return
+        except SmEmulateError as error:
+            self._around.publish(Warned(message=f"{self._path.inside} cannot be uploaded: {error.what}"))
+
+    def started(self, host: str, container: str) -> None:
+        """Begin to upload what the host writes."""
+        del container
+        self._hosts[host].begin()
+
+    def finish(self) -> None:
+        """Upload the rest.
+
+        Raises:
+            PlatformFailure: the store has not taken it; the files stay in the run folder.
+        """
+        for host, each in self._hosts.items():
+            if (trouble := each.end()) is not None:
+                raise PlatformFailure(wordings.upload_failed(trouble))
+            for name, reason in each.mirror.left_out.items():
+                words = f"{self._path.inside}/{name} of {host} was not uploaded: {reason}"
+                self._around.publish(Warned(message=words))
+            if self._path.mounted:
+                delete_tree(each.mirror.folder)  # the store has it all: no second copy is kept
+
+    def close(self) -> None:
+        """Upload the rest if nobody has asked for it: the job ends in disorder."""
+        for each in self._hosts.values():
+            each.end()
+
+
+class _HostFolder:
+    """The folder of one host, and the thread that looks at it."""
+
+    def __init__(self, mirror: Mirror, around: Surroundings) -> None:
+        self.mirror, self._around = mirror, around
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._owned_at = 0.0
+        self._told: str | None = None
+        self._ended = False
+
+    def begin(self) -> None:
+        name = f"sync {self.mirror.folder.name}"
+        self._thread = threading.Thread(target=self._live, name=name, daemon=True)
+        self._thread.start()
+
+    def end(self) -> str | None:
+        """Look a last time; give what could not be done."""
+        if self._ended or self._thread is None:
+            return None
+        self._ended = True
+        self._over.set()
+        self._thread.join()
+        for _ in range(_LAST_LOOKS):
+            if self.mirror.look(settled=False):
+                return None
+            self._own(at_once=True)
+        trouble = self.mirror.trouble
+        return "files cannot be read" if trouble is None else trouble.what
+
+    def _live(self) -> None:
+        pause = PERIOD_SECONDS
+        while not self._over.wait(pause):
+            began = time.monotonic()
+            self.mirror.look()
+            self._tell()
+            if self.mirror.closed:
+                self._own()
+            pause = max(PERIOD_SECONDS, _SHARE * (time.monotonic() - began))
+
+    def _own(self, *, at_once: bool = False) -> None:
+        """Have what the container made as root belong to us, who cannot read it otherwise."""
+        if at_once or time.monotonic() - self._owned_at > _OWN_SECONDS:
+            self._owned_at = time.monotonic()
+            try:
+                self._around.hand_back(self.mirror.folder)
+            except SmEmulateError as error:
+                self._warn(error.what)
+
+    def _tell(self) -> None:
+        if self.mirror.trouble is not None:
+            self._warn(f"{self.mirror.trouble.what}; it is tried again")
+
+    def _warn(self, words: str) -> None:
+        if words != self._told:
+            self._told = words
+            self._around.publish(Warned(message=words))
