@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from datetime import datetime
 
 import botocore.session
@@ -284,4 +285,5 @@ def test_the_docker_run_line_of_a_dry_run_starts_the_same_container(product, ima
     by_hand = subprocess.run(
         [*line[:2], "--rm", *line[2:]], env=product.env, capture_output=True, text=True, check=True
     )
-    assert by_hand.stdout == job.log()
+    # each run has a token of its own
+    assert by_hand.stdout == re.sub(r"(/v2/credentials/)[-0-9a-f]+", r"\1TOKEN", job.log())

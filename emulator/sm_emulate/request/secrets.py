@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 HIDDEN = "***"
+_OURS = frozenset({"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"})
+"""What the platform itself sets: an address that means something inside the container only."""
 _NAMES = re.compile(
     r"secret|passw(or)?d|passphrase|credential|private_?key|api_?key|access_?key"
     r"|(?:^|_)(?:token|pwd|auth|key|pat|dsn)(?:_|$)",
@@ -24,7 +26,7 @@ _VALUES = re.compile(
 
 def looks_secret(name: str, value: str) -> bool:
     """Tell whether a variable should not be shown, by its name or by the form of its value."""
-    return bool(value) and bool(_NAMES.search(name) or _VALUES.search(value))
+    return bool(value) and name not in _OURS and bool(_NAMES.search(name) or _VALUES.search(value))
 
 
 def masked(variables: Mapping[str, str]) -> dict[str, str]:
