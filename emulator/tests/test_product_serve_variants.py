@@ -13,7 +13,9 @@ from product import SERVER, WAIT_SECONDS
 pytestmark = pytest.mark.engine
 
 WHO = SERVER.replace(
-    'made = {', 'made = {"who": lambda: [os.environ.get("ME"), socket.gethostbyname(socket.gethostname())],', 1
+    "made = {",
+    'made = {"who": lambda: [os.environ.get("ME"), socket.gethostbyname(socket.gethostname())],',
+    1,
 )
 
 
@@ -80,7 +82,12 @@ def test_instances_of_a_variant_all_get_requests(product, server):
 
 def test_a_request_file_says_all_of_an_endpoint(product, server, other):
     def variant(name, model):
-        return {"VariantName": name, "ModelName": model, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+        return {
+            "VariantName": name,
+            "ModelName": model,
+            "InstanceType": "ml.m5.large",
+            "InitialInstanceCount": 1,
+        }
 
     document = {
         "CreateModel": [
@@ -90,13 +97,16 @@ def test_a_request_file_says_all_of_an_endpoint(product, server, other):
         "CreateEndpointConfig": {
             "EndpointConfigName": "both",
             "ProductionVariants": [
-                variant("a", "first") | {"InitialVariantWeight": 0, "RoutingConfig": {"RoutingStrategy": "RANDOM"}},
+                variant("a", "first")
+                | {"InitialVariantWeight": 0, "RoutingConfig": {"RoutingStrategy": "RANDOM"}},
                 variant("b", "second"),
             ],
         },
         "CreateEndpoint": {"EndpointName": "demo", "EndpointConfigName": "both"},
     }
-    done = product.run("serve", "--request", "-", "--detach", "--output", "json", stdin=json.dumps(document).encode())
+    done = product.run(
+        "serve", "--request", "-", "--detach", "--output", "json", stdin=json.dumps(document).encode()
+    )
     assert done.code == 0, str(done)
     described = done.json
     assert {ask(described)[0] for _ in range(20)} == {"b"}
@@ -150,8 +160,8 @@ def events(product):
 def test_instances_that_die_again_and_again_end_the_endpoint(product, images):
     dying = images.make(
         serve=SERVER.replace(
-            "print(\"serving\", flush=True)",
-            "import threading; threading.Timer(1, os._exit, (5,)).start(); print(\"serving\", flush=True)",
+            'print("serving", flush=True)',
+            'import threading; threading.Timer(1, os._exit, (5,)).start(); print("serving", flush=True)',
         )
     )
     done = product.run("serve", dying, "--endpoint-name", "demo", "--setting", "replace-instances=always")
@@ -172,7 +182,21 @@ def test_the_numbers_are_in_describe_and_as_prometheus_text(product, server):
         text = answer.read().decode()
     assert 'sm_emulate_invocations_total{endpoint="demo",variant="AllTraffic"} 4' in text
     assert 'sm_emulate_invocation_4xx_errors_total{endpoint="demo",variant="AllTraffic"} 1' in text
-    assert 'sm_emulate_model_latency_microseconds{endpoint="demo",variant="AllTraffic",quantile="0.99"}' in text
-    counted = until(product, "demo", lambda now: now["Emulator"]["Metrics"])["Emulator"]["Metrics"]["AllTraffic"]
-    assert (counted["Invocations"], counted["Invocation4XXErrors"], counted["Invocation5XXErrors"]) == (4, 1, 1)
-    assert 0 < counted["ModelLatency"]["p50"] <= counted["ModelLatency"]["p99"] <= counted["ModelLatency"]["Maximum"]
+    assert (
+        'sm_emulate_model_latency_microseconds{endpoint="demo",variant="AllTraffic",quantile="0.99"}' in text
+    )
+    described = until(
+        product, "demo", lambda now: now["Emulator"]["Metrics"].get("AllTraffic", {}).get("Invocations") == 4
+    )
+    counted = described["Emulator"]["Metrics"]["AllTraffic"]
+    assert (counted["Invocations"], counted["Invocation4XXErrors"], counted["Invocation5XXErrors"]) == (
+        4,
+        1,
+        1,
+    )
+    assert (
+        0
+        < counted["ModelLatency"]["p50"]
+        <= counted["ModelLatency"]["p99"]
+        <= counted["ModelLatency"]["Maximum"]
+    )

@@ -94,6 +94,7 @@ def new_endpoint(
                 gpus=wanted,
                 stop_grace_s=stop_grace_s,
                 seed=seed,
+                find_image=lambda name: find_image(used, name),
                 listeners=(files, *listeners),
                 vary=vary,
             )

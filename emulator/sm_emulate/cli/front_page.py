@@ -11,6 +11,7 @@ COMMANDS = {
     "process": ("sm_emulate.cli.process", "Run a processing job on an image."),
     "serve": ("sm_emulate.cli.serve", "Run an endpoint on an image."),
     "invoke": ("sm_emulate.cli.invoke", "Send a payload to an endpoint."),
+    "update": ("sm_emulate.cli.update", "Change a running endpoint; back if it fails."),
     "transform": ("sm_emulate.cli.transform", "Run a batch transform job on an image."),
     "validate": ("sm_emulate.cli.validate", "Say whether SageMaker will run an image."),
     "rules": ("sm_emulate.cli.rules", "List the rules of validate."),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorAnswer:
-    """One answer of the gateway's own, mostly an error: shape name (empty for an error that the API does not name), HTTP status, JSON body."""
+    """One answer of the gateway's own: shape name (empty for what the API does not name), HTTP status, body."""
 
     code: str
     status: int

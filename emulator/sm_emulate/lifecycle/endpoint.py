@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sm_emulate.errors import SmEmulateError
+from sm_emulate.errors import RequestError, SmEmulateError
 from sm_emulate.events import (
     Invoked,
     Noted,
@@ -21,11 +22,13 @@ from sm_emulate.gateway import Capture, EndpointFront, Gateway, warm_up
 from sm_emulate.lifecycle.endpoint_container import container_host
 from sm_emulate.lifecycle.endpoint_fleet import FleetGround, ServingFleet
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
+from sm_emulate.lifecycle.endpoint_update import new_weights, take
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.serving_container import StopAskedError
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
+from sm_emulate.request.endpoint import from_request_file
 from sm_emulate.request.secrets import masked_document
 from sm_emulate.spec import wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from sm_emulate.gateway import Invocation, Upstream
     from sm_emulate.lifecycle.async_work import AsyncWork
     from sm_emulate.lifecycle.data_capture import DataCapturing
+    from sm_emulate.lifecycle.endpoint_update import Update
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.storage.run_folder import RunFolder
 
@@ -66,6 +70,7 @@ class Endpoint:
         stop_grace_s: between SIGTERM and SIGKILL.
         seed: of the gateway's choice between variants and instances.
         listeners: hear what happens.
+        find_image: gives an image by its name, for updates.
         vary: changes the container before it is made; the contract's probes ask this way what would happen if.
     """
 
@@ -83,6 +88,7 @@ class Endpoint:
         stop_grace_s: float = STOP_GRACE_SECONDS,
         seed: int | None = None,
         listeners: Sequence[Listener] = (),
+        find_image: Callable[[str], Image] | None = None,
         vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
     ) -> None:
         self.request, self.image, self.run_folder = request, image, run
@@ -114,6 +120,11 @@ class Endpoint:
         self._seconds: dict[str, float] = {}
         self._serving: threading.Thread | None = None
         self._trouble: BaseException | None = None
+        self._find_image = find_image
+        self._updating: threading.Thread | None = None
+        self._generation = 0
+        self._last_update: dict[str, object] = {}
+        self._ended: dict[str, int] = {}
         self._noted, self._next_note = 0, 0.0
 
     # --- from outside ---------------------------------------------------------------------------------
@@ -143,9 +154,10 @@ class Endpoint:
     def serve(self) -> EndpointResult:
         """Serve until `stop` is called, another process asks for it, or no container is left."""
         try:
-            while not self._asked.times and not self._fleet.lost:
+            while not self._asked.times and (not self._fleet.lost or self._being_updated):
                 self._fleet.watch()
                 self._note_metrics()
+                self._heed_update()
             self._fleet.check()
             self._end()
         except BaseException as error:
@@ -192,7 +204,8 @@ class Endpoint:
             created=self.created,
             changed=now(),
             url=self.url,
-            container_exit_codes=self._fleet.exit_codes,
+            container_exit_codes=self._ended | self._fleet.exit_codes,
+            last_update=self._last_update,
             instances={
                 each.variant_name: self._fleet.serving(each.variant_name)
                 for each in self.request.all_variants
@@ -312,6 +325,96 @@ class Endpoint:
     def _wake(self) -> None:
         self._fleet.wake()
 
+    @property
+    def _being_updated(self) -> bool:
+        return self._updating is not None and self._updating.is_alive()
+
+    def _heed_update(self) -> None:
+        """Begin the update that was asked for, if one was and none is on its way."""
+        if self._being_updated or (update := take(self.run_folder)) is None:
+            return
+        if update.weights:
+            self._reweigh(update)
+            return
+        self._generation += 1
+        self._updating = threading.Thread(target=self._update, args=(update,), name="updating", daemon=True)
+        self._updating.start()
+
+    def _reweigh(self, update: Update) -> None:
+        try:
+            self._fleet.weights = new_weights(self.request, self._fleet.weights, update.weights)
+        except RequestError as error:
+            self._updated(update, error)
+        else:
+            self._reroute()
+            self._updated(update)
+        self._enter(EndpointStatus.IN_SERVICE, "the variants' weights are as asked for")
+
+    def _update(self, update: Update) -> None:
+        """Start the new fleet beside the old one; have it take over, or go back."""
+        self._enter(EndpointStatus.UPDATING, "Updating the endpoint")
+        fleet: ServingFleet | None = None
+        try:
+            request = from_request_file(update.request)
+            request = replace(request, instance_chosen=update.instance_chosen)
+            fleet = self._new_fleet(request)
+            fleet.prepare()
+            fleet.start()
+            fleet.healthy()
+        except BaseException as error:  # noqa: BLE001  # whatever it is, the old fleet goes on
+            if not isinstance(error, StopAskedError):
+                self._updated(update, error)
+                self._enter(EndpointStatus.ROLLING_BACK, "the update failed; the endpoint goes on as it was")
+            if fleet is not None:
+                with suppress(Exception):
+                    fleet.stop(FAILED_GRACE_SECONDS, hurried=lambda: False)
+                self._ended |= fleet.exit_codes
+        else:
+            old, self._fleet, self.request = self._fleet, fleet, request
+            self._reroute()
+            self._retire(old)
+            with suppress(OSError):
+                self.run_folder.write(self.run_folder.request, request.as_aws())
+            self._updated(update)
+        if not self._asked.times:
+            self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
+
+    def _new_fleet(self, request: EndpointRequest) -> ServingFleet:
+        for name in dict.fromkeys(each.model.image for each in request.all_variants):
+            if self._find_image is not None:
+                self._images[name] = self._find_image(name)
+        return ServingFleet(
+            request,
+            images=dict(self._images),
+            ground=self._ground,
+            generation=self._generation,
+            changed=self._reroute,
+        )
+
+    def _retire(self, old: ServingFleet) -> None:
+        """Let the old fleet finish what it has at hand, and stop it."""
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while self._gateway is not None and self._gateway.retiring and time.monotonic() < deadline:
+            if self._asked.times:
+                break
+            time.sleep(POLL_SECONDS / 4)
+        old.stop(self._grace, hurried=lambda: self._asked.times > 1)
+        self._ended |= old.exit_codes
+
+    def _updated(self, update: Update, error: BaseException | None = None) -> None:
+        """Note how an update ended."""
+        self._last_update = {"Id": update.id, "Status": "Succeeded"}
+        self.failure_reason = None
+        if error is not None:
+            known = isinstance(error, SmEmulateError)
+            self.failure_reason = error.what if isinstance(error, SmEmulateError) else type(error).__name__
+            self._last_update |= {
+                "Status": "RolledBack",
+                "FailureReason": self.failure_reason,
+                "Seen": str(getattr(error, "value", None) or "") if known else str(error),
+                "Evidence": [str(each) for each in getattr(error, "evidence", ())],
+            }
+
     def _reroute(self) -> None:
         """Have the gateway send requests to those that take them now."""
         if self._gateway is not None:
@@ -344,6 +447,8 @@ class Endpoint:
 
     def _end(self) -> None:
         """Drain, stop the container, and say so."""
+        if self._updating is not None:
+            self._updating.join()
         ended_by_itself = self._fleet.lost and self._fleet.exit_codes
         if not ended_by_itself:
             self._enter(EndpointStatus.DELETING, "Stopping the endpoint")
@@ -357,6 +462,8 @@ class Endpoint:
 
     def _shut(self, grace_s: float) -> None:
         """Close the gateway, stop the containers (SIGTERM, grace, SIGKILL), and let go of everything."""
+        if self._updating is not None:
+            self._updating.join()
         asked = self._asked.times
         try:
             if self._gateway is not None:

@@ -228,6 +228,8 @@ class ServingFleet:
                 self._news.get(timeout=timeout)
             for each in list(self.instances):
                 each.container.catch_up()
+        if self._given_up:
+            return
         for each in list(self.instances):
             if each.upstream is not None and each.container.over_by_itself:
                 self._bad(each, "its container ended")

@@ -39,6 +39,8 @@ class EndpointResult:
     """How many of each variant take requests."""
     metrics: Mapping[str, Any]
     """By variant, as CloudWatch names them; latencies in microseconds."""
+    last_update: Mapping[str, Any]
+    """How the last update ended; empty before there is one."""
     weights: Mapping[str, float]
     """Of each production variant, now."""
     seconds: Mapping[str, float]
@@ -81,6 +83,8 @@ class EndpointResult:
                 "Settings": dict(platform.settings.given),
                 "ContainerExitCodes": dict(self.container_exit_codes),
                 "Metrics": dict(self.metrics),
+                "InstanceChosen": request.instance_chosen,
+                **({"LastUpdate": dict(self.last_update)} if self.last_update else {}),
                 "Seconds": dict(self.seconds),
             },
         }

@@ -36,6 +36,8 @@ class EndpointStatus(str, Enum):
 
     CREATING = "Creating"
     IN_SERVICE = "InService"
+    UPDATING = "Updating"
+    ROLLING_BACK = "RollingBack"
     DELETING = "Deleting"
     OUT_OF_SERVICE = "OutOfService"
     """Stopped; on the platform DeleteEndpoint leaves nothing to describe."""

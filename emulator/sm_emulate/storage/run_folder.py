@@ -73,6 +73,11 @@ class RunFolder:
         return self.path / "stop"
 
     @property
+    def update_request(self) -> Path:
+        """Made by whoever wants a running endpoint changed; its process takes it."""
+        return self.path / "update.json"
+
+    @property
     def events(self) -> Path:
         return self.path / "events.ndjson"
 

@@ -1,0 +1,144 @@
+"""`sm-emulate update`."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sm_emulate.cli.options import complete_running, home_option, output_option, runs_of
+
+if TYPE_CHECKING:
+    from sm_emulate.lifecycle.endpoint_update import Update
+    from sm_emulate.storage.run_folder import RunFolder
+
+POLL_SECONDS = 0.1
+EXAMPLES = """\b
+Examples:
+  sm-emulate update demo --image my-image:2
+  sm-emulate update demo --image my-image:2 --model model2.tar.gz
+  sm-emulate update demo --request new-endpoint.json
+  sm-emulate update demo --weight old=0.5 --weight new=0.5
+\b
+The new containers start beside the old ones and take all requests once every one of them is
+healthy; the old ones then finish theirs and are stopped. If the new ones do not become
+healthy, the endpoint goes on as it was, and this exits with 1.
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("name", shell_complete=complete_running)
+@click.option("--request", "request_file", type=click.Path(path_type=Path), metavar="FILE",
+              help="JSON of CreateModel, CreateEndpointConfig and CreateEndpoint; - is stdin.")  # fmt: skip
+@click.option("--image", metavar="IMAGE", help="New image of the first variant.")
+@click.option("--model", metavar="PATH", help="Its new model; without it the old one.")
+@click.option("--weight", "weights", multiple=True, metavar="VARIANT=NUMBER",
+              help="New weight of a variant; no container is restarted.")  # fmt: skip
+@home_option
+@output_option
+def update(name: str, home: Path | None, output: str, **flags: Any) -> None:
+    """Change a running endpoint as UpdateEndpoint does, and go back if it fails."""
+    from sm_emulate.errors import RequestError
+    from sm_emulate.lifecycle.endpoint_update import ask_for
+
+    ways = [way for way in ("request_file", "image", "weights") if flags[way]]
+    if len(ways) != 1 or (flags["model"] and not flags["image"]):
+        raise click.UsageError("Give one of --image IMAGE, --request FILE and --weight VARIANT=NUMBER.")
+    run = runs_of(home).find(name)
+    standing = run.description()
+    if run.kind != "endpoints" or run.owner_pid() is None:
+        raise RequestError("no endpoint of this name runs", value=name)
+    if standing.get("EndpointStatus") != "InService":
+        raise RequestError(
+            "only an endpoint in service can be updated",
+            value=standing.get("EndpointStatus", "Creating"),
+            expected="InService",
+        )
+    wanted = _update(run, flags, standing)
+    ask_for(run, wanted)
+    described = _wait(run, wanted.id)
+    if output == "json":
+        click.echo(json.dumps(described, indent=2))
+    else:
+        click.echo(f"{run.id}: {described['EndpointStatus']}")
+
+
+def _update(run: RunFolder, flags: dict[str, Any], standing: dict[str, Any]) -> Update:
+    """Say what is asked for, once it was found sound."""
+    import os
+    from dataclasses import replace
+
+    from sm_emulate.errors import RequestError
+    from sm_emulate.lifecycle.endpoint_update import Update, with_image
+    from sm_emulate.request.endpoint import from_request_file, load_models
+    from sm_emulate.request.hosted_model import check_local
+    from sm_emulate.request.json_file import read_object
+    from sm_emulate.storage.runs import default_cache
+
+    if flags["weights"]:
+        return Update(weights=_weights(flags["weights"], standing))
+    if flags["image"]:
+        now = run.read(run.request) or {}
+        before = standing["EndpointConfigName"]
+        stem, _, number = before.rpartition("-update-")
+        name = f"{stem or before}-update-{int(number) + 1 if stem and number.isdigit() else 1}"
+        document = with_image(now, image=flags["image"], model=flags["model"], config_name=name)
+    else:
+        document = read_object(flags["request_file"], what="the request file")
+    request = from_request_file(document, models=load_models(cache_dir=default_cache(os.environ)))
+    if request.endpoint_name != run.name:
+        raise RequestError(
+            "the request is for another endpoint", value=request.endpoint_name, expected=run.name
+        )
+    for variant in request.all_variants:
+        check_local(variant.model)
+    if flags["image"]:
+        request = replace(request, instance_chosen=standing["Emulator"].get("InstanceChosen", True))
+    return Update(request=request.as_aws(), instance_chosen=request.instance_chosen)
+
+
+def _weights(texts: tuple[str, ...], standing: dict[str, Any]) -> dict[str, float]:
+    from sm_emulate.errors import RequestError
+
+    names = [each["VariantName"] for each in standing["ProductionVariants"]]
+    weights = {}
+    for text in texts:
+        name, _, number = text.rpartition("=")
+        try:
+            weights[name] = float(number)
+        except ValueError:
+            raise RequestError("this is no weight", value=text, expected="VARIANT=NUMBER") from None
+        if name not in names:
+            raise RequestError("this endpoint has no such variant", value=name, expected=" or ".join(names))
+    return weights
+
+
+def _wait(run: RunFolder, update_id: str) -> dict[str, Any]:
+    """Wait until the update is over, and give the endpoint's description.
+
+    Raises:
+        EndpointFailedError: it was rolled back.
+    """
+    from sm_emulate.errors import EndpointFailedError
+
+    while True:
+        over = run.owner_pid() is None
+        described = run.description()
+        last = described.get("Emulator", {}).get("LastUpdate", {})
+        if last.get("Id") == update_id:
+            if last["Status"] == "Succeeded":
+                return described
+            raise EndpointFailedError(
+                f"the update was rolled back: {last['FailureReason']}",
+                value=last.get("Seen") or None,
+                hint=f"the endpoint goes on as it was; `sm-emulate logs {run.name}` has all containers' output",
+                evidence=tuple(last.get("Evidence", ())),
+            )
+        if over:
+            raise EndpointFailedError(
+                "the endpoint ended before its update", value=described.get("EndpointStatus")
+            )
+        time.sleep(POLL_SECONDS)

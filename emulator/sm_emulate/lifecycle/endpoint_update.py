@@ -1,0 +1,110 @@
+"""An update of a running endpoint, as another process asks for it: through a file in its run folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from sm_emulate.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sm_emulate.request.endpoint import EndpointRequest
+    from sm_emulate.storage.run_folder import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """What is asked for: a new configuration, or new weights of the variants that there are."""
+
+    request: Mapping[str, Any] = field(default_factory=dict)
+    """As EndpointRequest.as_aws gives it."""
+    instance_chosen: bool = True
+    weights: Mapping[str, float] = field(default_factory=dict)
+    id: str = field(default_factory=lambda: uuid4().hex)
+
+
+def ask_for(run: RunFolder, update: Update) -> None:
+    """Ask the process of an endpoint for an update; it takes one after the other.
+
+    Raises:
+        RequestError: another one was asked for and not begun yet.
+    """
+    if run.update_request.exists():
+        raise RequestError("another update of this endpoint is waiting", value=run.name)
+    run.write(
+        run.update_request,
+        {
+            "Id": update.id,
+            "Request": update.request,
+            "InstanceChosen": update.instance_chosen,
+            "Weights": update.weights,
+        },
+    )
+
+
+def take(run: RunFolder) -> Update | None:
+    """Give the update that was asked for, once."""
+    if not run.update_request.exists():
+        return None
+    asked = run.read(run.update_request)
+    run.update_request.unlink(missing_ok=True)
+    if asked is None:
+        return None
+    return Update(
+        request=asked.get("Request", {}),
+        instance_chosen=asked.get("InstanceChosen", True),
+        weights=asked.get("Weights", {}),
+        id=str(asked.get("Id")),
+    )
+
+
+def with_image(
+    document: Mapping[str, Any], *, image: str, model: str | None, config_name: str
+) -> dict[str, Any]:
+    """Give a request file's document with another image, and model if given, of its first production variant."""
+    variant = document["CreateEndpointConfig"]["ProductionVariants"][0]
+    listed = document["CreateModel"]
+    models = [dict(each) for each in (listed if isinstance(listed, list) else [listed])]
+    for each in models:
+        if each["ModelName"] == variant["ModelName"]:
+            each["PrimaryContainer"] = {**each["PrimaryContainer"], "Image": image}
+            if model is not None:
+                kept = {"ModelDataUrl", "ModelDataSource"}
+                container = {k: v for k, v in each["PrimaryContainer"].items() if k not in kept}
+                each["PrimaryContainer"] = container | model_data(model)
+    return {
+        "CreateModel": models if len(models) > 1 else models[0],
+        "CreateEndpointConfig": {**document["CreateEndpointConfig"], "EndpointConfigName": config_name},
+        "CreateEndpoint": {**document["CreateEndpoint"], "EndpointConfigName": config_name},
+    }
+
+
+def model_data(uri: str) -> dict[str, Any]:
+    """Give the member of a container that names this model data."""
+    from sm_emulate.request.hosted_model import create_model
+
+    made = create_model("image", model_name="model", model_data=uri)["PrimaryContainer"]
+    return {name: value for name, value in made.items() if name.startswith("ModelData")}
+
+
+def new_weights(
+    request: EndpointRequest, now: Mapping[str, float], wanted: Mapping[str, float]
+) -> dict[str, float]:
+    """Give the weights of all production variants after UpdateEndpointWeightsAndCapacities.
+
+    Raises:
+        RequestError: a variant that is not there, a weight below zero, or no traffic for any.
+    """
+    names = [each.variant_name for each in request.variants]
+    for name, weight in wanted.items():
+        if name not in names:
+            raise RequestError("this endpoint has no such variant", value=name, expected=" or ".join(names))
+        if not weight >= 0:
+            raise RequestError("a variant's weight is below 0", value=weight, expected="0 or more")
+    merged = {name: float(wanted.get(name, now[name])) for name in names}
+    if not sum(merged.values()):
+        raise RequestError("no production variant gets any traffic: all weights are 0")
+    return merged
