@@ -16,7 +16,7 @@ from sm_emulate.gateway.client import Answer
 from sm_emulate.gateway.client import invoke as invoke_at
 from sm_emulate.lifecycle.endpoint import Endpoint
 from sm_emulate.report.run_files import RunFiles
-from sm_emulate.request.hosted_model import check_local
+from sm_emulate.request.hosted_model import check_servable
 from sm_emulate.request.placed import placed
 from sm_emulate.spec import async_inference as async_spec
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from sm_emulate.events import Listener
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.endpoint import EndpointRequest
-    from sm_emulate.request.hosted_model import HostedModel
 
 POLL_SECONDS = 0.2
 
@@ -73,8 +72,7 @@ def new_endpoint(
         MachineError: this machine cannot run it.
     """
     for variant in request.all_variants:
-        _check_emulated(variant.model)
-        check_local(variant.model)
+        check_servable(variant.model)
     if port:
         check_port(port)
     runs = _runs(home)
@@ -267,16 +265,6 @@ def _how_it_ended(description: Mapping[str, Any]) -> str:
     codes = description.get("Emulator", {}).get("ContainerExitCodes", {})
     ended = "".join(f", its container exited with code {code}" for code in codes.values())
     return f"{description.get('EndpointName')}: {description.get('EndpointStatus')}{ended}"
-
-
-def _check_emulated(model: HostedModel) -> None:
-    if model.model_data is not None and model.path is None:
-        raise RequestError(
-            "only models on this machine can be served yet",
-            value=model.model_data,
-            expected="a folder, or a file named *.tar.gz",
-            hint="copy it here first",
-        )
 
 
 def _runs(home: Path | None) -> Runs:

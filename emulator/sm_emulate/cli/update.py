@@ -69,35 +69,35 @@ def update(name: str, home: Path | None, output: str, **flags: Any) -> None:
 def _update(run: RunFolder, flags: dict[str, Any], standing: dict[str, Any]) -> Update:
     """Say what is asked for, once it was found sound."""
     import os
-    from dataclasses import replace
 
     from sm_emulate.errors import RequestError
-    from sm_emulate.lifecycle.endpoint_update import Update, with_image
+    from sm_emulate.lifecycle.endpoint_update import Update
+    from sm_emulate.request import location
     from sm_emulate.request.endpoint import from_request_file, load_models
-    from sm_emulate.request.hosted_model import check_local
+    from sm_emulate.request.hosted_model import check_servable
     from sm_emulate.request.json_file import read_object
     from sm_emulate.storage.runs import default_cache
 
     if flags["weights"]:
         return Update(weights=_weights(flags["weights"], standing))
     if flags["image"]:
-        now = run.read(run.request) or {}
-        before = standing["EndpointConfigName"]
-        stem, _, number = before.rpartition("-update-")
-        name = f"{stem or before}-update-{int(number) + 1 if stem and number.isdigit() else 1}"
-        document = with_image(now, image=flags["image"], model=flags["model"], config_name=name)
-    else:
-        document = read_object(flags["request_file"], what="the request file")
+        # the process itself makes the rest: what it keeps on disk has no values of the environment
+        model = flags["model"]
+        path = None if model is None else location.local_path(model)
+        if path is not None:
+            if not path.exists():
+                raise location.missing("the model is not there: no such file or folder", path.absolute())
+            model = str(path.absolute())
+        return Update(image=flags["image"], model=model)
+    document = read_object(flags["request_file"], what="the request file")
     request = from_request_file(document, models=load_models(cache_dir=default_cache(os.environ)))
     if request.endpoint_name != run.name:
         raise RequestError(
             "the request is for another endpoint", value=request.endpoint_name, expected=run.name
         )
     for variant in request.all_variants:
-        check_local(variant.model)
-    if flags["image"]:
-        request = replace(request, instance_chosen=standing["Emulator"].get("InstanceChosen", True))
-    return Update(request=request.as_aws(), instance_chosen=request.instance_chosen)
+        check_servable(variant.model)
+    return Update(request=request.as_aws())
 
 
 def _weights(texts: tuple[str, ...], standing: dict[str, Any]) -> dict[str, float]:

@@ -40,6 +40,8 @@ AGAIN_SECONDS = 1.0
 MOST_AGAIN_SECONDS = 60.0
 CONNECT_SECONDS = 5.0
 """A server with one thread may take no connection while it works: patience costs an async request nothing."""
+ROUTE_SECONDS = 5.0
+"""For the thread to hear of other instances; it may end at the same moment."""
 REASON_CHARS = 2048
 
 
@@ -158,10 +160,21 @@ class AsyncWork:
 
     def set_upstreams(self, upstreams: Sequence[Upstream]) -> None:
         """Send to these instances from now on; what is on its way comes to its end where it is."""
-        loop = self._loop
+        loop, routed = self._loop, threading.Event()
+
+        def route() -> None:
+            self._route(list(upstreams))
+            routed.set()
+
         if loop is not None:
             with suppress(RuntimeError):  # it has ended at this moment
-                loop.call_soon_threadsafe(self._route, list(upstreams))
+                loop.call_soon_threadsafe(route)
+                routed.wait(ROUTE_SECONDS)
+
+    @property
+    def retiring(self) -> bool:
+        """Whether requests are still at instances that get no more of them."""
+        return any(not worker.task.done() for worker in list(self._leaving))
 
     # --- the thread -----------------------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -22,13 +21,12 @@ from sm_emulate.gateway import Capture, EndpointFront, Gateway, warm_up
 from sm_emulate.lifecycle.endpoint_container import container_host
 from sm_emulate.lifecycle.endpoint_fleet import FleetGround, ServingFleet
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
-from sm_emulate.lifecycle.endpoint_update import new_weights, take
+from sm_emulate.lifecycle.endpoint_update import new_weights, requested, take
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.serving_container import StopAskedError
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
-from sm_emulate.request.endpoint import from_request_file
 from sm_emulate.request.secrets import masked_document
 from sm_emulate.spec import wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
@@ -355,8 +353,7 @@ class Endpoint:
         self._enter(EndpointStatus.UPDATING, "Updating the endpoint")
         fleet: ServingFleet | None = None
         try:
-            request = from_request_file(update.request)
-            request = replace(request, instance_chosen=update.instance_chosen)
+            request = requested(update, self.request)
             fleet = self._new_fleet(request)
             fleet.prepare()
             fleet.start()
@@ -374,7 +371,7 @@ class Endpoint:
             self._reroute()
             self._retire(old)
             with suppress(OSError):
-                self.run_folder.write(self.run_folder.request, request.as_aws())
+                self.run_folder.write(self.run_folder.request, masked_document(request.as_aws()))
             self._updated(update)
         if not self._asked.times:
             self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
@@ -394,7 +391,10 @@ class Endpoint:
     def _retire(self, old: ServingFleet) -> None:
         """Let the old fleet finish what it has at hand, and stop it."""
         deadline = time.monotonic() + DRAIN_SECONDS
-        while self._gateway is not None and self._gateway.retiring and time.monotonic() < deadline:
+        while time.monotonic() < deadline and (
+            (self._gateway is not None and self._gateway.retiring)
+            or (self._async is not None and self._async.retiring)
+        ):
             if self._asked.times:
                 break
             time.sleep(POLL_SECONDS / 4)

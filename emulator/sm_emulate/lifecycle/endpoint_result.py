@@ -83,7 +83,6 @@ class EndpointResult:
                 "Settings": dict(platform.settings.given),
                 "ContainerExitCodes": dict(self.container_exit_codes),
                 "Metrics": dict(self.metrics),
-                "InstanceChosen": request.instance_chosen,
                 **({"LastUpdate": dict(self.last_update)} if self.last_update else {}),
                 "Seconds": dict(self.seconds),
             },

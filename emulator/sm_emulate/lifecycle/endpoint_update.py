@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+import os
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from sm_emulate.errors import RequestError
+from sm_emulate.request.endpoint import from_request_file
+from sm_emulate.request.hosted_model import check_servable, create_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,11 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Update:
-    """What is asked for: a new configuration, or new weights of the variants that there are."""
+    """What is asked for: a new configuration, another image, or new weights of the variants that there are."""
 
     request: Mapping[str, Any] = field(default_factory=dict)
     """As EndpointRequest.as_aws gives it."""
-    instance_chosen: bool = True
+    image: str | None = None
+    model: str | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
     id: str = field(default_factory=lambda: uuid4().hex)
 
@@ -34,15 +39,11 @@ def ask_for(run: RunFolder, update: Update) -> None:
     """
     if run.update_request.exists():
         raise RequestError("another update of this endpoint is waiting", value=run.name)
-    run.write(
-        run.update_request,
-        {
-            "Id": update.id,
-            "Request": update.request,
-            "InstanceChosen": update.instance_chosen,
-            "Weights": update.weights,
-        },
-    )
+    draft = run.update_request.with_name(".update.json.new")
+    # its environment may hold what is nobody else's business
+    with open(draft, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        json.dump(vars(update), file)
+    draft.replace(run.update_request)
 
 
 def take(run: RunFolder) -> Update | None:
@@ -53,18 +54,36 @@ def take(run: RunFolder) -> Update | None:
     run.update_request.unlink(missing_ok=True)
     if asked is None:
         return None
-    return Update(
-        request=asked.get("Request", {}),
-        instance_chosen=asked.get("InstanceChosen", True),
-        weights=asked.get("Weights", {}),
-        id=str(asked.get("Id")),
+    return Update(**asked)
+
+
+def requested(update: Update, now: EndpointRequest) -> EndpointRequest:
+    """Give the endpoint that an update wants.
+
+    Raises:
+        RequestError: it is not sound.
+    """
+    if update.image is None:
+        return _servable(from_request_file(update.request))
+    stem, _, number = now.endpoint_config_name.rpartition("-update-")
+    name = (
+        f"{stem}-update-{int(number) + 1}"
+        if stem and number.isdigit()
+        else f"{now.endpoint_config_name}-update-1"
     )
+    document = _with_image(now.as_aws(), image=update.image, model=update.model, config_name=name)
+    return replace(_servable(from_request_file(document)), instance_chosen=now.instance_chosen)
 
 
-def with_image(
+def _servable(request: EndpointRequest) -> EndpointRequest:
+    for variant in request.all_variants:
+        check_servable(variant.model)
+    return request
+
+
+def _with_image(
     document: Mapping[str, Any], *, image: str, model: str | None, config_name: str
 ) -> dict[str, Any]:
-    """Give a request file's document with another image, and model if given, of its first production variant."""
     variant = document["CreateEndpointConfig"]["ProductionVariants"][0]
     listed = document["CreateModel"]
     models = [dict(each) for each in (listed if isinstance(listed, list) else [listed])]
@@ -74,7 +93,7 @@ def with_image(
             if model is not None:
                 kept = {"ModelDataUrl", "ModelDataSource"}
                 container = {k: v for k, v in each["PrimaryContainer"].items() if k not in kept}
-                each["PrimaryContainer"] = container | model_data(model)
+                each["PrimaryContainer"] = container | _model_data(model)
     return {
         "CreateModel": models if len(models) > 1 else models[0],
         "CreateEndpointConfig": {**document["CreateEndpointConfig"], "EndpointConfigName": config_name},
@@ -82,10 +101,8 @@ def with_image(
     }
 
 
-def model_data(uri: str) -> dict[str, Any]:
+def _model_data(uri: str) -> dict[str, Any]:
     """Give the member of a container that names this model data."""
-    from sm_emulate.request.hosted_model import create_model
-
     made = create_model("image", model_name="model", model_data=uri)["PrimaryContainer"]
     return {name: value for name, value in made.items() if name.startswith("ModelData")}
 

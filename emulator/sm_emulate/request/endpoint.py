@@ -289,7 +289,7 @@ def from_request_file(
             else "the request file holds something else, too",
             value=", ".join(map(str, unknown)) or None,
             expected=f"an object of {', '.join(_OPERATIONS)}",
-            hint="`request.json` of an endpoint's run folder is one",
+            hint="`request.json` of an endpoint's run folder is one, secrets aside",
         )
     listed = document["CreateModel"]
     models_given = listed if isinstance(listed, list) else [listed]

@@ -124,6 +124,18 @@ def check_local(model: HostedModel) -> None:
         )
 
 
+def check_servable(model: HostedModel) -> None:
+    """Raise RequestError if an endpoint cannot have the model data: it is in S3, or not what its name says."""
+    if model.model_data is not None and model.path is None:
+        raise RequestError(
+            "only models on this machine can be served yet",
+            value=model.model_data,
+            expected="a folder, or a file named *.tar.gz",
+            hint="copy it here first",
+        )
+    check_local(model)
+
+
 def _model_data(uri: str) -> dict[str, Any]:
     if uri.endswith(_ARCHIVE):
         return {"ModelDataUrl": uri}

@@ -400,6 +400,7 @@ def test_requests_go_to_the_instances_of_the_moment(place, containers, echo, say
         if work.waiting == 1:
             break
         threading.Event().wait(0.01)
+    assert work.retiring
     go.set()
     place.drained(work)
     assert sorted(place.outputs.values()) == [b"2", b"first 1"]

@@ -66,8 +66,8 @@ AREA = Area(
             "hosting.headers.target-variant",
             "X-Amzn-SageMaker-Target-Variant chooses a variant.",
             RUNTIME_API,
-            level=PARTLY,
-            note="there is one variant, called AllTraffic unless it was named; another is a ValidationError",
+            level=EMULATED,
+            note="a variant that the endpoint does not have is a ValidationError",
         ),
         confirmed(
             "hosting.headers.target-container",

@@ -91,7 +91,7 @@ AREA = Area(
             "hosting.health.tolerated-failures",
             "How many failing pings an endpoint in service survives is not published.",
             HOST,
-            note="an endpoint stays in service, and each failed ping is a warning",
+            note="each failed ping is a warning; an endpoint of several instances replaces one after three in a row: settings `unhealthy-pings` and `replace-instances`",
         ),
         confirmed(
             "hosting.health.static-200",

@@ -54,20 +54,29 @@ AREA = Area(
             "hosting.several.variants",
             "An endpoint has at most 10 variants that share traffic by weight; TargetVariant overrides it.",
             API,
+            level=EMULATED,
         ),
         confirmed(
             "hosting.several.shadow",
             "A shadow variant gets a share of live traffic and its answers are dropped.",
             API,
             guide_2023("shadow-tests"),
+            level=EMULATED,
+            note="the share is the shadow's InitialVariantWeight over the production variant's, which is not documented: setting `shadow-sampling`",
         ),
-        confirmed("hosting.several.deployment", "Endpoint updates are blue/green or rolling.", API),
+        confirmed(
+            "hosting.several.deployment",
+            "Endpoint updates are blue/green or rolling.",
+            API,
+            level=PARTLY,
+            note="blue/green, all at once, with rollback when the new containers do not become healthy; canary, linear and rolling are not",
+        ),
         confirmed(
             "hosting.several.endpoint-status",
             "EndpointStatus is OutOfService, Creating, Updating, SystemUpdating, RollingBack, InService, Deleting, Failed or UpdateRollbackFailed.",
             API,
             level=PARTLY,
-            note="Creating, InService, Deleting and Failed occur, and OutOfService once it was stopped",
+            note="Creating, InService, Updating, RollingBack, Deleting and Failed occur, and OutOfService once it was stopped",
         ),
         confirmed(
             "hosting.several.autoscaling",
@@ -87,6 +96,7 @@ AREA = Area(
             "In captured data inferenceId is believed to stand in eventMetadata.",
             RUNTIME_API,
             level=EMULATED,
+            note="there is no other place for it in the schema",
         ),
         confirmed(
             "hosting.several.capture-batch",
@@ -176,6 +186,8 @@ AREA = Area(
             "hosting.several.routing",
             "Requests go to a random instance or to the least busy one; a variant has at most five instance pools.",
             API,
+            level=PARTLY,
+            note="RANDOM and LEAST_OUTSTANDING_REQUESTS; no instance pools",
         ),
         confirmed(
             "hosting.several.component-hardware",

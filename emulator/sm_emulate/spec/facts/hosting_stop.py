@@ -34,7 +34,8 @@ AREA = Area(
             "hosting.stop.log-stream",
             "A single container's stream is believed to be VARIANT/INSTANCE.",
             HOST,
-            note="there is no CloudWatch; LogStreamArn of an error names the group alone",
+            level=EMULATED,
+            note="logs/VARIANT/INSTANCE.log in the run folder, logs/VARIANT.log where there is one instance; LogStreamArn of an error names the group alone",
         ),
         confirmed(
             "hosting.stop.log-stream-pipeline",

@@ -27,6 +27,9 @@ PIPE = "emulator/tests/test_product_train_pipe.py"
 CONTENT = "emulator/tests/test_staging_pipe_content.py"
 ARTIFACTS = "emulator/tests/test_product_train_artifacts.py"
 SERVE = "emulator/tests/test_product_serve.py"
+VARIANTS = "emulator/tests/test_product_serve_variants.py"
+UPDATE = "emulator/tests/test_product_update.py"
+ROUTE = "emulator/tests/gateway/test_gateway_routes.py"
 TRANSFORM = "emulator/tests/test_product_transform.py"
 TRANSFORM_REQUEST = "emulator/tests/test_request_transform.py"
 PAYLOADS = "emulator/tests/test_staging_payloads.py"
@@ -944,6 +947,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{SERVE}::test_invoke_passes_bytes_headers_and_types_through",
     ),
     "hosting.headers.target-variant": (
+        f"{VARIANTS}::test_two_variants_share_the_traffic_by_weight_and_can_be_asked_by_name",
         f"{RULES}::test_wrong_requests_are_validation_errors",
         f"{BOTO3}::test_invoke_endpoint",
     ),
@@ -1040,7 +1044,28 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{ASYNC}::test_captured_invocations_are_stored_when_the_endpoint_stops",
     ),
     "hosting.several.capture-inference-id": (f"{CAPTURE}::test_the_schema",),
+    "hosting.several.variants": (
+        f"{VARIANTS}::test_two_variants_share_the_traffic_by_weight_and_can_be_asked_by_name",
+        f"{ROUTE}::test_traffic_follows_the_weights",
+    ),
+    "hosting.several.shadow": (
+        f"{VARIANTS}::test_a_shadow_gets_copies_and_its_end_is_no_matter_to_callers",
+        f"{ROUTE}::test_a_shadow_gets_its_percentage",
+        f"{ROUTE}::test_a_shadow_that_hangs_or_is_gone_holds_nobody_up",
+    ),
+    "hosting.several.deployment": (
+        f"{UPDATE}::test_an_update_starts_new_containers_and_switches_without_a_failed_request",
+        f"{UPDATE}::test_an_update_that_does_not_become_healthy_is_rolled_back",
+    ),
+    "hosting.several.routing": (
+        f"{VARIANTS}::test_instances_of_a_variant_all_get_requests",
+        f"{ROUTE}::test_the_least_busy_instance_is_chosen",
+    ),
+    "hosting.stop.log-stream": (
+        f"{VARIANTS}::test_two_variants_share_the_traffic_by_weight_and_can_be_asked_by_name",
+    ),
     "hosting.several.endpoint-status": (
+        f"{UPDATE}::test_an_update_that_does_not_become_healthy_is_rolled_back",
         f"{START}::test_a_healthy_container_comes_into_service_and_answers",
         f"{SERVICE}::test_a_container_that_dies_in_service_fails_the_endpoint",
     ),
