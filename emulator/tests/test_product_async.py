@@ -135,6 +135,10 @@ def test_objects_of_the_embedded_s3(product, server):
 def test_flags_of_an_asynchronous_endpoint_alone_are_refused(product, server):
     refused = product.run("serve", server, "--max-concurrent", "2")
     assert (refused.code, "--async-output makes it asynchronous" in refused.err) == (2, True), str(refused)
+    in_the_way = product.folder("x", files={"file": ""}) / "file"
+    for flag in ("--async-output", "--data-capture"):
+        refused = product.run("serve", server, flag, in_the_way)
+        assert (refused.code, "the folder is no folder" in refused.err) == (2, True), str(refused)
     refused = product.run("serve", server, "--async-output", "out", "--max-concurrent", "1001")
     assert (refused.code, "MaxConcurrentInvocationsPerInstance" in refused.err) == (2, True), str(refused)
 

@@ -75,6 +75,8 @@ def new_endpoint(
         check_servable(variant.model)
     if port:
         check_port(port)
+    for place in request.written_places:
+        store_of(place, S3Place() if platform is None else platform.s3).check_writable(place)
     runs = _runs(home)
     with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.instance_type, engine=used)

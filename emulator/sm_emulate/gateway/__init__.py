@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-from sm_emulate.gateway.captured import Capture
 from sm_emulate.gateway.front import EndpointFront, Fleet, Invocation, Upstream, VariantFront
 from sm_emulate.gateway.gateway import Gateway, check_port, warm_up
 
 __all__ = [
-    "Capture",
     "EndpointFront",
     "Fleet",
     "Gateway",

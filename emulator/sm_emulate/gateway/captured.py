@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,7 +34,7 @@ class Capture:
 
     percentage: float
     take: Callable[[Captured], None]
-    random: Random = Random()  # noqa: RUF009, S311  # shared by all that name no other; a sample is no secret
+    random: Random = field(default_factory=Random)
 
     def chosen(self) -> bool:
         """Draw whether the next invocation is captured."""

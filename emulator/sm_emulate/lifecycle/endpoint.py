@@ -17,7 +17,7 @@ from sm_emulate.events import (
     Warned,
     now,
 )
-from sm_emulate.gateway import Capture, EndpointFront, Gateway, warm_up
+from sm_emulate.gateway import EndpointFront, Gateway, warm_up
 from sm_emulate.lifecycle.endpoint_container import container_host
 from sm_emulate.lifecycle.endpoint_fleet import FleetGround, ServingFleet
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
@@ -266,6 +266,8 @@ class Endpoint:
         self._async, self._capturing = self._beside()
         capture = None
         if self._capturing is not None and request.data_capture is not None:
+            from sm_emulate.gateway.captured import Capture
+
             self._capturing.start()
             capture = Capture(request.data_capture.sampling_percentage, self._capturing.take)
         self._gateway = Gateway(

@@ -96,6 +96,17 @@ class EndpointRequest:
         """Give it with these fields of its first variant changed."""
         return replace(self, variants=(replace(self.variants[0], **changes), *self.variants[1:]))
 
+    @property
+    def written_places(self) -> tuple[str, ...]:
+        """Where the endpoint itself writes objects."""
+        config, capture = self.async_inference, self.data_capture
+        places = (
+            None if config is None else config.output_path,
+            None if config is None else config.failure_path,
+            None if capture is None else capture.destination,
+        )
+        return tuple(dict.fromkeys(place for place in places if place is not None))
+
     def as_aws(self) -> dict[str, Any]:
         """Give the documents as JSON, by operation; CreateModel is a list where there are several."""
         documents = self.documents

@@ -10,8 +10,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from sm_emulate.errors import MachineError
-from sm_emulate.gateway import Capture, EndpointFront, Fleet, Gateway, Upstream, VariantFront
+from sm_emulate.gateway import EndpointFront, Fleet, Gateway, Upstream, VariantFront
 from sm_emulate.gateway.async_call import Accepted, AsyncCall
+from sm_emulate.gateway.captured import Capture
 
 
 @pytest.fixture
