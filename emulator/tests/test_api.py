@@ -155,7 +155,7 @@ def test_an_endpoint_request_has_defaults_and_takes_all_that_can_be_asked_for(tm
     assert isinstance(request, EndpointRequest)
     assert request.model.path == tmp_path
     assert (request.variant_name, request.instance_type) == ("Blue", "ml.c5.xlarge")
-    assert request.container_startup_health_check_timeout_in_seconds == 60
+    assert request.variants[0].container_startup_health_check_timeout_in_seconds == 60
     assert request.model.enable_network_isolation
     with pytest.raises(RequestError):
         api.endpoint_request("img", startup_timeout_in_seconds=59)

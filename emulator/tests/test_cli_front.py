@@ -93,7 +93,7 @@ def test_the_short_help_in_the_list_says_what_the_command_says(command):
         (("zzz",), "No such command 'zzz'."),
         (("train", "img", "--chanel", "x"), "No such option"),
         (("train",), "Missing argument 'IMAGE' (or --request FILE)."),
-        (("serve",), "Missing argument 'IMAGE'."),
+        (("serve",), "Missing argument 'IMAGE' (or --variant"),
         (("logs", "--tail", "-1", "x"), "-1 is not in the range"),
     ],
 )

@@ -284,7 +284,7 @@ def test_an_endpoint_that_does_not_become_healthy_says_what_was_seen(product, im
         image=images.serve(FAILING[cause]), endpoint_name="demo", instance_type="ml.m5.large"
     )
     window = {"exited": 60, "too-slow": 5}.get(cause, 2)
-    short = replace(request, container_startup_health_check_timeout_in_seconds=window)
+    short = request.with_first(container_startup_health_check_timeout_in_seconds=window)
     engine = connect(product.endpoint, environ={})
     try:
         with (

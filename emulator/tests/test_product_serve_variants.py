@@ -158,6 +158,26 @@ def events(product):
     return [json.loads(line) for line in lines]
 
 
+def test_an_instance_that_fails_its_pings_is_replaced(product, images):
+    """The program is well until somebody says otherwise."""
+    moody = SERVER.replace("PING = 200", "PING = 503 if pathlib.Path('/tmp/bad').exists() else 200").replace(
+        "made = {", 'made = {"bad": lambda: pathlib.Path("/tmp/bad").touch(),', 1
+    )
+    described = product.serve(
+        images.make(serve=moody), "--endpoint-name", "demo", "--instance-count", "2",
+        "--setting", "ping-interval=1", "--setting", "unhealthy-pings=2",
+    )  # fmt: skip
+    ask(described, b"bad")
+    until(
+        product,
+        "demo",
+        lambda now: sum(event["event"] == "ContainerStarted" for event in events(product)) == 3,
+    )
+    warned = [event["message"] for event in events(product) if event["event"] == "Warned"]
+    assert sum("is replaced: it failed 2 pings in a row" in message for message in warned) == 1
+    until(product, "demo", lambda now: now["ProductionVariants"][0]["CurrentInstanceCount"] == 2)
+
+
 def test_instances_that_die_again_and_again_end_the_endpoint(product, images):
     dying = images.make(
         serve=SERVER.replace(

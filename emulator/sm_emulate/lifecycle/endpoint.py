@@ -123,7 +123,7 @@ class Endpoint:
         self._generation = 0
         self._last_update: dict[str, object] = {}
         self._ended: dict[str, int] = {}
-        self._noted, self._next_note = 0, 0.0
+        self._noted, self._next_note = (0, 0), 0.0
 
     # --- from outside ---------------------------------------------------------------------------------
 
@@ -317,9 +317,10 @@ class Endpoint:
         if self._gateway is None or time.monotonic() < self._next_note:
             return
         self._next_note = time.monotonic() + NOTE_SECONDS
-        total = self._gateway.meters.total()
-        if total != self._noted:
-            self._noted = total
+        serving = sum(self._fleet.serving(each.variant_name) for each in self.request.all_variants)
+        seen = (self._gateway.meters.total(), serving)
+        if seen != self._noted:
+            self._noted = seen
             self._write_down()
 
     def _wake(self) -> None:

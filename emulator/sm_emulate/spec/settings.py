@@ -550,7 +550,7 @@ SETTINGS: tuple[Setting, ...] = (
             "endpoint has more than one, while the end of a lone container ends the endpoint. SageMaker replaces always; "
             "here a place is filled at most 3 times more."
         ),
-        facts=("hosting.health.tolerated-failures",),
+        facts=("hosting.start.restarts",),
     ),
     Setting(
         name="unhealthy-pings",

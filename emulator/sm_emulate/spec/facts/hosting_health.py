@@ -91,6 +91,8 @@ AREA = Area(
             "hosting.health.tolerated-failures",
             "How many failing pings an endpoint in service survives is not published.",
             HOST,
+            level=EMULATED,
+            setting="unhealthy-pings",
             note="each failed ping is a warning; an endpoint of several instances replaces one after three in a row: settings `unhealthy-pings` and `replace-instances`",
         ),
         confirmed(

@@ -161,7 +161,7 @@ AREA = Area(
             "A server that cannot answer pings while it works is taken for unhealthy.",
             thread("aws/sagemaker-pytorch-training-toolkit", 115),
             level=PARTLY,
-            note="pings go on and a failed one is a warning; nothing is replaced",
+            note="pings go on and a failed one is a warning; only an instance of several is replaced",
         ),
         confirmed(
             "hosting.invocation.openai",

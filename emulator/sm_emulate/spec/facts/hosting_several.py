@@ -62,6 +62,7 @@ AREA = Area(
             API,
             guide_2023("shadow-tests"),
             level=EMULATED,
+            setting="shadow-sampling",
             note="the share is the shadow's InitialVariantWeight over the production variant's, which is not documented: setting `shadow-sampling`",
         ),
         confirmed(

@@ -130,10 +130,12 @@ AREA = Area(
         ),
         confirmed(
             "hosting.start.restarts",
-            "Containers are started anew by updates, scaling, security patching and the replacement of unhealthy hosts, so a start has to be repeatable. Here an instance is not replaced: its endpoint is Failed.",
+            "Containers are started anew by updates, scaling, security patching and the replacement of unhealthy hosts, so a start has to be repeatable.",
             HOST,
             thread("ministryofjustice/analytical-platform", 10195),
-            planned="image checks",
+            level=PARTLY,
+            setting="replace-instances",
+            note="updates and the replacement of an instance of several start containers anew; a lone container's end is its endpoint's",
         ),
         confirmed(
             "hosting.start.core-dumps",

@@ -1044,6 +1044,12 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{ASYNC}::test_captured_invocations_are_stored_when_the_endpoint_stops",
     ),
     "hosting.several.capture-inference-id": (f"{CAPTURE}::test_the_schema",),
+    "hosting.start.restarts": (
+        f"{VARIANTS}::test_an_instance_that_dies_is_replaced_while_the_others_serve",
+        f"{VARIANTS}::test_instances_that_die_again_and_again_end_the_endpoint",
+        f"{UPDATE}::test_an_update_starts_new_containers_and_switches_without_a_failed_request",
+    ),
+    "hosting.health.tolerated-failures": (f"{VARIANTS}::test_an_instance_that_fails_its_pings_is_replaced",),
     "hosting.several.variants": (
         f"{VARIANTS}::test_two_variants_share_the_traffic_by_weight_and_can_be_asked_by_name",
         f"{ROUTE}::test_traffic_follows_the_weights",
