@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import tarfile
-from dataclasses import replace
 from pathlib import Path
 
 import boto3
