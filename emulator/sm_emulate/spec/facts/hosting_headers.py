@@ -80,8 +80,8 @@ AREA = Area(
             "hosting.headers.inference-id",
             "X-Amzn-SageMaker-Inference-Id has 1 to 64 characters and is kept with captured data.",
             RUNTIME_API,
-            level=PARTLY,
-            note="its length is checked and it is passed on; there is no capture",
+            level=EMULATED,
+            note="its length is checked, it is passed on and captured",
         ),
         unsure(
             "hosting.headers.forwarded-unsure",

@@ -952,6 +952,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{BOTO3}::test_invoke_endpoint",
     ),
     "hosting.headers.inference-id": (
+        f"{CAPTURE}::test_the_schema",
         f"{RULES}::test_wrong_requests_are_validation_errors",
         f"{RULES}::test_only_headers_of_the_api_reach_the_container",
     ),
