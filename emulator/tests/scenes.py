@@ -114,7 +114,8 @@ class ProcessingJobs:
 class Model:
     """A program that serves HTTP: its answers and its end are up to the test."""
 
-    def __init__(self, *, ping=200, port=8080, address="0.0.0.0", exits=0, deaf=False):
+    def __init__(self, *, ping=200, port=8080, address="0.0.0.0", exits=0, deaf=False, models=200):
+        self.models = models
         self.ping, self.port, self.address, self.exits, self.deaf = ping, port, address, exits, deaf
         self.requests, self.signals, self.box = [], [], None
         self.crash = threading.Event()
@@ -145,7 +146,7 @@ def _server(model, listening):
 
         def do_GET(self):
             model.requests.append(("GET", self.path, dict(self.headers)))
-            self.answer(model.ping, b"")
+            self.answer(model.models if self.path == "/models" else model.ping, b"")
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -160,7 +160,8 @@ for other in sorted(shared.iterdir()):
     file = product.folder("request", files={"r.json": json.dumps(request)}) / "r.json"
     own = {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t"}
     common = ("--role-arn", "arn:aws:iam::123456789012:role/sm-emulate", "--instance-type", "ml.m5.large",
-              "--instance-count", "1", "--input-mode", "File", "--max-run", "5m")  # fmt: skip
+              "--instance-count", "1", "--input-mode", "File", "--max-run", "5m", "--setting",
+              "checkpoint-folder=shared")  # fmt: skip
     running = [
         product.start(
             "train", image, "--request", file, "--job-name", name, "--output-path", product.folder("out"),

@@ -12,6 +12,8 @@ from sm_emulate.events import (
     ContainerStarted,
     LogLines,
     LogPart,
+    ModelLoaded,
+    ModelUnloaded,
     Pinged,
     Progress,
     StatusChanged,
@@ -184,3 +186,10 @@ def test_a_reader_that_left_does_not_end_the_run():
 )
 def test_sizes_have_three_digits(count, text):
     assert size(count) == text
+
+
+def test_models_of_a_multi_model_container_are_told_as_they_come_and_go():
+    loaded = ModelLoaded(target_model="a.tar.gz", model_name="0f", seconds=0.1234, bytes=1)
+    unloaded = ModelUnloaded(target_model="b.tar.gz", model_name="1e", reason="evicted")
+    assert shown(loaded, unloaded) == "loaded a.tar.gz as 0f in 0.12 s\nunloaded b.tar.gz: evicted\n"
+    assert shown(loaded, unloaded, quiet=True) == ""

@@ -211,8 +211,12 @@ CONTAINER = {"Image": "image"}
         ),
         (lambda m, c, e: m.update(PrimaryContainer={}), "PrimaryContainer.Image is missing"),
         (
-            lambda m, c, e: m["PrimaryContainer"].update(Mode="MultiModel"),
-            "multi-model endpoints are not emulated",
+            lambda m, c, e: m["PrimaryContainer"].update(MultiModelConfig={"ModelCacheSetting": "Enabled"}),
+            "PrimaryContainer.MultiModelConfig is for multi-model containers",
+        ),
+        (
+            lambda m, c, e: m["PrimaryContainer"].update(Mode="MultiModel", ModelDataUrl="s3://b/m.tar.gz"),
+            "PrimaryContainer.ModelDataUrl is one archive, and the container is for many models",
         ),
         (
             lambda m, c, e: m["PrimaryContainer"].update(ModelDataUrl="s3://b/model.zip"),
@@ -318,3 +322,36 @@ def test_asynchronous_endpoints_and_data_capture_are_read_from_the_document(mode
     assert request.written_places == (made.output_path, "s3://bucket/bad", "file:///captured")
     written = request.documents.create_endpoint_config["AsyncInferenceConfig"]["OutputConfig"]
     assert written["S3OutputPath"] == (tmp_path / "with a space").as_uri()
+
+
+def test_a_multi_model_container_has_the_prefix_of_its_models(models, tmp_path):
+    request = from_flags(
+        image="img",
+        endpoint_name="e",
+        model_data="s3://b/models/",
+        multi_model=True,
+        model_cache_setting="Disabled",
+        models=models,
+    )
+    container = request.as_aws()["CreateModel"]["PrimaryContainer"]
+    assert container == {
+        "Image": "img",
+        "Mode": "MultiModel",
+        "ModelDataUrl": "s3://b/models/",
+        "MultiModelConfig": {"ModelCacheSetting": "Disabled"},
+    }
+    assert (request.model.multi_model, request.model.model_cache_setting) == (True, "Disabled")
+    here = from_flags(
+        image="img", endpoint_name="e", model_data=str(tmp_path), multi_model=True, models=models
+    )
+    assert (here.model.path, here.model.is_archive) == (tmp_path, False)
+    check_local(here.model)
+
+
+def test_the_models_of_a_multi_model_container_are_in_a_folder(models, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    request = from_flags(
+        image="img", endpoint_name="e", model_data=str(tmp_path / "file"), multi_model=True, models=models
+    )
+    with pytest.raises(RequestError, match="in a folder"):
+        check_local(request.model)

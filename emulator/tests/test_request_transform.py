@@ -102,6 +102,12 @@ def test_another_model_than_the_one_given_is_refused(models):
         )
 
 
+def test_a_multi_model_container_does_no_batch_transform(models):
+    model = create_model("my-image", model_name="model", model_data="s3://b/models/", multi_model=True)
+    with pytest.raises(RequestError, match="batch transform with a multi-model container is not emulated"):
+        from_aws(transform_document(**words()), model, models=models)
+
+
 def test_input_that_is_not_there_is_told(models, tmp_path):
     (tmp_path / "rows.csv").write_text("1\n")
     check_local(request(models, input_path=str(tmp_path)))

@@ -23,6 +23,8 @@ SAMPLES = [
     "decision_trees",
     "fastapi_server",
     "mpi",
+    "multi_model",
+    "multi_model_server",
     "node_server",
     "processing_summary",
     "static_c",
@@ -285,3 +287,26 @@ def test_toolkit_runs_the_script_with_its_arguments_and_folders(docker, sample_i
         assert "host algo-1, 135 rows" in printed
         model = json.loads(container.take(tmp_path, "/opt/ml/model")["model.json"])
         assert model["classes"] == ["setosa", "versicolor", "virginica"]
+
+
+@pytest.mark.engine
+@pytest.mark.xdist_group("multi_model")
+def test_multi_model_loads_lists_predicts_and_unloads_without_the_emulator(docker, sample_image, tmp_path):
+    flags = ("--publish", "127.0.0.1::8080", "--env", "MODEL_ROOM=1", "--env", "PAGE_SIZE=1")
+    with Container(docker, sample_image("multi_model"), "serve", *flags) as container:
+        files = {f"opt/ml/models/{name}/model/words.txt": name.encode() for name in ("one", "two")}
+        container.put(tmp_path, files)
+        address = container.serve()
+
+        def load(name):
+            asked = {"model_name": name, "url": f"/opt/ml/models/{name}/model"}
+            return ask(f"{address}/models", json.dumps(asked).encode(), "application/json")[0]
+
+        assert ask(f"{address}/ping")[0] == 200
+        assert json.loads(ask(f"{address}/models")[2]) == {"models": []}
+        assert [load("nothing"), load("one"), load("one"), load("two")] == [404, 200, 409, 507]
+        listed = json.loads(ask(f"{address}/models")[2])["models"]
+        assert listed == [{"modelName": "one", "modelUrl": "/opt/ml/models/one/model"}]
+        assert ask(f"{address}/models/one/invoke", b"hi", "text/plain")[2] == b"one: hi"
+        assert ask(f"{address}/models/two/invoke", b"hi", "text/plain")[0] == 404
+        assert container.stop() == 0

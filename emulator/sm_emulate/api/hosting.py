@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, BinaryIO
 
-    from sm_emulate.engine.protocol import ContainerSpec, Engine
+    from sm_emulate.engine.protocol import ContainerSpec, Engine, Image
     from sm_emulate.events import Listener
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.endpoint import EndpointRequest
+    from sm_emulate.request.hosted_model import HostedModel
 
 POLL_SECONDS = 0.2
 
@@ -82,6 +83,8 @@ def new_endpoint(
         wanted = gpu_request(gpus, instance_type=request.instance_type, engine=used)
         names = dict.fromkeys(variant.model.image for variant in request.all_variants)
         images = {name: find_image(used, name, listeners) for name in names}
+        for variant in request.all_variants:
+            _check_label(variant.model, images[variant.model.image])
         with runs.create("endpoints", request.endpoint_name) as run, RunFiles(run) as files:
             endpoint = Endpoint(
                 request,
@@ -267,6 +270,19 @@ def _how_it_ended(description: Mapping[str, Any]) -> str:
     codes = description.get("Emulator", {}).get("ContainerExitCodes", {})
     ended = "".join(f", its container exited with code {code}" for code in codes.values())
     return f"{description.get('EndpointName')}: {description.get('EndpointStatus')}{ended}"
+
+
+def _check_label(model: HostedModel, image: Image) -> None:
+    """Refuse what CreateModel refuses: an image for many models that does not say that it can serve them."""
+    from sm_emulate.spec.multi_model import LABEL, LABEL_MISSING
+
+    if model.multi_model and image.labels.get(LABEL) != "true":
+        raise RequestError(
+            LABEL_MISSING.format(image=model.image).removesuffix("."),
+            value=image.labels.get(LABEL),
+            expected=f"LABEL {LABEL}=true in its Dockerfile",
+            link="https://docs.aws.amazon.com/sagemaker/latest/dg/build-multi-model-build-container.html",
+        )
 
 
 def _runs(home: Path | None) -> Runs:

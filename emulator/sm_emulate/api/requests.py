@@ -182,6 +182,8 @@ def endpoint_request(
     variant_name: str = endpoints.DEFAULT_VARIANT_NAME,
     startup_timeout_in_seconds: int | None = None,
     enable_network_isolation: bool = False,
+    multi_model: bool = False,
+    model_cache_setting: str | None = None,
     async_output: str | os.PathLike[str] | None = None,
     async_failure: str | os.PathLike[str] | None = None,
     max_concurrent: int | None = None,
@@ -192,7 +194,8 @@ def endpoint_request(
 
     Args:
         image: as `docker run` takes it.
-        model: a folder, or an archive whose name ends in `.tar.gz`; none by default.
+        model: a folder, or an archive whose name ends in `.tar.gz`; none by default. With `multi_model` the folder, or
+            the `s3://` prefix, of all models' archives.
         endpoint_name: the image's name and the time by default.
         environment: the container's own variables.
         instance_type: decides the vCPUs and the memory that the container gets, and with `gpus="auto"` its GPUs;
@@ -200,6 +203,8 @@ def endpoint_request(
         variant_name: of the production variant.
         startup_timeout_in_seconds: the container's time for its first healthy ping, 60 to 3600; 480 by default.
         enable_network_isolation: no way out of the container.
+        multi_model: one container for many models, each loaded when a request names it first.
+        model_cache_setting: of these: `Enabled` or `Disabled`, which unloads each model after each request.
         async_output: makes it an asynchronous endpoint: the folder or `s3://` prefix of its answers.
         async_failure: the same for what fails; `async_output` by default.
         max_concurrent: an asynchronous endpoint's MaxConcurrentInvocationsPerInstance.
@@ -227,6 +232,8 @@ def endpoint_request(
         variant_name=variant_name,
         startup_timeout_in_seconds=startup_timeout_in_seconds,
         network_isolation=enable_network_isolation,
+        multi_model=multi_model,
+        model_cache_setting=model_cache_setting,
         models=endpoints.load_models(cache_dir=default_cache(os.environ)),
     )
 

@@ -21,6 +21,7 @@ EXAMPLES = """\b
 Examples:
   sm-emulate invoke --data @payload.csv --content-type text/csv
   sm-emulate invoke my-endpoint --data '{"x": 1}' --content-type application/json
+  sm-emulate invoke my-endpoint --target-model a.tar.gz --data @payload.csv --content-type text/csv
   cat image.png | sm-emulate invoke my-endpoint --data @- --content-type image/png > answer
   sm-emulate invoke later --async --data @payload.csv --content-type text/csv
   sm-emulate invoke later --async --input-location s3://bucket/payload.csv --wait
@@ -39,6 +40,9 @@ Exit codes: 0 answered   1 ModelError: the container is at fault   2 refused bef
 @click.option("--accept", metavar="TYPE", help="MIME type that is wanted back.")
 @click.option("--custom-attributes", metavar="TEXT", help="X-Amzn-SageMaker-Custom-Attributes.")
 @click.option("--target-variant", metavar="NAME", help="X-Amzn-SageMaker-Target-Variant.")
+@click.option(
+    "--target-model", metavar="KEY", help="X-Amzn-SageMaker-Target-Model, of a multi-model endpoint."
+)
 @click.option("--inference-id", metavar="ID", help="X-Amzn-SageMaker-Inference-Id.")
 @click.option("--async", "asynchronous", is_flag=True,
               help="Call an asynchronous endpoint; its OutputLocation is printed.")  # fmt: skip
@@ -56,6 +60,7 @@ def invoke(
     accept: str | None,
     custom_attributes: str | None,
     target_variant: str | None,
+    target_model: str | None,
     inference_id: str | None,
     asynchronous: bool,
     input_location: str | None,
@@ -70,6 +75,7 @@ def invoke(
     headers = {
         "X-Amzn-SageMaker-Custom-Attributes": custom_attributes,
         "X-Amzn-SageMaker-Target-Variant": target_variant,
+        "X-Amzn-SageMaker-Target-Model": target_model,
         "X-Amzn-SageMaker-Inference-Id": inference_id,
     }
     if not asynchronous and (input_location is not None or wait):

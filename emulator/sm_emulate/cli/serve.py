@@ -34,13 +34,15 @@ if TYPE_CHECKING:
 
 PARENT_MILLISECONDS = 200
 _OF_A_REQUEST = ("image", "model", "endpoint_name", "variant_name", "variants", "shadow", "instance_count", "routing",
-                 "instance_type", "environment", "startup_timeout", "enable_network_isolation", "async_output",
+                 "instance_type", "environment", "multi_model", "model_cache_setting",
+                 "startup_timeout", "enable_network_isolation", "async_output",
                  "async_failure", "max_concurrent", "data_capture")  # fmt: skip
 """The flags that a request file leaves no room for."""
 EXAMPLES = """\b
 Examples:
   sm-emulate serve my-image --model model.tar.gz
   sm-emulate serve my-image --model ./model --endpoint-name demo --detach
+  sm-emulate serve my-image --multi-model --model ./models
   sm-emulate invoke demo --data @payload.csv --content-type text/csv
   sm-emulate stop demo
   sm-emulate serve image:1 --variant-name old --variant new=image:2,weight=0.1
@@ -61,6 +63,10 @@ The gateway speaks the container's own paths and AWS's, so boto3 works too:
 @click.option("--request", "request_file", type=click.Path(path_type=Path), metavar="FILE",
               help="JSON of CreateModel, CreateEndpointConfig and CreateEndpoint; - is stdin.")  # fmt: skip
 @click.option("--model", metavar="PATH", help="Folder or .tar.gz that the container finds at /opt/ml/model.")
+@click.option("--multi-model", is_flag=True,
+              help="Many models in one container: --model is the folder or s3:// prefix of all.")  # fmt: skip
+@click.option("--model-cache-setting", type=click.Choice(["Enabled", "Disabled"]),
+              help="Of --multi-model: Disabled unloads a model after each request.")  # fmt: skip
 @click.option("--endpoint-name", metavar="NAME", help="Name of the endpoint.  [default: image and time]")
 @click.option("--variant-name", metavar="NAME", help="Production variant of IMAGE.  [default: AllTraffic]")
 @click.option("--variant", "variants", multiple=True, metavar="NAME=IMAGE[,OPTION=VALUE...]",
@@ -160,6 +166,8 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
         startup_timeout_in_seconds=flags["startup_timeout"],
         network_isolation=flags["enable_network_isolation"],
         models=models,
+        multi_model=flags["multi_model"],
+        model_cache_setting=flags["model_cache_setting"],
     )
 
 

@@ -145,6 +145,28 @@ class Invoked(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelLoaded(Event):
+    """A multi-model container has loaded a model."""
+
+    target_model: str
+    model_name: str
+    """The container's name of it."""
+    seconds: float
+    bytes: int
+    """Unpacked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelUnloaded(Event):
+    """A multi-model container has unloaded a model."""
+
+    target_model: str
+    model_name: str
+    reason: str
+    """`evicted` for another model's sake, `disk` for its files, `not-cached` with ModelCacheSetting Disabled."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Warned(Event):
     """Something that the user should know, though the run goes on."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sm_emulate.errors import SmEmulateError
 from sm_emulate.gateway import answers, meters, wire
+from sm_emulate.gateway.admission import Admission, unavailable
 from sm_emulate.gateway.answers import ErrorAnswer
 from sm_emulate.gateway.async_call import read_call
 from sm_emulate.gateway.captured import Captured, header_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.container import ContainerConnection
     from sm_emulate.gateway.incoming import Incoming
     from sm_emulate.gateway.route import Target
+    from sm_emulate.gateway.target_models import ModelUnavailableError
 
 _ONE_WRITE = 64 * 1024
 """Up to here joining head and body is cheaper than a second system call."""
@@ -35,6 +37,7 @@ class Exchange:
     """What happens between a request's head and the last byte of its answer."""
 
     __slots__ = (
+        "_admission",
         "_answer_length",
         "_answer_lines",
         "_asked_at",
@@ -80,6 +83,7 @@ class Exchange:
         self._captured_request: list[bytes] | None = None
         self._captured_answer: list[bytes] = []
         self._target: Target | None = None
+        self._admission: Admission | None = None
         self._payload: list[bytes] = []
         self._original: int | None = None
         self._answer_lines: list[bytes] = []
@@ -118,8 +122,9 @@ class Exchange:
             return
         if request.expects and not request.version_10:
             self._client.write(wire.CONTINUE)
-        # a copy for a shadow is made of the whole body
-        if long and not request.chunked and self._serving.router.shadow is None:
+        # a request that is copied for a shadow, waits for its model, or is sent to it again, is held whole
+        whole = self._front.multi_model or self._serving.router.shadow is not None
+        if long and not request.chunked and not whole:
             self.streams_request = True
             self._dispatch()
 
@@ -237,12 +242,11 @@ class Exchange:
         self._heard_at = perf_counter()
         if self._is_error:
             assert self._original is not None
-            message = b"".join(self._held).decode("utf-8", "replace")
-            self._give_error(
-                answers.model_error(
-                    self._front, container=self._container_name, status=self._original, message=message
-                )
-            )
+            if self._admission is not None and self._admission.worth_another_try(self._original):
+                self._extend(self._admission.patience_s + self._front.model_timeout_s)
+                self._admission.try_again(self._original, self._may_ask_again)
+                return
+            self._give_model_error()
         elif self._streams_answer:
             if self._chunks:
                 self._client.write(wire.LAST_CHUNK)
@@ -294,6 +298,40 @@ class Exchange:
             self._give_error(target, "no instance of the variant takes requests now")
             return
         self._target = target
+        if target.models is None or not request.invokes:
+            self._send(request.container_path)
+            return
+        self._admission = Admission(target.models, request.target_model or b"", self._serving.loop)
+        self._extend(self._admission.patience_s + self._front.model_timeout_s)
+        self._admission.begin(self._admitted)
+
+    def _admitted(self, refused: ModelUnavailableError | None) -> None:
+        """Hear that the model is loaded, or why it is not."""
+        if self._done or self._admission is None:
+            return
+        if refused is None:
+            self._send(self._admission.path)
+        else:
+            self._give_error(unavailable(self._front, self._container_name, refused), refused.why)
+
+    def _may_ask_again(self, again: ModelUnavailableError | bool) -> None:
+        """Hear whether the container, which had no room or had lost the model, is asked once more."""
+        if self._done:
+            return
+        if again is True:
+            self._held.clear()
+            self._held_size, self._is_error, self._retried = 0, False, False
+            self._original, self._answer_lines = None, []
+            self._extend(self._front.model_timeout_s)
+            self._ask_with_payload()
+        elif again is False:
+            self._give_model_error()
+        else:
+            self._give_error(unavailable(self._front, self._container_name, again), again.why)
+
+    def _send(self, path: bytes) -> None:
+        request, target = self._request, self._target
+        assert target is not None
         self._asked_at = perf_counter()
         if self.streams_request:
             # what is streamed cannot be sent again, so it never goes over a connection that may be stale
@@ -301,16 +339,20 @@ class Exchange:
             return
         self._extend(self._front.model_timeout_s)
         length = request.size if request.size or request.method == b"POST" else None
-        head = target.wording.request_head(request.method, request.container_path, request.forward, length)
+        head = target.wording.request_head(request.method, path, request.forward, length)
         body = request.take_body()
         self._payload = [head + body] if len(body) <= _ONE_WRITE else [head, body]
         if self._serving.router.shadow is not None and request.invokes:
             shadow = self._serving.router.pick_shadow()
             if shadow is not None:
                 ShadowExchange(self._serving, shadow, request, self._payload)
-        connection = target.pool.take()
+        self._ask_with_payload()
+
+    def _ask_with_payload(self) -> None:
+        assert self._target is not None
+        connection = self._target.pool.take()
         if connection is None:
-            self._opening = target.pool.open(self)
+            self._opening = self._target.pool.open(self)
         else:
             self._ask(connection)
 
@@ -408,6 +450,16 @@ class Exchange:
             self._client.write(body)
         self._finish(status=self._original)
 
+    def _give_model_error(self) -> None:
+        """Give the container's own error, as ModelError."""
+        assert self._original is not None
+        message = b"".join(self._held).decode("utf-8", "replace")
+        self._give_error(
+            answers.model_error(
+                self._front, container=self._container_name, status=self._original, message=message
+            )
+        )
+
     def _give_error(self, error: ErrorAnswer, failure: str | None = None) -> None:
         head = self._serving.wording.error_head(error, self._connection_line())
         body = b"" if self._request.method == b"HEAD" else error.body
@@ -455,6 +507,8 @@ class Exchange:
         self.sending_paused = False
         if self._connection is not None:
             self._leave_container()
+        if self._admission is not None:
+            self._admission.end()
         if self._target is not None:
             if self._captured_request is not None and failure is None and status == self._original:
                 self._capture(self._target.variant_name)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from sm_emulate.spec import invocation as spec
+
+if TYPE_CHECKING:
+    from sm_emulate.gateway.target_models import TargetModels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,7 @@ class VariantFront:
         weight: its part of the requests is its weight over the sum of all; none of them without TargetVariant for 0.
         routing: how one of the instances is chosen: `RANDOM` or `LEAST_OUTSTANDING_REQUESTS`.
         container_name: what error messages call the container.
+        models: of a multi-model container, which then is the only one of its variant.
     """
 
     variant_name: str = "AllTraffic"
@@ -37,6 +41,7 @@ class VariantFront:
     weight: float = 1.0
     routing: str = RANDOM
     container_name: str = "primary"
+    models: TargetModels | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +82,7 @@ class EndpointFront:
             that the container rarely closes first, and an idle connection does not hold up a server with one
             thread.
         container_host: the Host header that the container sees.
+        multi_model: its container serves many models: requests name theirs in X-Amzn-SageMaker-Target-Model.
         default_accept: the Accept header that it sees where the caller gave none; None is no header.
         asynchronous: takes InvokeEndpointAsync, and nothing else.
     """
@@ -93,6 +99,7 @@ class EndpointFront:
     long_body_is_invalid: bool = False
     hold_bytes: int = 1024 * 1024
     keep_alive_s: float = 1.0
+    multi_model: bool = False
     container_host: str = spec.CONTAINER_HOST
     default_accept: str | None = None
     asynchronous: bool = False

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
+from uuid import uuid4
 
 from sm_emulate.gateway.answers import ErrorAnswer, body_too_long, refusal, unknown_variant
 from sm_emulate.spec import async_inference as async_spec
 from sm_emulate.spec import invocation as spec
+from sm_emulate.spec.multi_model import MODELS_PATH, TARGET_MODEL_MISSING
 
 if TYPE_CHECKING:
     from sm_emulate.gateway.front import EndpointFront
@@ -23,6 +25,9 @@ _SUPPORTED = {
     header.name.lower().encode(): (header, header.name.encode() + b": ") for header in spec.REQUEST_HEADERS
 }
 _MISPLACED = {name.lower().encode(): wording for name, wording in spec.NOT_FOR_ONE_MODEL.items()}
+_NOT_MULTI_MODEL = spec.NOT_FOR_ONE_MODEL["X-Amzn-SageMaker-Target-Model"]
+_TARGET_MODEL = b"x-amzn-sagemaker-target-model"
+_MODELS = MODELS_PATH.encode()
 _ASYNC_SUFFIX = async_spec.PATH.partition("{endpoint_name}")[2].encode()
 _PREFIX, _, _SUFFIX = (part.encode() for part in spec.RUNTIME_PATH.partition("{endpoint_name}"))
 
@@ -51,6 +56,7 @@ class Incoming:
         "refused",
         "size",
         "target",
+        "target_model",
         "too_long",
         "variant",
         "version_10",
@@ -74,6 +80,7 @@ class Incoming:
         self.variant: bytes | None = None
         self.own = False
         self.misplaced: str | None = None
+        self.target_model: bytes | None = None
         self.too_long: ErrorAnswer | None = None
         self.refused: ErrorAnswer | None = None
         self.asynchronous = False
@@ -96,6 +103,8 @@ class Incoming:
             self.forward.append(line_start + value + b"\r\n")
             if lowered == b"x-amzn-sagemaker-target-variant":
                 self.variant = value
+            elif lowered == _TARGET_MODEL:
+                self.target_model = value
             elif lowered in _MISPLACED:
                 self.misplaced = _MISPLACED[lowered]
         elif lowered == b"content-length":
@@ -163,6 +172,9 @@ class Incoming:
         elif path == METRICS_PATH and self.method == b"GET":
             self.own = True
             return None
+        elif front.multi_model and (path == _MODELS or path.startswith(_MODELS + b"/")):
+            # the container's own paths, for who tests it by hand; SageMaker keeps them to itself
+            self.container_path = self.target
         else:
             return refusal(
                 "UnknownOperationException",
@@ -185,6 +197,10 @@ class Incoming:
             return None
         if self.variant is not None and not router.knows(self.variant):
             return unknown_variant(front, self.variant)
+        if self.target_model is not None and not front.multi_model:
+            return refusal("ValidationError", _NOT_MULTI_MODEL.format(endpoint=front.endpoint_name))
+        if not self.target_model and front.multi_model and self.invokes:
+            return refusal("ValidationError", TARGET_MODEL_MISSING.format(request=uuid4()))
         if self.misplaced is not None:
             return refusal("ValidationError", self.misplaced.format(endpoint=front.endpoint_name))
         if self.length is not None and self.length > front.max_body_bytes:

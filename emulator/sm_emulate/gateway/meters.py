@@ -69,7 +69,7 @@ class Meters:
 
     def add(self, seen: Invocation) -> None:
         """Count one request; one that no variant was asked for, or a ping, counts nowhere."""
-        if not seen.variant or seen.path == "/ping":
+        if not seen.variant or "/invocations" not in seen.path:
             return
         variant = self._variants.get(seen.variant)
         if variant is None:

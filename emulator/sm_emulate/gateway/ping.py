@@ -25,12 +25,14 @@ class PingOutcome:
         failure: None when there is a status. `refused`: nothing listens. `timeout`: no whole answer in time.
             `reset`: the connection was closed without one. `bad-response`: not HTTP. `unreachable`: the rest.
         detail: plain words for the failure.
+        path: what was asked for.
     """
 
     status: int | None
     seconds: float
     failure: PingFailure | None = None
     detail: str = ""
+    path: str = spec.PING_PATH
 
     @property
     def healthy(self) -> bool:

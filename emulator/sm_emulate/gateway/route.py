@@ -24,13 +24,23 @@ if TYPE_CHECKING:
 class Target:
     """One container that requests go to: its connections, the words of its answers, and what it has at hand."""
 
-    __slots__ = ("container_name", "outstanding", "pool", "retired", "upstream", "variant_name", "wording")
+    __slots__ = (
+        "container_name",
+        "models",
+        "outstanding",
+        "pool",
+        "retired",
+        "upstream",
+        "variant_name",
+        "wording",
+    )
 
     def __init__(
         self, front: EndpointFront, variant: VariantFront, upstream: Upstream, loop: asyncio.AbstractEventLoop
     ) -> None:
         self.variant_name = variant.variant_name
         self.container_name = variant.container_name
+        self.models = variant.models
         self.upstream = upstream
         self.pool = ContainerPool(front, upstream, loop)
         self.wording = Wording(front, variant.variant_name)
@@ -130,8 +140,11 @@ class Router:
             if target not in kept:
                 self._retire(target)
 
-    def close(self) -> None:
-        """Close the connections that nothing goes over."""
+    async def close(self) -> None:
+        """Close the connections that nothing goes over, and stop loading models."""
+        for models in {target.models for target in (*self._targets.values(), *self._retiring)}:
+            if models is not None:
+                await models.close()
         for target in (*self._targets.values(), *self._retiring):
             target.pool.close()
 

@@ -95,7 +95,7 @@ class Serving:
                 await asyncio.wait_for(self._empty.wait(), grace_s)
             except (TimeoutError, asyncio.TimeoutError):
                 self.abort()
-        self.router.close()
+        await self.router.close()
         # transports say goodbye in the loop's next rounds
         for _ in range(3):
             await asyncio.sleep(0)

@@ -24,6 +24,7 @@ _REASONS = {
     404: b"Not Found",
     413: b"Content Too Large",
     424: b"Failed Dependency",
+    429: b"Too Many Requests",
     500: b"Internal Server Error",
     503: b"Service Unavailable",
 }

@@ -12,6 +12,8 @@ from uuid import uuid4
 from sm_emulate.errors import RequestError, SmEmulateError
 from sm_emulate.events import (
     Invoked,
+    ModelLoaded,
+    ModelUnloaded,
     Noted,
     StatusChanged,
     Warned,
@@ -210,6 +212,7 @@ class Endpoint:
             },
             weights=self._fleet.weights,
             metrics={} if self._gateway is None else self._gateway.meters.described(),
+            models=None if self._fleet.shelf is None else self._fleet.shelf.counts(),
             seconds=dict(self._seconds),
         )
 
@@ -255,6 +258,7 @@ class Endpoint:
             endpoint_name=request.endpoint_name,
             fleet=self._fleet.routes(),
             seed=self._seed,
+            multi_model=request.model.multi_model,
             region=platform.region,
             account=platform.account,
             max_body_bytes=platform.settings.number("payload-limit"),
@@ -517,7 +521,7 @@ class Endpoint:
 
     def _keep(self, event: Event) -> None:
         """Keep run.json true for other processes, and write result.json before anybody hears of the end."""
-        if isinstance(event, StatusChanged):
+        if isinstance(event, (StatusChanged, ModelLoaded, ModelUnloaded)):
             self._write_down()
 
     def _write_down(self) -> None:

@@ -9,6 +9,7 @@ from sm_emulate.engine.protocol import ContainerSpec, Mount
 from sm_emulate.gateway import Upstream
 from sm_emulate.gateway.ping import ping
 from sm_emulate.lifecycle.instance_limits import Limits
+from sm_emulate.spec import multi_model as multi_model_spec
 from sm_emulate.spec.endpoint import COMMAND, CONTAINER_PORT, MODEL_DIRECTORY, environment
 from sm_emulate.spec.setting import ulimits
 
@@ -36,18 +37,22 @@ def container_spec(
     labels: dict[str, str],
     name: str | None = None,
     limits: Limits = Limits(),  # noqa: B008  # frozen
+    multi_model: bool = False,
 ) -> ContainerSpec:
     """Describe a container that serves.
 
-    `requested` is the environment that was asked for, `beside` are the variables of what works beside it.
+    `requested` is the environment that was asked for, `beside` are the variables of what works beside it. With
+    `multi_model` the folder `model` is that of all models.
     """
     settings = platform.settings
-    mounts = () if model is None else (Mount(source=str(model), target=MODEL_DIRECTORY, read_only=True),)
+    target = multi_model_spec.DIRECTORY if multi_model else MODEL_DIRECTORY
+    mounts = () if model is None else (Mount(source=str(model), target=target, read_only=True),)
+    added = {multi_model_spec.VARIABLE: "true"} if multi_model else {}
     return ContainerSpec(
         image=image,
         name=name,
         command=COMMAND,
-        environment=dict(beside or {}) | environment(settings, requested, region=platform.region),
+        environment=added | dict(beside or {}) | environment(settings, requested, region=platform.region),
         hostname=settings.text("endpoint-hostname"),
         mounts=mounts,
         network=network,

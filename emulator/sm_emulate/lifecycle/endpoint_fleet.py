@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from sm_emulate.events import Event
     from sm_emulate.gateway import Upstream
     from sm_emulate.lifecycle.credentials import Credentials
+    from sm_emulate.lifecycle.model_files import ModelFiles
+    from sm_emulate.lifecycle.model_shelf import ModelShelf
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.request.variant import Variant
@@ -101,6 +103,9 @@ class ServingFleet:
         self._network: str | None = None
         self._credentials: dict[str, Credentials | None] = {}
         self._models: dict[str, Path | None] = {}
+        self._files: ModelFiles | None = None
+        self.shelf: ModelShelf | None = None
+        """The models of a multi-model container, which is alone; None before it is healthy."""
         self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._given_up = False
         self._counts: dict[str, int] = {}
@@ -112,7 +117,10 @@ class ServingFleet:
         self._interval = settings.number("ping-interval")
         self._bad_pings = settings.number("unhealthy-pings")
         policy = settings.text("replace-instances")
-        self._replaces = policy == "always" or (policy == "several" and not request.alone)
+        # the models of a container that is gone are gone with it
+        self._replaces = not request.model.multi_model and (
+            policy == "always" or (policy == "several" and not request.alone)
+        )
         self.weights = {each.variant_name: each.initial_variant_weight for each in request.variants}
         """The weight of each production variant now."""
         self.instances = [
@@ -131,7 +139,9 @@ class ServingFleet:
         """
         for variant in self.request.all_variants:
             model = variant.model
-            if model.model_name not in self._models:
+            if model.multi_model:
+                self._models[model.model_name] = self._files_of(variant)
+            elif model.model_name not in self._models:
                 place = (
                     f"{variant.variant_name}.{self.generation}" if self.generation else variant.variant_name
                 )
@@ -142,6 +152,37 @@ class ServingFleet:
                     heed_stop=self._heed_stop,
                 )
         self._heed_stop()
+
+    def _files_of(self, variant: Variant) -> Path:
+        """Make the folder of a multi-model container's models, which come when they are asked for."""
+        from sm_emulate.lifecycle.model_files import ModelFiles
+
+        self._files = ModelFiles(
+            variant.model,
+            self._ground.run_folder.opt_ml(variant.variant_name) / "models",
+            s3=self._ground.platform.s3,
+            publish=self._ground.publish,
+        )
+        return self._files.folder
+
+    def _new_shelf(self, variant: Variant, upstream: Upstream) -> None:
+        """Set up what loads the models of a multi-model container."""
+        if self._files is None:
+            return
+        from sm_emulate.lifecycle.model_dialogue import ModelDialogue
+        from sm_emulate.lifecycle.model_shelf import ModelShelf
+
+        settings = self._ground.platform.settings
+        disk = settings["model-disk"]
+        self.shelf = ModelShelf(
+            ModelDialogue(upstream, host_header=container_host(settings)),
+            self._files,
+            publish=self._ground.publish,
+            endpoint=self.request.endpoint_name,
+            patience_s=settings.number("model-wait"),
+            disk_bytes=disk if isinstance(disk, int) else 0,
+            keeps=variant.model.model_cache_setting != "Disabled",
+        )
 
     def start(self) -> None:
         """Start all containers.
@@ -174,6 +215,7 @@ class ServingFleet:
                 ),
                 weight=self.weights.get(variant.variant_name, 0.0),
                 routing=variant.routing_strategy,
+                models=self.shelf,
             )
 
         shadow = self.request.shadow
@@ -344,6 +386,7 @@ class ServingFleet:
             host_header=container_host(self._ground.platform.settings),
             stopping=self._stopping,
             publish=self._heard,
+            multi_model=variant.model.multi_model,
         )
         return Instance(variant, host, container, replaced=replaced)
 
@@ -352,6 +395,7 @@ class ServingFleet:
         upstream = instance.container.healthy(window)
         instance.since = time.monotonic()
         instance.next_ping = instance.since + self._interval
+        self._new_shelf(instance.variant, upstream)
         instance.upstream = upstream
 
     def _all(self, steps: list[Callable[[], None]]) -> None:
@@ -432,6 +476,7 @@ class ServingFleet:
             limits=self._limits[instance.variant.instance_type],
             labels=dict(ground.labels) | {LABEL_HOST: instance.host},
             name=name,
+            multi_model=model.multi_model,
         )
         return spec if ground.vary is None else ground.vary(spec)
 

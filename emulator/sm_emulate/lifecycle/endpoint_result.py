@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sm_emulate.engine.protocol import Image
+    from sm_emulate.lifecycle.model_shelf import ShelfCounts
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.request.variant import Variant
@@ -43,6 +44,8 @@ class EndpointResult:
     """How the last update ended; empty before there is one."""
     weights: Mapping[str, float]
     """Of each production variant, now."""
+    models: ShelfCounts | None = None
+    """Of a multi-model endpoint in service."""
     seconds: Mapping[str, float]
     """How long the model, the container and its health took."""
 
@@ -85,7 +88,21 @@ class EndpointResult:
                 "Metrics": dict(self.metrics),
                 **({"LastUpdate": dict(self.last_update)} if self.last_update else {}),
                 "Seconds": dict(self.seconds),
-            },
+            }
+            | self._models(),
+        }
+
+    def _models(self) -> dict[str, Any]:
+        if self.models is None:
+            return {}
+        counts = self.models
+        return {
+            "Models": {
+                "Loaded": list(counts.loaded),
+                "Loads": counts.loads,
+                "Unloads": counts.unloads,
+                "Evictions": counts.evictions,
+            }
         }
 
     def _variant(self, variant: Variant) -> dict[str, Any]:

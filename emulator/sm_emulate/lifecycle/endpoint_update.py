@@ -63,6 +63,12 @@ def requested(update: Update, now: EndpointRequest) -> EndpointRequest:
     Raises:
         RequestError: it is not sound.
     """
+    if now.model.multi_model:
+        raise RequestError(
+            "multi-model endpoints are not updated yet",
+            value=now.endpoint_name,
+            hint="stop it and serve it anew",
+        )
     if update.image is None:
         return _servable(from_request_file(update.request))
     stem, _, number = now.endpoint_config_name.rpartition("-update-")
@@ -77,6 +83,10 @@ def requested(update: Update, now: EndpointRequest) -> EndpointRequest:
 
 def _servable(request: EndpointRequest) -> EndpointRequest:
     for variant in request.all_variants:
+        if variant.model.multi_model:
+            raise RequestError(
+                "an update to a multi-model container is not emulated yet", value=variant.model.image
+            )
         check_servable(variant.model)
     return request
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sm_emulate.gateway.ping import PingOutcome, ping
 from sm_emulate.spec.endpoint import CONTAINER_PORT
-from sm_emulate.spec.invocation import PING_TIMEOUT_S
+from sm_emulate.spec.invocation import PING_PATH, PING_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +33,7 @@ def wait_until_healthy(
     heard: Callable[[PingOutcome], None],
     still: Callable[[PingOutcome | None, float], None],
     host_header: str,
+    also: Callable[[], PingOutcome | None] = lambda: None,
 ) -> PingOutcome | None:
     """Ping until a 200 comes; give the last outcome, which is no 200 when the window closed.
 
@@ -43,6 +44,7 @@ def wait_until_healthy(
         heard: told each outcome other than a refused connection.
         still: told the last outcome and the seconds so far, now and then while it takes long.
         host_header: as the container sees it.
+        also: asked after a 200; an outcome that is no 200 counts in its place.
     """
     began = time.monotonic()
     deadline, next_word = began + window_s, began + FIRST_WORD_S
@@ -59,6 +61,8 @@ def wait_until_healthy(
             time.sleep(REFUSED_PAUSE_S)
             continue
         heard(outcome)
+        if outcome.status == 200:
+            outcome = also() or outcome
         if outcome.status == 200:
             return outcome
         time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
@@ -91,6 +95,12 @@ def diagnose(
             cause="exited",
             seen=f"the container exited with code {ended.code}{memory} before it answered GET /ping with 200",
             hint="its last log lines are below; `serve` must stay in the foreground",
+        )
+    if last is not None and last.path != PING_PATH:
+        return Diagnosis(
+            cause="wrong-status",
+            seen=last.detail,
+            hint='a multi-model container answers GET /models with status 200 and {"models": []}',
         )
     if last is not None and last.status is not None:
         return Diagnosis(

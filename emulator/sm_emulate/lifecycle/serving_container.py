@@ -45,6 +45,7 @@ class ServingContainer:
         host_header: as it sees it in every request.
         stopping: how often a stop was asked for so far.
         publish: hears its events, from its thread and from the caller's.
+        multi_model: ask it for its models after each ping, as SageMaker does.
     """
 
     def __init__(
@@ -56,7 +57,9 @@ class ServingContainer:
         host_header: str,
         stopping: Callable[[], int],
         publish: Callable[[Event], None],
+        multi_model: bool = False,
     ) -> None:
+        self._multi_model = multi_model
         self._engine, self._host, self._host_header = engine, host, host_header
         self._variant = host if variant is None else variant
         self._stopping, self._publish = stopping, publish
@@ -141,6 +144,7 @@ class ServingContainer:
                 heard=self._tell,
                 still=self._still_waiting,
                 host_header=self._host_header,
+                also=self._models_too,
             )
         self.heed_stop()
         if last is not None and last.status == 200 and self._has_ended():
@@ -160,7 +164,20 @@ class ServingContainer:
         if outcome.status != 200:
             seen = outcome.detail if outcome.status is None else f"status {outcome.status}"
             self._publish(Warned(message=f"GET /ping failed: {seen}; SageMaker would replace the instance"))
-        return outcome.status == 200
+            return False
+        listed = self._models_too()
+        if listed is not None and listed.status != 200:
+            self._publish(Warned(message=f"{listed.detail}; SageMaker would replace the instance"))
+            return False
+        return True
+
+    def _models_too(self) -> PingOutcome | None:
+        """Ask a multi-model container for its models; None for another one."""
+        if not self._multi_model or self.upstream is None:
+            return None
+        from sm_emulate.gateway.model_list import list_models
+
+        return list_models(self.upstream, host_header=self._host_header).outcome
 
     def stop(self, grace_s: float, *, hurried: Callable[[], bool]) -> None:
         """Send SIGTERM, and SIGKILL after the grace period or as soon as somebody is in a hurry."""

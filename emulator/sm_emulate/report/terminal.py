@@ -10,6 +10,8 @@ from sm_emulate.events import (
     ArtifactPacked,
     LogLines,
     LogPart,
+    ModelLoaded,
+    ModelUnloaded,
     Noted,
     Progress,
     StatusChanged,
@@ -94,6 +96,10 @@ class Terminal:
             self._say(f"{event.at.astimezone():%Y-%m-%d %H:%M:%S} {words}", GREY)
         elif isinstance(event, Noted):
             self._say(event.message, GREY)
+        elif isinstance(event, ModelLoaded):
+            self._say(f"loaded {event.target_model} as {event.model_name} in {event.seconds:.2g} s", GREY)
+        elif isinstance(event, ModelUnloaded):
+            self._say(f"unloaded {event.target_model}: {event.reason}", GREY)
         elif isinstance(event, ArtifactPacked):
             for name, reason in event.skipped.items():
                 self._say(f"warning: {event.name} is without {name}: {reason}", YELLOW)

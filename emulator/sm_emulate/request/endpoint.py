@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from sm_emulate.errors import RequestError
 from sm_emulate.request import async_inference, hosted_model, location
 from sm_emulate.request import data_capture as capturing
+from sm_emulate.request.hosted_model import not_emulated
 from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE
 from sm_emulate.request.service_model import OperationModel, load
 from sm_emulate.request.validate import require
-from sm_emulate.request.variant import other_name, variants_of
+from sm_emulate.request.variant import LISTS, other_name, variants_of
 from sm_emulate.request.variant import problems as variant_problems
 from sm_emulate.request.variant_flag import VariantFlags
 
@@ -143,6 +144,8 @@ def from_flags(
     startup_timeout_in_seconds: int | None = None,
     network_isolation: bool = False,
     role_arn: str | None = None,
+    multi_model: bool = False,
+    model_cache_setting: str | None = None,
     more_config: Mapping[str, Any] | None = None,
     base_dir: Path | None = None,
     models: EndpointModels | None = None,
@@ -170,6 +173,8 @@ def from_flags(
             environment=environment,
             network_isolation=network_isolation,
             role_arn=role_arn,
+            multi_model=multi_model,
+            model_cache_setting=model_cache_setting,
         )
         documents.append(document)
         variant: dict[str, Any] = {
@@ -322,6 +327,14 @@ def from_request_file(
 def _config_problems(
     document: Mapping[str, Any], documents: EndpointDocuments, model_names: tuple[str, ...]
 ) -> list[Problem]:
+    if any(_multi_model(each) for each in (documents.create_model, *documents.more_models)):
+        variants = [each for name in LISTS for each in document.get(name, ())]
+        if async_inference.MEMBER in document:
+            subject = "an asynchronous endpoint of a multi-model container is"
+            return [not_emulated(async_inference.MEMBER, subject, "an endpoint that answers at once")]
+        if len(variants) != 1 or variants[0].get("InitialInstanceCount", 1) != 1:
+            subject = "a multi-model container beside other instances is"
+            return [not_emulated("ProductionVariants", subject, "one variant with one instance")]
     found = variant_problems(document, model_names)
     if found:
         return found
@@ -329,3 +342,7 @@ def _config_problems(
     if document["EndpointConfigName"] != wanted:
         return [other_name("EndpointConfigName", document["EndpointConfigName"], wanted)]
     return []
+
+
+def _multi_model(document: Mapping[str, Any]) -> bool:
+    return bool(document.get("PrimaryContainer", {}).get("Mode") == hosted_model.MULTI_MODEL)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sm_emulate.request.service_model import OperationModel
 
 OPERATION = "CreateModel"
+MULTI_MODEL = "MultiModel"
 _ARCHIVE = ".tar.gz"
 _LOCATIONS = ("PrimaryContainer.ModelDataUrl", "PrimaryContainer.ModelDataSource.S3DataSource.S3Uri")
 
@@ -28,9 +29,12 @@ class HostedModel:
     model_name: str
     image: str
     model_data: str | None = None
-    """`s3://...` or an absolute `file:///...`: an archive, or a folder if it does not end in `.tar.gz`."""
+    """`s3://...` or an absolute `file:///...`: an archive, or a folder if it does not end in `.tar.gz`; for many models
+    the prefix of their archives."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     mode: str = "SingleModel"
+    model_cache_setting: str = "Enabled"
+    """Of a multi-model container: `Disabled` unloads each model after each request."""
     enable_network_isolation: bool = False
     execution_role_arn: str | None = None
     document: Mapping[str, Any] = field(repr=False, compare=False)
@@ -44,7 +48,12 @@ class HostedModel:
     @property
     def is_archive(self) -> bool:
         """Whether the model data is a packed archive rather than a folder."""
-        return self.model_data is not None and self.model_data.endswith(_ARCHIVE)
+        return self.model_data is not None and not self.multi_model and self.model_data.endswith(_ARCHIVE)
+
+    @property
+    def multi_model(self) -> bool:
+        """Whether one container serves many models, each loaded when it is asked for first."""
+        return self.mode == MULTI_MODEL
 
 
 def create_model(
@@ -55,11 +64,17 @@ def create_model(
     environment: Mapping[str, str] | None = None,
     network_isolation: bool = False,
     role_arn: str | None = None,
+    multi_model: bool = False,
+    model_cache_setting: str | None = None,
 ) -> dict[str, Any]:
     """Give the CreateModel document that these words of a command line mean; nothing is judged here."""
-    container: dict[str, Any] = {"Image": image, "Mode": "SingleModel"}
-    if model_data is not None:
+    container: dict[str, Any] = {"Image": image, "Mode": MULTI_MODEL if multi_model else "SingleModel"}
+    if multi_model and model_data is not None:
+        container["ModelDataUrl"] = model_data
+    elif model_data is not None:
         container.update(_model_data(model_data))
+    if model_cache_setting is not None:
+        container["MultiModelConfig"] = {"ModelCacheSetting": model_cache_setting}
     if environment:
         container["Environment"] = dict(environment)
     document: dict[str, Any] = {"ModelName": model_name, "PrimaryContainer": container}
@@ -98,6 +113,7 @@ def from_aws(
         model_data=container.get("ModelDataUrl", source.get("S3Uri")),
         environment=dict(container.get("Environment", {})),
         mode=container.get("Mode", "SingleModel"),
+        model_cache_setting=container.get("MultiModelConfig", {}).get("ModelCacheSetting", "Enabled"),
         enable_network_isolation=placed.get("EnableNetworkIsolation", False),
         execution_role_arn=placed.get("ExecutionRoleArn"),
         document=placed,
@@ -111,6 +127,12 @@ def check_local(model: HostedModel) -> None:
         return
     if not path.exists():
         raise location.missing("the model is not there: no such file or folder", path)
+    if model.multi_model and not path.is_dir():
+        raise RequestError(
+            "the models of a multi-model container are in a folder",
+            value=path,
+            expected="a folder with an archive for each model, or an s3:// prefix",
+        )
     if model.is_archive and not path.is_file():
         raise RequestError(
             "the model is a folder named like an archive", value=path, expected="a .tar.gz file"
@@ -126,7 +148,7 @@ def check_local(model: HostedModel) -> None:
 
 def check_servable(model: HostedModel) -> None:
     """Raise RequestError if an endpoint cannot have the model data: it is in S3, or not what its name says."""
-    if model.model_data is not None and model.path is None:
+    if model.model_data is not None and model.path is None and not model.multi_model:
         raise RequestError(
             "only models on this machine can be served yet",
             value=model.model_data,
@@ -158,8 +180,11 @@ def _problems(document: Mapping[str, Any]) -> list[Problem]:
         return [
             Problem(path=f"{path}.Image", what=f"{path}.Image is missing", expected="the name of an image")
         ]
-    if container.get("Mode") == "MultiModel":
-        return [not_emulated(f"{path}.Mode", "multi-model endpoints are", "SingleModel")]
+    if container.get("Mode") == MULTI_MODEL:
+        return _multi_model_problems(container, path)
+    if "MultiModelConfig" in container:
+        what = f"{path}.MultiModelConfig is for multi-model containers"
+        return [Problem(path=f"{path}.MultiModelConfig", what=what, expected=f"Mode {MULTI_MODEL} beside it")]
     if "ModelDataUrl" in container and "ModelDataSource" in container:
         what = f"{path} has both ModelDataUrl and ModelDataSource"
         return [Problem(path=path, what=what, expected="one of the two")]
@@ -174,6 +199,17 @@ def _problems(document: Mapping[str, Any]) -> list[Problem]:
                 hint="a folder is given as ModelDataSource.S3DataSource, with S3DataType S3Prefix",
             )
         ]
+    return []
+
+
+def _multi_model_problems(container: Mapping[str, Any], path: str) -> list[Problem]:
+    url = f"{path}.ModelDataUrl"
+    expected = "the prefix of all models: s3://BUCKET/PREFIX/ or a folder"
+    if "ModelDataUrl" not in container:
+        return [Problem(path=url, what=f"{url} is missing", expected=expected)]
+    if container["ModelDataUrl"].endswith(_ARCHIVE):
+        what = f"{url} is one archive, and the container is for many models"
+        return [Problem(path=url, what=what, value=shown(container["ModelDataUrl"]), expected=expected)]
     return []
 
 

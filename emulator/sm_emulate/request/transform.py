@@ -270,6 +270,10 @@ def _problems(document: Mapping[str, Any], create_model: Mapping[str, Any]) -> I
             value=shown(document["ModelName"]),
             expected=str(create_model.get("ModelName")),
         )
+    if create_model.get("PrimaryContainer", {}).get("Mode") == hosted_model.MULTI_MODEL:
+        yield hosted_model.not_emulated(
+            "PrimaryContainer.Mode", "batch transform with a multi-model container is", "SingleModel"
+        )
     payload = document.get("MaxPayloadInMB", spec.DEFAULT_MAX_PAYLOAD_MB)
     concurrent = document.get("MaxConcurrentTransforms") or spec.DEFAULT_MAX_CONCURRENT
     if payload > spec.MAX_PAYLOAD_MB:

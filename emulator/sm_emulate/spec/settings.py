@@ -515,6 +515,27 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("hosting.several.async-concurrency-default",),
     ),
     Setting(
+        name="model-disk",
+        kind=Kind.SIZE,
+        choices=("unlimited",),
+        default=lambda _: "unlimited",
+        about=(
+            "Room for the unpacked models of a multi-model endpoint: when it is exceeded, files of models that nobody uses are "
+            "deleted. On the platform it is the instance's volume; unlimited is all the room that this machine has."
+        ),
+        facts=("hosting.multi-model.cache",),
+    ),
+    Setting(
+        name="model-wait",
+        kind=Kind.SECONDS,
+        default=lambda _: "60",
+        about=(
+            "How many seconds a request to a multi-model endpoint waits for its model before it is answered with 429 "
+            "ModelNotReadyException; the model goes on loading. The guide says 60."
+        ),
+        facts=("hosting.multi-model.not-ready",),
+    ),
+    Setting(
         name="payload-limit",
         kind=Kind.SIZE,
         default=lambda _: "25m",

@@ -59,7 +59,7 @@ AREA = Area(
             "hosting.environment.multi-model",
             "SAGEMAKER_MULTI_MODEL is true in MultiModel mode.",
             guide_2023("build-multi-model-build-container"),
-            planned="multi-model endpoints",
+            level=EMULATED,
         ),
         disputed(
             "hosting.environment.batch",

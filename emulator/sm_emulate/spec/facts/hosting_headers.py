@@ -59,7 +59,7 @@ AREA = Area(
             "X-Amzn-SageMaker-Target-Model reaches multi-model containers.",
             RUNTIME_API,
             guide_2023("mms-container-apis"),
-            planned="multi-model endpoints",
+            level=EMULATED,
             note="an endpoint with one model answers it with a ValidationError, as AWS does",
         ),
         confirmed(

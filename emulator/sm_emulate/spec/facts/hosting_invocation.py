@@ -142,7 +142,8 @@ AREA = Area(
             "hosting.invocation.not-ready",
             "ModelNotReadyException, HTTP 429, answers while a serverless or multi-model endpoint loads.",
             RUNTIME_API,
-            planned="multi-model endpoints",
+            level=PARTLY,
+            note="of multi-model endpoints",
         ),
         confirmed(
             "hosting.invocation.validation-error",

@@ -30,6 +30,9 @@ SERVE = "emulator/tests/test_product_serve.py"
 VARIANTS = "emulator/tests/test_product_serve_variants.py"
 UPDATE = "emulator/tests/test_product_update.py"
 ROUTE = "emulator/tests/gateway/test_gateway_routes.py"
+MULTI = "emulator/tests/test_product_multi_model.py"
+SHELF = "emulator/tests/test_lifecycle_model_shelf.py"
+MODEL_LIST = "emulator/tests/test_gateway_model_list.py"
 TRANSFORM = "emulator/tests/test_product_transform.py"
 TRANSFORM_REQUEST = "emulator/tests/test_request_transform.py"
 PAYLOADS = "emulator/tests/test_staging_payloads.py"
@@ -742,6 +745,67 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{CREDENTIALS}::test_isolated_hosts_reach_each_other_and_nothing_else",
     ),
     "training.resources.no-driver": (f"{WRONG}::test_a_gpu_that_is_not_there_is_said",),
+    "hosting.environment.multi-model": (
+        f"{MULTI}::test_a_model_is_loaded_on_its_first_use_from_a_read_only_folder_under_an_opaque_name",
+    ),
+    "hosting.invocation.not-ready": (
+        f"{MULTI}::test_a_model_that_takes_long_is_not_ready_and_goes_on_loading",
+    ),
+    "hosting.headers.target-model": (
+        f"{MULTI}::test_the_container_sees_the_headers_of_the_invocation",
+    ),
+    "hosting.multi-model.label": (
+        f"{MULTI}::test_an_image_without_the_label_is_refused",
+    ),
+    "hosting.multi-model.prefix": (
+        f"{MULTI}::test_models_come_from_an_s3_prefix_and_a_new_object_when_the_old_is_unloaded",
+        f"{ENDPOINT_REQUEST}::test_a_multi_model_container_has_the_prefix_of_its_models",
+    ),
+    "hosting.multi-model.load": (
+        f"{MULTI}::test_the_published_cases_of_statuses_409_507_and_404",
+        f"{SHELF}::test_a_model_that_is_loaded_already_is_loaded",
+    ),
+    "hosting.multi-model.eviction": (
+        f"{MULTI}::test_two_hundred_models_in_room_for_ten",
+        f"{SHELF}::test_a_model_with_requests_stays_and_who_needs_room_waits_for_an_idle_one",
+    ),
+    "hosting.multi-model.list": (
+        f"{MODEL_LIST}::test_a_list_is_read_page_by_page",
+        f"{MULTI}::test_the_multi_model_server_passes_the_cases_of_awss_inference_toolkit",
+    ),
+    "hosting.multi-model.get": (
+        f"{SHELF}::test_what_the_container_lost_is_loaded_again_and_a_404_of_the_model_is_its_own",
+    ),
+    "hosting.multi-model.unload": (
+        f"{MULTI}::test_the_least_recently_used_model_makes_room_and_its_files_stay",
+    ),
+    "hosting.multi-model.invoke": (
+        f"{MULTI}::test_the_container_sees_the_headers_of_the_invocation",
+        f"{MULTI}::test_no_room_at_an_invocation_costs_another_model_its_place",
+    ),
+    "hosting.multi-model.opaque-name": (
+        f"{MULTI}::test_a_model_is_loaded_on_its_first_use_from_a_read_only_folder_under_an_opaque_name",
+    ),
+    "hosting.multi-model.polling": (
+        f"{MODEL_LIST}::test_a_container_without_models_path_does_not_come_into_service",
+        f"{MULTI}::test_a_model_is_loaded_on_its_first_use_from_a_read_only_folder_under_an_opaque_name",
+    ),
+    "hosting.multi-model.ping-empty": (
+        f"{MULTI}::test_a_model_is_loaded_on_its_first_use_from_a_read_only_folder_under_an_opaque_name",
+    ),
+    "hosting.multi-model.cache": (
+        f"{MULTI}::test_without_a_cache_nothing_of_a_model_stays",
+        f"{MULTI}::test_a_full_disk_loses_the_files_of_unused_models",
+    ),
+    "hosting.multi-model.order": (
+        f"{SHELF}::test_the_least_recently_used_model_makes_room",
+    ),
+    "hosting.multi-model.not-ready": (
+        f"{MULTI}::test_a_model_that_takes_long_is_not_ready_and_goes_on_loading",
+    ),
+    "hosting.multi-model.replaced-object": (
+        f"{MULTI}::test_models_come_from_an_s3_prefix_and_a_new_object_when_the_old_is_unloaded",
+    ),
     "hosting.start.serve-replaces-cmd": (
         f"{SERVE}::test_the_entrypoint_of_the_image_gets_serve_as_its_argument",
         f"{SERVE}::test_the_container_gets_serve_and_the_requests_environment_only",
