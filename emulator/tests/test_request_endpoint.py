@@ -277,7 +277,7 @@ def source(uri, data_type, compression, **more):
         ),
         (
             lambda m, c, e: c.update(AsyncInferenceConfig={"OutputConfig": {}}),
-            "AsyncInferenceConfig is not emulated",
+            "AsyncInferenceConfig.OutputConfig.S3OutputPath is missing",
         ),
         (
             lambda m, c, e: c.update(ProductionVariants=c["ProductionVariants"] * 2),
@@ -335,6 +335,42 @@ def test_a_model_that_is_not_what_it_should_be(data, what, hint, tmp_path, model
         check_local(from_flags(**FLAGS, model_data=data, base_dir=tmp_path, models=models).model)
     assert raised.value.what == what
     assert raised.value.hint == (hint and hint.format(tmp_path))
+
+
+def test_asynchronous_endpoints_and_data_capture_are_read_from_the_document(models, tmp_path):
+    request = from_flags(
+        **FLAGS,
+        more_config={
+            "AsyncInferenceConfig": {
+                "ClientConfig": {"MaxConcurrentInvocationsPerInstance": 7},
+                "OutputConfig": {
+                    "S3OutputPath": "with a space",
+                    "S3FailurePath": "s3://bucket/bad",
+                    "NotificationConfig": {
+                        "ErrorTopic": "arn:aws:sns:us-east-1:123456789012:bad",
+                        "IncludeInferenceResponseIn": ["ERROR_NOTIFICATION_TOPIC"],
+                    },
+                },
+            },
+            "DataCaptureConfig": {
+                "InitialSamplingPercentage": 20,
+                "DestinationS3Uri": "file:///captured",
+                "CaptureOptions": [{"CaptureMode": "Input"}],
+                "CaptureContentTypeHeader": {"CsvContentTypes": ["text/Csv"]},
+            },
+        },
+        base_dir=tmp_path,
+        models=models,
+    )
+    made = request.async_inference
+    assert (made.output_path, made.failure_path) == (f"file://{tmp_path}/with a space", "s3://bucket/bad")
+    assert (made.max_concurrent_per_instance, made.success_topic) == (7, None)
+    assert (made.success_has_response, made.error_has_response) == (False, True)
+    assert made.error_topic == "arn:aws:sns:us-east-1:123456789012:bad"
+    assert request.data_capture.encoding("text/csv; charset=utf-8") == "CSV"
+    assert request.written_places == (made.output_path, "s3://bucket/bad", "file:///captured")
+    written = request.documents.create_endpoint_config["AsyncInferenceConfig"]["OutputConfig"]
+    assert written["S3OutputPath"] == (tmp_path / "with a space").as_uri()
 
 
 def test_a_multi_model_container_has_the_prefix_of_its_models(models, tmp_path):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sm_emulate.api.doctor import Examination, examine
     from sm_emulate.api.host_plan import HostPlan
-    from sm_emulate.api.hosting import invoke, new_endpoint, serve
+    from sm_emulate.api.hosting import invoke, invoke_async, new_endpoint, serve, wait_for_answer
     from sm_emulate.api.images import ImageFiles, find_image, open_image
     from sm_emulate.api.processing import (
         process,
@@ -116,6 +116,7 @@ __all__ = [
     "examine",
     "find_image",
     "invoke",
+    "invoke_async",
     "metrics",
     "new_endpoint",
     "open_image",
@@ -140,6 +141,7 @@ __all__ = [
     "tuning_request",
     "tuning_request_from_aws",
     "unpack_model",
+    "wait_for_answer",
 ]
 
 _HOME = {
@@ -186,6 +188,7 @@ _HOME = {
     "examine": "api.doctor",
     "find_image": "api.images",
     "invoke": "api.hosting",
+    "invoke_async": "api.hosting",
     "metrics": "api.series",
     "new_endpoint": "api.hosting",
     "open_image": "api.images",
@@ -210,6 +213,7 @@ _HOME = {
     "transform_request": "api.transform_requests",
     "transform_request_from_aws": "api.transform_requests",
     "unpack_model": "artifacts.unpack",
+    "wait_for_answer": "api.hosting",
 }
 """Where each name lives; a test holds it to `__all__` and to the imports above."""
 

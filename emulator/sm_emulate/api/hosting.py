@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,13 @@ from sm_emulate.lifecycle.endpoint import Endpoint
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.hosted_model import check_local
+from sm_emulate.request.placed import placed
+from sm_emulate.spec import async_inference as async_spec
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS
 from sm_emulate.staging.model_files import check_stored
 from sm_emulate.storage.runs import Runs, default_home
+from sm_emulate.storage.s3_place import S3Place
+from sm_emulate.storage.stores import store_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
     from sm_emulate.events import Listener
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.request.hosted_model import HostedModel
+
+POLL_SECONDS = 0.2
 
 
 @contextmanager
@@ -72,6 +79,8 @@ def new_endpoint(
         check_stored(variant.model, platform.s3)
     if port:
         check_port(port)
+    for place in request.written_places:
+        store_of(place, platform.s3).check_writable(place)
     runs = _runs(home)
     with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.instance_type, engine=used)
@@ -160,6 +169,78 @@ def invoke(
         RequestError: there is no such endpoint, or more than one to choose from.
         MachineError: it does not answer.
     """
+    url, name = _running(endpoint, home)
+    return invoke_at(
+        url, name, body, content_type=content_type, accept=accept, headers=headers, on_part=on_part
+    )
+
+
+def invoke_async(
+    endpoint: str | None,
+    body: bytes | None = None,
+    *,
+    input_location: str | None = None,
+    content_type: str | None = None,
+    accept: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    home: Path | None = None,
+) -> Answer:
+    """Send a request to a running asynchronous endpoint, as InvokeEndpointAsync does; the answer says where to look.
+
+    Args:
+        endpoint: by name; None is the only one that runs.
+        body: the payload, at most 128000 bytes; or
+        input_location: where it lies: `s3://...`, a path or `file://`.
+        content_type: MIME type of the payload.
+        accept: MIME type that is wanted back.
+        headers: further headers, such as X-Amzn-SageMaker-Filename.
+        home: the folder of all runs.
+
+    Raises:
+        RequestError: there is no such endpoint, or more than one to choose from.
+        MachineError: it does not answer.
+    """
+    url, name = _running(endpoint, home)
+    given = {
+        async_spec.INPUT_LOCATION: None if input_location is None else placed(input_location),
+        async_spec.CONTENT_TYPE: content_type,
+        async_spec.ACCEPT: accept,
+    }
+    sent = dict(headers or {}) | {key: value for key, value in given.items() if value is not None}
+    return invoke_at(url, name, body or b"", headers=sent, path=async_spec.PATH)
+
+
+def wait_for_answer(
+    answer: Answer, *, s3: S3Place | None = None, timeout_s: float = async_spec.DEFAULT_TIMEOUT_SECONDS
+) -> tuple[bool, bytes]:
+    """Wait for the object of an async request: whether it is an output, and its content.
+
+    Args:
+        answer: of `invoke_async`.
+        s3: which S3 is meant by `s3://`; boto3's own by default.
+        timeout_s: how long.
+
+    Raises:
+        MachineError: there is none by then.
+    """
+    place = s3 or S3Place()
+    output = answer.headers[async_spec.OUTPUT_LOCATION.lower()]
+    failure = answer.headers.get(async_spec.FAILURE_LOCATION.lower())
+    looked = [(True, output)] + ([] if failure is None else [(False, failure)])
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        for succeeded, uri in looked:
+            store = store_of(uri, place)
+            found = store.find(uri)
+            if found is not None:
+                with store.open(found) as stream:
+                    return succeeded, stream.read()
+        time.sleep(POLL_SECONDS)
+    raise MachineError(f"no answer within {timeout_s:g} s", value=output, expected="an object there")
+
+
+def _running(endpoint: str | None, home: Path | None) -> tuple[str, str]:
+    """Give the gateway's URL and the name of a running endpoint."""
     serving = {
         run.name: run for run in _runs(home).all() if run.kind == "endpoints" and run.owner_pid() is not None
     }
@@ -190,9 +271,7 @@ def invoke(
         raise RequestError(
             "this endpoint is not in service yet", value=endpoint, expected="EndpointStatus InService"
         )
-    return invoke_at(
-        url, endpoint, body, content_type=content_type, accept=accept, headers=headers, on_part=on_part
-    )
+    return url, endpoint
 
 
 def _how_it_ended(description: Mapping[str, Any]) -> str:

@@ -184,6 +184,11 @@ def endpoint_request(
     enable_network_isolation: bool = False,
     multi_model: bool = False,
     model_cache_setting: str | None = None,
+    async_output: str | os.PathLike[str] | None = None,
+    async_failure: str | os.PathLike[str] | None = None,
+    max_concurrent: int | None = None,
+    data_capture: str | os.PathLike[str] | None = None,
+    data_capture_sampling: int = 100,
 ) -> EndpointRequest:
     """Give an endpoint, checked against the limits of CreateModel, CreateEndpointConfig and CreateEndpoint.
 
@@ -200,13 +205,27 @@ def endpoint_request(
         enable_network_isolation: no way out of the container.
         multi_model: one container for many models, each loaded when a request names it first.
         model_cache_setting: of these: `Enabled` or `Disabled`, which unloads each model after each request.
+        async_output: makes it an asynchronous endpoint: the folder or `s3://` prefix of its answers.
+        async_failure: the same for what fails; `async_output` by default.
+        max_concurrent: an asynchronous endpoint's MaxConcurrentInvocationsPerInstance.
+        data_capture: the folder or `s3://` prefix that requests and answers are captured into.
+        data_capture_sampling: how many percent of them.
 
     Raises:
         RequestError: the first thing that is wrong, with the others as evidence.
     """
+    name = endpoint_name or default_job_name(image, datetime.now(timezone.utc))
     return endpoints.from_flags(
         image=image,
-        endpoint_name=endpoint_name or default_job_name(image, datetime.now(timezone.utc)),
+        endpoint_name=name,
+        more_config=endpoints.config_of_flags(
+            endpoint_name=name,
+            async_output=None if async_output is None else os.fspath(async_output),
+            async_failure=None if async_failure is None else os.fspath(async_failure),
+            max_concurrent=max_concurrent,
+            data_capture=None if data_capture is None else os.fspath(data_capture),
+            sampling=data_capture_sampling,
+        ),
         instance_type=instance_type,
         model_data=None if model is None else os.fspath(model),
         environment=environment,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from sm_emulate.cli.options import complete_running, home_option
+from sm_emulate.cli.options import complete_running, complete_s3, home_option, runs_of
 from sm_emulate.errors import ExitCode, RequestError
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ Examples:
   sm-emulate invoke my-endpoint --session-id NEW_SESSION --data '{"requestType": "NEW_SESSION"}' --verbose
   sm-emulate invoke my-endpoint --target-model a.tar.gz --data @payload.csv --content-type text/csv
   cat image.png | sm-emulate invoke my-endpoint --data @- --content-type image/png > answer
+  sm-emulate invoke later --async --data @payload.csv --content-type text/csv
+  sm-emulate invoke later --async --input-location s3://bucket/payload.csv --wait
 \b
 The answer's body goes to stdout, byte for byte; everything else to stderr.
 Exit codes: 0 answered   1 ModelError or ModelStreamError: the container is at fault
@@ -47,6 +49,13 @@ Exit codes: 0 answered   1 ModelError or ModelStreamError: the container is at f
 @click.option("--inference-id", metavar="ID", help="X-Amzn-SageMaker-Inference-Id.")
 @click.option("--session-id", metavar="ID|NEW_SESSION", help="X-Amzn-SageMaker-Session-Id.")
 @click.option("--stream", is_flag=True, help="InvokeEndpointWithResponseStream: print each part as it comes.")
+@click.option("--async", "asynchronous", is_flag=True,
+              help="Call an asynchronous endpoint; its OutputLocation is printed.")  # fmt: skip
+@click.option("--input-location", metavar="PATH|s3://...",
+              help="With --async: where the payload lies, instead of --data.")  # fmt: skip
+@click.option("--wait", is_flag=True, help="With --async: wait for the answer, and print it.")
+@click.option("--s3", default="aws", show_default=True, envvar="SM_EMULATE_S3", metavar="WHICH",
+              shell_complete=complete_s3, help="With --wait: what s3:// means.")  # fmt: skip
 @click.option("-v", "--verbose", is_flag=True, help="Show status and headers of the answer on stderr.")
 @home_option
 def invoke(
@@ -60,6 +69,10 @@ def invoke(
     inference_id: str | None,
     session_id: str | None,
     stream: bool,
+    asynchronous: bool,
+    input_location: str | None,
+    wait: bool,
+    s3: str,
     verbose: bool,
     home: Path | None,
 ) -> int:
@@ -73,6 +86,22 @@ def invoke(
         "X-Amzn-SageMaker-Inference-Id": inference_id,
         "X-Amzn-SageMaker-Session-Id": session_id,
     }
+    if not asynchronous and (input_location is not None or wait):
+        raise click.UsageError("--input-location and --wait belong to --async.")
+    if asynchronous:
+        given = {name: value for name, value in headers.items() if value is not None}
+        return _invoke_async(
+            endpoint,
+            data,
+            input_location,
+            content_type,
+            accept,
+            given,
+            home,
+            wait=wait,
+            s3=s3,
+            verbose=verbose,
+        )
     with _payload(data) as body:
         answer = invoke_endpoint(
             endpoint,
@@ -83,11 +112,64 @@ def invoke(
             on_part=_print_part if stream else None,
             home=home,
         )
+    _show(answer, verbose)
+    return _finish(answer)
+
+
+def _invoke_async(
+    endpoint: str | None,
+    data: str | None,
+    input_location: str | None,
+    content_type: str | None,
+    accept: str | None,
+    headers: dict[str, str],
+    home: Path | None,
+    *,
+    wait: bool,
+    s3: str,
+    verbose: bool,
+) -> int:
+    from sm_emulate.api.hosting import invoke_async, wait_for_answer
+    from sm_emulate.spec import async_inference as spec
+    from sm_emulate.storage.s3_place import s3_place
+
+    if input_location is not None and data is not None:
+        raise click.UsageError("--data and --input-location exclude each other.")
+    body = None
+    if input_location is None:
+        with _payload(data) as payload:
+            body = payload if isinstance(payload, bytes) else payload.read(spec.MAX_INLINE_BYTES + 1)
+    answer = invoke_async(
+        endpoint,
+        body,
+        input_location=input_location,
+        content_type=content_type,
+        accept=accept,
+        headers=headers,
+        home=home,
+    )
+    _show(answer, verbose)
+    if answer.error is not None:
+        return _finish(answer)
+    location = answer.headers[spec.OUTPUT_LOCATION.lower()]
+    if not wait:
+        click.echo(location)
+        return ExitCode.OK
+    click.echo(location, err=True)
+    succeeded, content = wait_for_answer(answer, s3=s3_place(s3, home=runs_of(home).home))
+    if not succeeded:
+        click.echo(content.decode("utf-8", "replace"), err=True)
+        return ExitCode.CONTAINER
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+    return ExitCode.OK
+
+
+def _show(answer: Answer, verbose: bool) -> None:
     if verbose:
         click.echo(f"HTTP {answer.status}", err=True)
         for name, value in answer.headers.items():
             click.echo(f"{name}: {value}", err=True)
-    return _finish(answer)
 
 
 @contextmanager

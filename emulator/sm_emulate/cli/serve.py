@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 PARENT_MILLISECONDS = 200
 _OF_A_REQUEST = ("image", "model", "endpoint_name", "variant_name", "variants", "shadow", "instance_count", "routing",
                  "instance_type", "environment", "multi_model", "model_cache_setting",
-                 "startup_timeout", "enable_network_isolation")  # fmt: skip
+                 "startup_timeout", "enable_network_isolation", "async_output",
+                 "async_failure", "max_concurrent", "data_capture")  # fmt: skip
 """The flags that a request file leaves no room for."""
 EXAMPLES = """\b
 Examples:
@@ -48,6 +49,9 @@ Examples:
   sm-emulate serve my-image --instance-count 3 --routing LEAST_OUTSTANDING_REQUESTS
   sm-emulate serve image:1 --shadow next=image:2,weight=0.5
   sm-emulate serve --request endpoint.json
+  sm-emulate serve my-image --async-output ./answers --endpoint-name later --detach
+  sm-emulate invoke later --async --wait --data @payload.csv --content-type text/csv
+  sm-emulate serve my-image --data-capture ./captured --data-capture-sampling 20
 \b
 The gateway speaks the container's own paths and AWS's, so boto3 works too:
   boto3.client("sagemaker-runtime", endpoint_url="http://127.0.0.1:PORT")
@@ -89,6 +93,15 @@ The gateway speaks the container's own paths and AWS's, so boto3 works too:
 @click.option(
     "--gpus", default="auto", show_default=True, metavar="WHICH", help="auto, none, all, N or device=ID,..."
 )
+@click.option("--async-output", metavar="PATH|s3://...",
+              help="Make it an asynchronous endpoint, whose answers go there.")  # fmt: skip
+@click.option("--async-failure", metavar="PATH|s3://...",
+              help="Where the failures of an asynchronous endpoint go.  [default: as the answers]")  # fmt: skip
+@click.option("--max-concurrent", type=int, metavar="N",
+              help="MaxConcurrentInvocationsPerInstance of an asynchronous endpoint, 1 to 1000.")  # fmt: skip
+@click.option("--data-capture", metavar="PATH|s3://...", help="Capture requests and answers into this place.")
+@click.option("--data-capture-sampling", type=click.IntRange(0, 100), default=100, show_default=True,
+              metavar="PERCENT", help="How many of them.")  # fmt: skip
 @click.option("--enable-network-isolation", is_flag=True, help="No way out of the container.")
 @click.option("--detach", is_flag=True, help="Return when the endpoint is in service, and leave it running.")
 @click.option("--quiet", is_flag=True, help="Container logs and warnings only.")
@@ -105,7 +118,13 @@ def serve(**flags: Any) -> int:
 
 
 def _request(flags: dict[str, Any]) -> EndpointRequest:
-    from sm_emulate.request.endpoint import DEFAULT_VARIANT_NAME, from_flags, from_request_file, load_models
+    from sm_emulate.request.endpoint import (
+        DEFAULT_VARIANT_NAME,
+        config_of_flags,
+        from_flags,
+        from_request_file,
+        load_models,
+    )
     from sm_emulate.request.flags import key_values
     from sm_emulate.request.json_file import read_object
     from sm_emulate.request.naming import default_job_name
@@ -124,9 +143,18 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
     image = flags["image"] or (more[0].image if more else None)
     if image is None:
         raise click.UsageError("Missing argument 'IMAGE' (or --variant NAME=IMAGE, or --request FILE).")
+    name = flags["endpoint_name"] or default_job_name(image, datetime.now(timezone.utc))
     return from_flags(
         image=flags["image"],
-        endpoint_name=flags["endpoint_name"] or default_job_name(image, datetime.now(timezone.utc)),
+        endpoint_name=name,
+        more_config=config_of_flags(
+            endpoint_name=name,
+            async_output=flags["async_output"],
+            async_failure=flags["async_failure"],
+            max_concurrent=flags["max_concurrent"],
+            data_capture=flags["data_capture"],
+            sampling=flags["data_capture_sampling"],
+        ),
         instance_type=flags["instance_type"],
         model_data=flags["model"],
         environment=key_values(flags["environment"], what="environment variable", secret=True),
@@ -188,9 +216,16 @@ def _tell(endpoint: Endpoint, flags: dict[str, Any]) -> None:
     if flags["output"] == "json":
         click.echo(json.dumps(endpoint.result().describe(), indent=2))
     else:
-        name = endpoint.request.endpoint_name
-        click.echo(f"{endpoint.url}/endpoints/{name}/invocations")
+        click.echo(_address(endpoint))
     sys.stdout.flush()
+
+
+def _address(endpoint: Endpoint) -> str:
+    """Where this endpoint's own operation is called."""
+    from sm_emulate.spec import async_inference, invocation
+
+    path = invocation.RUNTIME_PATH if endpoint.request.async_inference is None else async_inference.PATH
+    return endpoint.url + path.format(endpoint_name=endpoint.request.endpoint_name)
 
 
 def _detach(request: EndpointRequest, flags: dict[str, Any]) -> int:
@@ -237,7 +272,7 @@ def _be_the_endpoint(request: EndpointRequest, flags: dict[str, Any], tell: int)
 
     def in_service(endpoint: Endpoint) -> None:
         described = endpoint.result().describe()
-        line = f"{endpoint.url}/endpoints/{endpoint.request.endpoint_name}/invocations"
+        line = _address(endpoint)
         say(ExitCode.OK, out=[json.dumps(described, indent=2) if flags["output"] == "json" else line])
         # from here on nobody listens; the logs are in the run folder
         sys.stderr.flush()

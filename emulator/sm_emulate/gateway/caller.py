@@ -1,4 +1,4 @@
-"""A connection of a transform job to its container: one request after the other, each to its whole answer."""
+"""A kept connection to a container: one request after the other, each to its whole answer."""
 
 from __future__ import annotations
 
@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, cast
 import httptools
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from sm_emulate.gateway.front import Upstream
 
 
 class NoAnswerError(Exception):
     """The container did not take the request, or did not answer it whole; the words say which."""
+
+
+class NotReachedError(NoAnswerError):
+    """Nobody took the connection: the container has not seen the request."""
+
+
+class TooSlowError(NoAnswerError):
+    """The answer was not whole in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +49,37 @@ class Caller:
         self._wire: _Wire | None = None
 
     async def call(
-        self, method: str, path: str, body: bytes | AsyncIterator[bytes] | None, *, timeout_s: float
+        self,
+        method: str,
+        path: str,
+        body: bytes | AsyncIterator[bytes] | None,
+        *,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
+        length: int | None = None,
+        sink: Callable[[bytes], object] | None = None,
     ) -> CallAnswer:
-        """Send a request and give its answer; a body of pieces is sent in chunks.
+        """Send a request and give its answer.
+
+        Args:
+            method: of the request.
+            path: likewise.
+            body: the whole, or its pieces.
+            timeout_s: for the answer to be whole.
+            headers: sent beside those of every request.
+            length: of a body of pieces; it is sent in chunks if that is not known.
+            sink: takes the answer's body as it comes; `CallAnswer.body` is then empty.
 
         Raises:
             NoAnswerError: there is none within `timeout_s`, or it broke off.
         """
-        head = f"{method} {path} HTTP/1.1\r\n".encode() + self._lines
+        more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+        head = f"{method} {path} HTTP/1.1\r\n".encode() + self._lines + more.encode("latin-1", "replace")
         for attempt in (0, 1):
             kept = self._wire is not None and not self._wire.closed
             wire = self._wire if kept and self._wire is not None else await self._connect()
             try:
-                answer = await asyncio.wait_for(wire.exchange(head, body), timeout_s)
+                answer = await asyncio.wait_for(wire.exchange(head, body, length, sink), timeout_s)
             except _GoneBeforeAnswerError as error:
                 self.close()
                 # the container closed a connection that had idled: nobody has seen this request
@@ -62,7 +88,7 @@ class Caller:
                 raise NoAnswerError(str(error)) from error
             except (TimeoutError, asyncio.TimeoutError) as error:
                 self.close()
-                raise NoAnswerError(f"no answer within {timeout_s:g} s") from error
+                raise TooSlowError(f"no answer within {timeout_s:g} s") from error
             except BaseException:
                 self.close()
                 raise
@@ -86,9 +112,9 @@ class Caller:
             )
         except (TimeoutError, asyncio.TimeoutError) as error:
             limit = self._connect_timeout_s
-            raise NoAnswerError(f"the connection was not accepted within {limit:g} s") from error
+            raise NotReachedError(f"the connection was not accepted within {limit:g} s") from error
         except OSError as error:
-            raise NoAnswerError(f"it cannot be connected to: {error.strerror or error}") from error
+            raise NotReachedError(f"it cannot be connected to: {error.strerror or error}") from error
         self._wire = wire
         return wire
 
@@ -114,32 +140,42 @@ class _Wire(asyncio.Protocol):
         self._room.set()
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
+        self._sink: Callable[[bytes], object] = self._body.append
         self._begun = False
 
-    async def exchange(self, head: bytes, body: bytes | AsyncIterator[bytes] | None) -> CallAnswer:
+    async def exchange(
+        self,
+        head: bytes,
+        body: bytes | AsyncIterator[bytes] | None,
+        length: int | None = None,
+        sink: Callable[[bytes], object] | None = None,
+    ) -> CallAnswer:
         """Send one request and wait for its whole answer."""
         assert self._transport is not None
         self._waiting = asyncio.get_running_loop().create_future()
         self._headers, self._body, self._begun = {}, [], False
+        self._sink = self._body.append if sink is None else sink
         if body is None:
             self._transport.write(head + b"\r\n")
         elif isinstance(body, bytes):
             self._transport.write(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
         else:
-            await self._send_chunks(head, body)
+            await self._send_pieces(head, body, length)
         return await self._waiting
 
-    async def _send_chunks(self, head: bytes, body: AsyncIterator[bytes]) -> None:
+    async def _send_pieces(self, head: bytes, body: AsyncIterator[bytes], length: int | None) -> None:
         assert self._transport is not None
         assert self._waiting is not None
-        self._transport.write(head + b"Transfer-Encoding: chunked\r\n\r\n")
+        framing = b"Transfer-Encoding: chunked" if length is None else b"Content-Length: %d" % length
+        self._transport.write(head + framing + b"\r\n\r\n")
         async for piece in body:
             if self._waiting.done():  # it has answered, or gone, without hearing all of it
                 self.keeps = False
                 return
-            self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if length is None else piece)
             await self._room.wait()
-        self._transport.write(b"0\r\n\r\n")
+        if length is None:
+            self._transport.write(b"0\r\n\r\n")
 
     def close(self) -> None:
         self.closed = True
@@ -188,11 +224,11 @@ class _Wire(asyncio.Protocol):
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_body(self, body: bytes) -> None:
-        self._body.append(body)
+        self._sink(body)
 
     def on_message_complete(self) -> None:
         if self._parser.get_status_code() == 100:
-            self._headers, self._body = {}, []
+            self._headers = {}
             return
         self.keeps = self.keeps and self._parser.should_keep_alive()
         self._done()

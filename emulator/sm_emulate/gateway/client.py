@@ -66,6 +66,7 @@ def invoke(
     headers: Mapping[str, str] | None = None,
     timeout_s: float | None = None,
     on_part: Callable[[bytes], None] | None = None,
+    path: str = spec.RUNTIME_PATH,
 ) -> Answer:
     """Invoke an endpoint and give its answer, be it a prediction or an error.
 
@@ -78,6 +79,7 @@ def invoke(
         headers: further headers, such as X-Amzn-SageMaker-Custom-Attributes.
         timeout_s: seconds without a byte before giving up; None is what the operation's own limit asks for.
         on_part: InvokeEndpointWithResponseStream is called instead, and this with each part; the answer has no body.
+        path: the operation's own, with `{endpoint_name}` in it.
 
     Raises:
         RequestError: `url` is not one, or a header has a line break.
@@ -90,8 +92,8 @@ def invoke(
         host = port = None  # a port that is no number, or too high a one
     if parts.scheme != "http" or not host:
         raise RequestError("this is not the address of a gateway", value=url, expected="http://HOST:PORT")
-    operation = spec.RUNTIME_PATH if on_part is None else spec.STREAM_PATH
-    path = parts.path.rstrip("/") + operation.format(endpoint_name=quote(endpoint_name, safe=""))
+    operation = path if on_part is None else spec.STREAM_PATH
+    place = parts.path.rstrip("/") + operation.format(endpoint_name=quote(endpoint_name, safe=""))
     if timeout_s is None:
         timeout_s = READ_TIMEOUT_S if on_part is None else STREAM_READ_TIMEOUT_S
     sent = dict(headers or {})
@@ -105,7 +107,7 @@ def invoke(
     try:
         # refused while it was being sent: the answer says why, or its absence does
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            connection.request("POST", path, body=body, headers=sent, encode_chunked=size is None)
+            connection.request("POST", place, body=body, headers=sent, encode_chunked=size is None)
         response = connection.getresponse()
         streams = on_part is not None and response.status < 300
         content = b"" if streams else response.read()

@@ -5,17 +5,22 @@ from __future__ import annotations
 from time import perf_counter, time
 from typing import TYPE_CHECKING
 
+from sm_emulate.errors import SmEmulateError
 from sm_emulate.gateway import answers, meters, wire
 from sm_emulate.gateway.admission import Admission, unavailable
 from sm_emulate.gateway.answers import ErrorAnswer
+from sm_emulate.gateway.async_call import read_call
+from sm_emulate.gateway.captured import Captured, header_of
 from sm_emulate.gateway.event_stream import payload_part
 from sm_emulate.gateway.front import Invocation
 from sm_emulate.gateway.shadow import ShadowExchange
+from sm_emulate.spec import async_inference as async_spec
 from sm_emulate.spec import invocation as spec
 
 if TYPE_CHECKING:
     import asyncio
 
+    from sm_emulate.gateway.async_call import Accepted
     from sm_emulate.gateway.connection import ClientConnection
     from sm_emulate.gateway.container import ContainerConnection
     from sm_emulate.gateway.incoming import Incoming
@@ -38,6 +43,8 @@ class Exchange:
         "_answer_lines",
         "_asked_at",
         "_began",
+        "_captured_answer",
+        "_captured_request",
         "_chunks",
         "_client",
         "_complete_at",
@@ -74,6 +81,8 @@ class Exchange:
         self._heard_at = 0.0
         self._connection: ContainerConnection | None = None
         self._opening: asyncio.Task[None] | None = None
+        self._captured_request: list[bytes] | None = None
+        self._captured_answer: list[bytes] = []
         self._target: Target | None = None
         self._admission: Admission | None = None
         self._payload: list[bytes] = []
@@ -125,6 +134,8 @@ class Exchange:
         if self._done:
             return
         self._extend(self._front.client_timeout_s)
+        if self._captured_request is not None:
+            self._captured_request.append(data)
         if self._connection is not None:
             self._connection.send(data)
         else:
@@ -233,6 +244,8 @@ class Exchange:
                 self._held_size += len(self._held[-1])
         elif self._streams_answer:
             self._out += len(data)
+            if self._captured_request is not None:
+                self._captured_answer.append(data)
             self._client.write(self._framed(data))
         else:
             self._held.append(data)
@@ -294,6 +307,13 @@ class Exchange:
 
     def _dispatch(self) -> None:
         request = self._request
+        if request.asynchronous:
+            self._extend(self._front.model_timeout_s)
+            self._opening = self._serving.loop.create_task(self._accept())
+            return
+        capture = self._serving.capture
+        if capture is not None and request.invokes and capture.chosen():
+            self._captured_request = list(request.body)
         target = self._serving.router.pick(request)
         if isinstance(target, ErrorAnswer):
             self._give_error(target, "no instance may take this request")
@@ -357,6 +377,37 @@ class Exchange:
         else:
             self._ask(connection)
 
+    async def _accept(self) -> None:
+        """Hand a call of InvokeEndpointAsync over; what is written to disk does not hold up other callers."""
+        call = read_call(self._request.async_headers, self._request.take_body())
+        accept = self._serving.accept
+        assert accept is not None
+        if isinstance(call, ErrorAnswer):
+            self._opening = None
+            self._give_error(call)
+            return
+        try:
+            accepted = await self._serving.loop.run_in_executor(None, accept, call)
+        except SmEmulateError as error:
+            self._opening = None
+            self._give_error(answers.refusal("InternalFailure", error.what), error.what)
+            return
+        self._opening = None
+        self._give_accepted(accepted)
+
+    def _give_accepted(self, accepted: Accepted) -> None:
+        body = accepted.body
+        head = self._serving.wording.answer_head(
+            async_spec.STATUS,
+            accepted.lines,
+            wire.content_length(len(body)),
+            self._connection_line(),
+            invoked=False,
+        )
+        self._out = len(body)
+        self._client.write(head + body)
+        self._finish(status=async_spec.STATUS)
+
     def _ask(self, connection: ContainerConnection) -> None:
         self._connection = connection
         if not self.streams_request:
@@ -392,6 +443,8 @@ class Exchange:
             invoked=self._request.invokes,
         )
         body = b"".join(self._held)
+        if self._captured_request is not None:
+            self._captured_answer.append(body)
         self._held.clear()
         self._out += len(body)
         self._client.write(head)
@@ -417,6 +470,8 @@ class Exchange:
             invoked=self._request.invokes,
         )
         self._out = len(body)
+        if self._captured_request is not None:
+            self._captured_answer.append(body)
         if len(body) <= _ONE_WRITE:
             self._client.write(head + body)
         else:
@@ -497,10 +552,27 @@ class Exchange:
         if self._admission is not None:
             self._admission.end()
         if self._target is not None:
+            if self._captured_request is not None and failure is None and status == self._original:
+                self._capture(self._target.variant_name)
             self._target.left()
         if not self._request.own:
             self._report(status, failure)
         self._client.exchange_done(close=self._will_close)
+
+    def _capture(self, variant: str) -> None:
+        capture, asked = self._serving.capture, self._request.forward
+        assert capture is not None
+        capture.take(
+            Captured(
+                at=time(),
+                variant_name=variant,
+                inference_id=header_of(asked, b"X-Amzn-SageMaker-Inference-Id"),
+                request_type=header_of(asked, b"Content-Type"),
+                request=b"".join(self._captured_request or ()),
+                answer_type=header_of(self._answer_lines, b"Content-Type"),
+                answer=b"".join(self._captured_answer),
+            )
+        )
 
     def _report(self, status: int | None, failure: str | None) -> None:
         now = perf_counter()

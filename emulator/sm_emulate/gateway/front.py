@@ -87,6 +87,7 @@ class EndpointFront:
         container_host: the Host header that the container sees.
         multi_model: its container serves many models: requests name theirs in X-Amzn-SageMaker-Target-Model.
         default_accept: the Accept header that it sees where the caller gave none; None is no header.
+        asynchronous: takes InvokeEndpointAsync, and nothing else.
     """
 
     endpoint_name: str
@@ -107,6 +108,7 @@ class EndpointFront:
     multi_model: bool = False
     container_host: str = spec.CONTAINER_HOST
     default_accept: str | None = None
+    asynchronous: bool = False
 
     def __post_init__(self) -> None:
         limits = (

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from sm_emulate.gateway.async_call import Accept
+    from sm_emulate.gateway.captured import Capture
     from sm_emulate.gateway.front import EndpointFront, Fleet, Invocation
     from sm_emulate.gateway.serving import Serving
 
@@ -49,6 +51,8 @@ class Gateway:
         port: 0 leaves the choice to the kernel.
         listener: called in the gateway's thread once for each finished request, within a tenth of a
             second and before `close` returns.
+        accept: takes the calls of an asynchronous endpoint.
+        capture: is given what data capture keeps.
     """
 
     def __init__(
@@ -58,13 +62,15 @@ class Gateway:
         host: str = "127.0.0.1",
         port: int = 0,
         listener: Callable[[Invocation], None] | None = None,
+        accept: Accept | None = None,
+        capture: Capture | None = None,
     ) -> None:
         self.front = front
         self.fleet = front.fleet
         self.meters = Meters(front.endpoint_name)
         self.host = host
         self.port = port
-        self._listener = listener
+        self._listener, self._accept, self._capture = listener, accept, capture
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Future[float] | None = None
@@ -146,6 +152,7 @@ class Gateway:
             try:
                 loop.run_until_complete(self._serve(loop, listening, ready))
             finally:
+                loop.run_until_complete(loop.shutdown_default_executor())
                 loop.close()
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits in start()
             self._failure = error
@@ -159,7 +166,9 @@ class Gateway:
         from sm_emulate.gateway.serving import Serving
 
         self._stop = loop.create_future()
-        serving = self._serving = Serving(self.front, loop, self._listener, self.meters)
+        serving = self._serving = Serving(
+            self.front, loop, self._listener, self.meters, accept=self._accept, capture=self._capture
+        )
         server = await loop.create_server(lambda: ClientConnection(serving), sock=listening, backlog=_BACKLOG)
         ready.set()
         grace_s = await self._stop

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 from sm_emulate.gateway.answers import ErrorAnswer, body_too_long, refusal, unknown_variant
+from sm_emulate.spec import async_inference as async_spec
 from sm_emulate.spec import invocation as spec
 from sm_emulate.spec.multi_model import MODELS_PATH, TARGET_MODEL_MISSING
 
@@ -39,6 +40,7 @@ _MISPLACED = {name.lower().encode(): wording for name, wording in spec.NOT_FOR_O
 _NOT_MULTI_MODEL = spec.NOT_FOR_ONE_MODEL["X-Amzn-SageMaker-Target-Model"]
 _TARGET_MODEL = b"x-amzn-sagemaker-target-model"
 _MODELS = MODELS_PATH.encode()
+_ASYNC_SUFFIX = async_spec.PATH.partition("{endpoint_name}")[2].encode()
 _PREFIX, _, _SUFFIX = (part.encode() for part in spec.RUNTIME_PATH.partition("{endpoint_name}"))
 _STREAM_SUFFIX = spec.STREAM_PATH.rpartition("}")[2].encode()
 _OPENAI = spec.OPENAI_PATH.rpartition("}")[2].encode() + b"/v1/"
@@ -49,6 +51,7 @@ class Incoming:
     """A request under way: filled by the parser, read by the exchange."""
 
     __slots__ = (
+        "asynchronous",
         "body",
         "broken",
         "chunked",
@@ -65,6 +68,7 @@ class Incoming:
         "length",
         "method",
         "misplaced",
+        "others",
         "own",
         "refused",
         "session",
@@ -102,6 +106,8 @@ class Incoming:
         self.target_model: bytes | None = None
         self.too_long: ErrorAnswer | None = None
         self.refused: ErrorAnswer | None = None
+        self.asynchronous = False
+        self.others: dict[str, str] | None = None
         self.body: list[bytes] = []
         self.size = 0
 
@@ -136,6 +142,11 @@ class Incoming:
             self.chunked = True
         elif lowered == b"expect":
             self.expects = value.lower() == b"100-continue"
+        elif lowered.startswith(b"x-amzn-sagemaker-"):
+            # InvokeEndpointAsync has parameters of its own
+            if self.others is None:
+                self.others = {}
+            self.others[lowered.decode("latin-1")] = value.decode("latin-1")
 
     def settle(self, front: EndpointFront, router: Router) -> None:
         """Decide, once the head is whole, whether any container may be asked, or why not."""
@@ -157,6 +168,15 @@ class Incoming:
         held = self.body[0] if len(self.body) == 1 else b"".join(self.body)
         self.body.clear()
         return held
+
+    @property
+    def async_headers(self) -> dict[str, str]:
+        """The headers that are parameters of InvokeEndpointAsync, by their names in lower case."""
+        found = dict(self.others or {})
+        for line in self.forward:
+            name, _, value = line.decode("latin-1").partition(":")
+            found[name.lower()] = value.strip()
+        return found
 
     @property
     def path(self) -> str:
@@ -189,6 +209,9 @@ class Incoming:
             self.container_path = b"/v1/" + rest + self.target[len(path) :]
             self.endpoint = unquote(name.decode("latin-1"))
             self.flushes = True
+        elif self.method == b"POST" and path.startswith(_PREFIX) and path.endswith(_ASYNC_SUFFIX):
+            self.asynchronous = True
+            self.endpoint = unquote(path[len(_PREFIX) : -len(_ASYNC_SUFFIX)].decode("latin-1"))
         elif path == METRICS_PATH and self.method == b"GET":
             self.own = True
             return None
@@ -199,17 +222,22 @@ class Incoming:
             return refusal(
                 "UnknownOperationException",
                 f"{self.method.decode('latin-1')} {path.decode('latin-1')} is not served here. Served are "
-                f"GET /ping, POST /invocations, POST /endpoints/{front.endpoint_name}/invocations, "
-                f"POST /endpoints/{front.endpoint_name}/invocations-response-stream and "
-                f"/endpoints/{front.endpoint_name}/openai/v1/...",
+                f"{_served(front)}.",
             )
         if self.endpoint is not None and self.endpoint != front.endpoint_name:
             return refusal(
                 "ValidationError",
                 spec.ENDPOINT_NOT_FOUND.format(endpoint=self.endpoint, account=front.account),
             )
+        if self.asynchronous != front.asynchronous and path != b"/ping":
+            words = async_spec.ASYNC_ONLY if front.asynchronous else async_spec.NOT_ASYNC
+            return refusal("ValidationError", words.format(endpoint=front.endpoint_name))
         if self.too_long is not None:
             return self.too_long
+        if self.asynchronous:
+            if self.length is not None and self.length > async_spec.MAX_INLINE_BYTES:
+                return refusal("ValidationError", async_spec.INLINE_TOO_LONG)
+            return None
         if self.variant is not None and not router.knows(self.variant):
             return unknown_variant(front, self.variant)
         if self.session is not None and not self._names_a_session(self.session):
@@ -232,3 +260,13 @@ class Incoming:
         if self.length is not None and self.length > front.max_body_bytes:
             return body_too_long(front)
         return None
+
+
+def _served(front: EndpointFront) -> str:
+    if front.asynchronous:
+        return f"GET /ping and POST {async_spec.PATH.format(endpoint_name=front.endpoint_name)}"
+    return (
+        f"GET /ping, POST /invocations, POST /endpoints/{front.endpoint_name}/invocations, "
+        f"POST /endpoints/{front.endpoint_name}/invocations-response-stream and "
+        f"/endpoints/{front.endpoint_name}/openai/v1/..."
+    )

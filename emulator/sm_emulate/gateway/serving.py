@@ -11,6 +11,8 @@ from sm_emulate.gateway.wire import Wording
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sm_emulate.gateway.async_call import Accept
+    from sm_emulate.gateway.captured import Capture
     from sm_emulate.gateway.connection import ClientConnection
     from sm_emulate.gateway.front import EndpointFront, Invocation
     from sm_emulate.gateway.meters import Meters
@@ -32,10 +34,15 @@ class Serving:
         loop: asyncio.AbstractEventLoop,
         listener: Callable[[Invocation], None] | None,
         meters: Meters,
+        *,
+        accept: Accept | None = None,
+        capture: Capture | None = None,
     ) -> None:
         self.front = front
         self.loop = loop
         self.listener = listener
+        self.accept = accept
+        self.capture = capture
         self.meters = meters
         self.wording = Wording(front)
         self.router = Router(front, loop)

@@ -16,6 +16,7 @@ from sm_emulate.lifecycle.warm_pool import is_kept, terminate
 from sm_emulate.request.location import local_path
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS
 from sm_emulate.spec.wordings import INTERNAL_SERVER_ERROR
+from sm_emulate.storage.async_queue import AsyncQueue
 from sm_emulate.storage.folder_store import remove_drafts
 from sm_emulate.storage.mounts import mounts_below, unmount
 from sm_emulate.storage.trouble import told
@@ -121,6 +122,8 @@ def delete(run: RunFolder, engine: Engine) -> None:
     if image is not None:
         with suppress(MachineError):  # the image may be gone; what cannot be removed is told with its name
             hand_back(engine, image, run.path, uid=os.getuid(), gid=os.getgid())
+    if run.kind == "endpoints":
+        AsyncQueue(run.home, run.name).clear()
     if "WarmPoolStatus" in run.description():
         terminate(WarmPools(run.home), engine, jobs=frozenset({run.name}))
     run.delete()

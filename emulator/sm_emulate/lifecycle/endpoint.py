@@ -14,7 +14,9 @@ from sm_emulate.events import (
     Invoked,
     ModelLoaded,
     ModelUnloaded,
+    Noted,
     StatusChanged,
+    Warned,
     now,
 )
 from sm_emulate.gateway import EndpointFront, Gateway, warm_up
@@ -30,6 +32,7 @@ from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
 from sm_emulate.request.secrets import masked_document
 from sm_emulate.spec import wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
+from sm_emulate.storage.async_queue import AsyncQueue
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
     from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
     from sm_emulate.gateway import Invocation, Upstream
+    from sm_emulate.lifecycle.async_work import AsyncWork
+    from sm_emulate.lifecycle.data_capture import DataCapturing
     from sm_emulate.lifecycle.endpoint_update import Update
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.storage.run_folder import RunFolder
@@ -110,6 +115,8 @@ class Endpoint:
         self._images = {request.model.image: image, **(images or {})}
         self._fleet = ServingFleet(request, images=self._images, ground=self._ground, changed=self._reroute)
         self._gateway: Gateway | None = None
+        self._async: AsyncWork | None = None
+        self._capturing: DataCapturing | None = None
         self._seconds: dict[str, float] = {}
         self._serving: threading.Thread | None = None
         self._trouble: BaseException | None = None
@@ -261,9 +268,54 @@ class Endpoint:
             long_body_is_invalid=platform.settings.text("payload-refusal") == "validation-error",
             container_host=container_host(platform.settings),
             default_accept="*/*" if platform.settings.text("default-accept") == "any" else None,
+            asynchronous=request.async_inference is not None,
         )
-        self._gateway = Gateway(front, port=self._port, listener=self._invoked)
+        self._async, self._capturing = self._beside()
+        capture = None
+        if self._capturing is not None and request.data_capture is not None:
+            from sm_emulate.gateway.captured import Capture
+
+            self._capturing.start()
+            capture = Capture(request.data_capture.sampling_percentage, self._capturing.take)
+        self._gateway = Gateway(
+            front,
+            port=self._port,
+            listener=self._invoked,
+            accept=None if self._async is None else self._async.accept,
+            capture=capture,
+        )
+        # a request that is accepted finds somebody who works it off
+        left = 0 if self._async is None else self._async.start(self._upstreams())
+        if left:
+            self._publish(Noted(message=f"{left} async requests that were accepted before are worked off"))
         self.url = f"http://127.0.0.1:{self._gateway.start()}"
+
+    def _beside(self) -> tuple[AsyncWork | None, DataCapturing | None]:
+        """Make what works beside the gateway."""
+        work = capturing = None
+        request, platform = self.request, self.platform
+        if request.async_inference is not None:
+            from sm_emulate.lifecycle.async_work import AsyncWork
+
+            work = AsyncWork(
+                request.async_inference,
+                queue=AsyncQueue(self.run_folder.home, request.endpoint_name),
+                endpoint_name=request.endpoint_name,
+                platform=platform,
+                host_header=container_host(platform.settings),
+                publish=self._publish,
+            )
+        if request.data_capture is not None:
+            from sm_emulate.lifecycle.data_capture import DataCapturing
+
+            capturing = DataCapturing(
+                request.data_capture,
+                endpoint_name=request.endpoint_name,
+                s3=platform.s3,
+                drafts=self.run_folder.path / "captured",
+                publish=self._publish,
+            )
+        return work, capturing
 
     # --- what happens on the way ----------------------------------------------------------------------
 
@@ -349,7 +401,10 @@ class Endpoint:
     def _retire(self, old: ServingFleet) -> None:
         """Let the old fleet finish what it has at hand, and stop it."""
         deadline = time.monotonic() + DRAIN_SECONDS
-        while self._gateway is not None and self._gateway.retiring and time.monotonic() < deadline:
+        while time.monotonic() < deadline and (
+            (self._gateway is not None and self._gateway.retiring)
+            or (self._async is not None and self._async.retiring)
+        ):
             if self._asked.times:
                 break
             time.sleep(POLL_SECONDS / 4)
@@ -374,6 +429,13 @@ class Endpoint:
         """Have the gateway send requests to those that take them now."""
         if self._gateway is not None:
             self._gateway.set_fleet(self._fleet.routes())
+        if self._async is not None:
+            self._async.set_upstreams(self._upstreams())
+
+    def _upstreams(self) -> list[Upstream]:
+        """Where async requests go: every instance that takes requests now."""
+        routed = [each for each in self._fleet.routes().variants if each.weight > 0]
+        return [upstream for variant in routed for upstream in variant.upstreams]
 
     def _invoked(self, seen: Invocation) -> None:
         self._publish(
@@ -415,7 +477,19 @@ class Endpoint:
         asked = self._asked.times
         try:
             if self._gateway is not None:
-                self._drain(self._gateway, asked)
+                self._drain(self._gateway.close, asked)
+            if self._async is not None:
+                self._drain(self._async.stop, asked)
+                if waiting := self._async.waiting:
+                    name = self.request.endpoint_name
+                    self._publish(
+                        Warned(
+                            message=f"{waiting} accepted async requests wait for the next endpoint of the name "
+                            f"{name}; `sm-emulate clean {name}` drops them"
+                        )
+                    )
+            if self._capturing is not None:
+                self._capturing.close()
         finally:
             self._fleet.stop(grace_s, hurried=lambda: asked > 1 or self._hurried(asked))
 
@@ -423,15 +497,15 @@ class Endpoint:
         """Whether a stop was asked for twice, or again since `asked` times."""
         return self._asked.times > max(1, asked)
 
-    def _drain(self, gateway: Gateway, asked: int) -> None:
+    def _drain(self, close: Callable[[float], None], asked: int) -> None:
         """Let requests in flight come to their end, unless somebody is in a hurry."""
         grace = 0.0 if asked > 1 else DRAIN_SECONDS
-        closing = threading.Thread(target=gateway.close, args=(grace,), name="gateway drain", daemon=True)
+        closing = threading.Thread(target=close, args=(grace,), name="drain", daemon=True)
         closing.start()
         while closing.is_alive():
             closing.join(POLL_SECONDS)
             if self._hurried(asked):
-                gateway.close(0)
+                close(0)
 
     def _fail(self, error: BaseException) -> None:
         """Leave nothing on the engine, and a result that says why; nothing here may hide the error itself."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
-from sm_emulate.request import hosted_model
+from sm_emulate.request import async_inference, hosted_model, location
+from sm_emulate.request import data_capture as capturing
 from sm_emulate.request.hosted_model import not_emulated
 from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE
 from sm_emulate.request.service_model import OperationModel, load
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from sm_emulate.request.async_inference import AsyncInference
+    from sm_emulate.request.data_capture import DataCapture
     from sm_emulate.request.hosted_model import HostedModel
     from sm_emulate.request.validate import Problem
     from sm_emulate.request.variant import Variant
 
+_LOCATIONS = (*async_inference.LOCATIONS, *capturing.LOCATIONS)
 DEFAULT_VARIANT_NAME = "AllTraffic"
 _OPERATIONS = ("CreateModel", "CreateEndpointConfig", "CreateEndpoint")
 
@@ -57,6 +61,10 @@ class EndpointRequest:
     shadow: Variant | None = None
     instance_chosen: bool = True
     """False where nobody named an instance type: the containers then have all of this machine."""
+    async_inference: AsyncInference | None = None
+    """None for an endpoint that answers at once."""
+    data_capture: DataCapture | None = None
+    """None where nothing is captured."""
     documents: EndpointDocuments = field(repr=False, compare=False)
     """What it was made from, for what the emulator has no use for."""
 
@@ -88,6 +96,17 @@ class EndpointRequest:
     def with_first(self, **changes: Any) -> EndpointRequest:
         """Give it with these fields of its first variant changed."""
         return replace(self, variants=(replace(self.variants[0], **changes), *self.variants[1:]))
+
+    @property
+    def written_places(self) -> tuple[str, ...]:
+        """Where the endpoint itself writes objects."""
+        config, capture = self.async_inference, self.data_capture
+        places = (
+            None if config is None else config.output_path,
+            None if config is None else config.failure_path,
+            None if capture is None else capture.destination,
+        )
+        return tuple(dict.fromkeys(place for place in places if place is not None))
 
     def as_aws(self) -> dict[str, Any]:
         """Give the documents as JSON, by operation; CreateModel is a list where there are several."""
@@ -127,6 +146,7 @@ def from_flags(
     role_arn: str | None = None,
     multi_model: bool = False,
     model_cache_setting: str | None = None,
+    more_config: Mapping[str, Any] | None = None,
     base_dir: Path | None = None,
     models: EndpointModels | None = None,
 ) -> EndpointRequest:
@@ -135,6 +155,7 @@ def from_flags(
     Model and endpoint configuration take the name of the endpoint unless they are named; models of further
     variants have the variant's name behind it.
     Without an image the variants are `more_variants` alone.
+    `more_config` holds further members of CreateEndpointConfig.
     """
     name = model_name or endpoint_name
     listed = list(more_variants)
@@ -172,6 +193,7 @@ def from_flags(
     config: dict[str, Any] = {
         "EndpointConfigName": endpoint_name,
         "ProductionVariants": configured[: len(listed)],
+        **(more_config or {}),
     }
     if shadow is not None:
         config["ShadowProductionVariants"] = configured[len(listed) :]
@@ -188,13 +210,42 @@ def from_flags(
     return request if instance_type is not None else replace(request, instance_chosen=False)
 
 
+def config_of_flags(
+    *,
+    endpoint_name: str,
+    async_output: str | None = None,
+    async_failure: str | None = None,
+    max_concurrent: int | None = None,
+    data_capture: str | None = None,
+    sampling: int = 100,
+) -> dict[str, Any]:
+    """Give the members of CreateEndpointConfig that these flags of `sm-emulate serve` mean."""
+    found: dict[str, Any] = {}
+    if async_output is not None:
+        found[async_inference.MEMBER] = async_inference.config_of_flags(
+            output=async_output,
+            failure=async_failure,
+            max_concurrent=max_concurrent,
+            endpoint_name=endpoint_name,
+        )
+    elif async_failure is not None or max_concurrent is not None:
+        raise RequestError(
+            "this endpoint answers at once: only an asynchronous one takes these",
+            value=async_failure or max_concurrent,
+            hint="--async-output makes it asynchronous",
+        )
+    if data_capture is not None:
+        found[capturing.MEMBER] = capturing.config_of_flags(destination=data_capture, sampling=sampling)
+    return found
+
+
 def from_aws(
     documents: EndpointDocuments, *, base_dir: Path | None = None, models: EndpointModels | None = None
 ) -> EndpointRequest:
     """Check the documents and give the endpoint that they make.
 
     Args:
-        documents: the JSON of the API. Where CreateModel names S3, a path or `file://` is taken too.
+        documents: the JSON of the API. Where it names S3, a path or `file://` is taken too.
         base_dir: the folder that relative paths start from; the current one if not given.
         models: the models of the three operations, if the caller has them at hand.
     """
@@ -210,7 +261,12 @@ def from_aws(
     require(
         config,
         models.create_endpoint_config,
-        rules=lambda sound: _config_problems(sound, documents, tuple(named)),
+        exempt=_LOCATIONS,
+        rules=lambda sound: [
+            *location.problems(sound, _LOCATIONS, models.create_endpoint_config),
+            *async_inference.problems(sound),
+            *_config_problems(sound, documents, tuple(named)),
+        ],
     )
     shadows = variants_of(config, "ShadowProductionVariants", named)
     return EndpointRequest(
@@ -218,10 +274,12 @@ def from_aws(
         endpoint_config_name=config["EndpointConfigName"],
         variants=variants_of(config, "ProductionVariants", named),
         shadow=shadows[0] if shadows else None,
+        async_inference=async_inference.from_config(config, base_dir=base_dir),
+        data_capture=capturing.from_config(config, base_dir=base_dir),
         documents=EndpointDocuments(
             create_model=hosted[0].document,
             more_models=tuple(model.document for model in hosted[1:]),
-            create_endpoint_config=config,
+            create_endpoint_config=location.absolute(config, _LOCATIONS, base_dir=base_dir),
             create_endpoint=documents.create_endpoint,
         ),
     )
@@ -269,11 +327,11 @@ def from_request_file(
 def _config_problems(
     document: Mapping[str, Any], documents: EndpointDocuments, model_names: tuple[str, ...]
 ) -> list[Problem]:
-    if "AsyncInferenceConfig" in document:
-        name = "AsyncInferenceConfig"
-        return [not_emulated(name, f"{name} is", "an endpoint that answers at once")]
     if any(_multi_model(each) for each in (documents.create_model, *documents.more_models)):
         variants = [each for name in LISTS for each in document.get(name, ())]
+        if async_inference.MEMBER in document:
+            subject = "an asynchronous endpoint of a multi-model container is"
+            return [not_emulated(async_inference.MEMBER, subject, "an endpoint that answers at once")]
         if len(variants) != 1 or variants[0].get("InitialInstanceCount", 1) != 1:
             subject = "a multi-model container beside other instances is"
             return [not_emulated("ProductionVariants", subject, "one variant with one instance")]

@@ -525,6 +525,27 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("hosting.environment.hostname", "hosting.health.client"),
     ),
     Setting(
+        name="async-output-name",
+        choices=("unique", "inference-id"),
+        default=lambda _: "unique",
+        about=(
+            "What an async answer is called where the caller gives no Filename: unique is an id of its own, so that "
+            "two requests with one InferenceId do not share an object; inference-id is ID.out, as the API model's "
+            "words can be read."
+        ),
+        facts=("hosting.several.async-output",),
+    ),
+    Setting(
+        name="async-concurrency",
+        kind=Kind.COUNT,
+        default=lambda _: "4",
+        about=(
+            "Requests that an asynchronous endpoint sends to an instance at once where the configuration has no "
+            "MaxConcurrentInvocationsPerInstance: SageMaker then chooses, and does not say how."
+        ),
+        facts=("hosting.several.async-concurrency-default",),
+    ),
+    Setting(
         name="model-disk",
         kind=Kind.SIZE,
         choices=("unlimited",),

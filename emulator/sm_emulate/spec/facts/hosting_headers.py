@@ -80,8 +80,8 @@ AREA = Area(
             "hosting.headers.inference-id",
             "X-Amzn-SageMaker-Inference-Id has 1 to 64 characters and is kept with captured data.",
             RUNTIME_API,
-            level=PARTLY,
-            note="its length is checked and it is passed on; there is no capture",
+            level=EMULATED,
+            note="its length is checked, it is passed on and captured",
         ),
         unsure(
             "hosting.headers.forwarded-unsure",
@@ -125,7 +125,8 @@ AREA = Area(
             "hosting.headers.stream-names",
             "The stream and async APIs take X-Amzn-SageMaker-Accept and X-Amzn-SageMaker-Content-Type.",
             RUNTIME_API,
-            planned="streaming and async endpoints",
+            level=PARTLY,
+            note="InvokeEndpointAsync does; streams are planned",
         ),
         confirmed(
             "hosting.headers.old-content-type",

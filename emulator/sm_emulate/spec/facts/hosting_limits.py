@@ -44,7 +44,7 @@ AREA = Area(
             "hosting.limits.async",
             "Async bodies come from S3 with at most 1 GB, or inline with at most 128000 bytes.",
             RUNTIME_API,
-            planned="async endpoints",
+            level=EMULATED,
         ),
         confirmed(
             "hosting.limits.batch",

@@ -135,7 +135,8 @@ AREA = Area(
             HOST,
             thread("ministryofjustice/analytical-platform", 10195),
             level=PARTLY,
-            note="nothing is refused here; SM329 of `validate` finds it",
+            setting="replace-instances",
+            note="updates and the replacement of an instance of several start containers anew; a lone container's end is its endpoint's",
         ),
         confirmed(
             "hosting.start.core-dumps",

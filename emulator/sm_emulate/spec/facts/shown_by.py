@@ -48,6 +48,10 @@ STREAMS = "emulator/tests/gateway/test_gateway_streams.py"
 SESSIONS = "emulator/tests/gateway/test_gateway_sessions.py"
 OPENAI = "emulator/tests/gateway/test_gateway_openai.py"
 PRODUCT_STREAMS = "emulator/tests/test_product_streams.py"
+ASYNC = "emulator/tests/test_product_async.py"
+ASYNC_DOOR = "emulator/tests/gateway/test_gateway_async.py"
+ASYNC_WORK = "emulator/tests/gateway/test_lifecycle_async.py"
+CAPTURE = "emulator/tests/test_lifecycle_data_capture.py"
 RULES = "emulator/tests/gateway/test_gateway_rules.py"
 PING = "emulator/tests/gateway/test_gateway_ping.py"
 HOSTILE = "emulator/tests/gateway/test_gateway_hostile_containers.py"
@@ -134,7 +138,6 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{IMAGE_RULES}::test_rule",
         f"{IMAGE_RULES}::test_too_large_is_an_error_for_serverless_endpoints_only",
     ),
-    "hosting.start.restarts": (f"{SERVING_RULES}::test_a_rule_on_evidence",),
     "hosting.health.static-200": (f"{SERVING_RULES}::test_a_rule_on_evidence",),
     "registry.oci-manifest": (f"{IMAGE_RULES}::test_rule",),
     "registry.attestations": (f"{IMAGE_RULES}::test_rule",),
@@ -1042,6 +1045,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{BOTO3}::test_invoke_endpoint",
     ),
     "hosting.headers.inference-id": (
+        f"{CAPTURE}::test_the_schema",
         f"{RULES}::test_wrong_requests_are_validation_errors",
         f"{RULES}::test_only_headers_of_the_api_reach_the_container",
     ),
@@ -1125,6 +1129,53 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{OPENAI}::test_the_container_sees_its_own_path_and_no_token",
         f"{OPENAI}::test_models_are_listed_with_get_and_a_query",
     ),
+    "hosting.headers.stream-names": (
+        f"{ASYNC_DOOR}::test_a_call_is_answered_with_202_and_the_places_to_look_at",
+    ),
+    "hosting.limits.async": (
+        f"{ASYNC_DOOR}::test_an_inline_body_and_the_defaults",
+        f"{ASYNC_DOOR}::test_what_the_api_does_not_take_is_a_validation_error_and_is_not_accepted",
+        f"{ASYNC_WORK}::test_an_input_of_more_than_1_gb_fails",
+    ),
+    "hosting.several.async-request": (
+        f"{ASYNC_DOOR}::test_a_call_is_answered_with_202_and_the_places_to_look_at",
+        f"{ASYNC_WORK}::test_the_container_gets_an_ordinary_invocation_and_the_answer_becomes_an_object",
+        f"{ASYNC}::test_kill_9_with_100_accepted_requests_loses_none_and_does_none_twice",
+    ),
+    "hosting.several.async-limits": (
+        f"{ASYNC_DOOR}::test_an_inline_body_and_the_defaults",
+        f"{ASYNC_DOOR}::test_what_the_api_does_not_take_is_a_validation_error_and_is_not_accepted",
+        f"{ASYNC_WORK}::test_a_request_that_waited_longer_than_its_ttl_fails",
+    ),
+    "hosting.several.async-concurrency": (
+        f"{ASYNC_WORK}::test_no_more_than_the_limit_at_once_for_each_instance",
+        f"{ASYNC}::test_flags_of_an_asynchronous_endpoint_alone_are_refused",
+    ),
+    "hosting.several.async-concurrency-default": (
+        f"{ASYNC_WORK}::test_without_a_limit_a_setting_says_how_many_at_once",
+    ),
+    "hosting.several.async-output": (
+        f"{ASYNC_WORK}::test_the_container_gets_an_ordinary_invocation_and_the_answer_becomes_an_object",
+        f"{ASYNC_WORK}::test_filename_and_extension_name_the_output",
+        f"{ASYNC_WORK}::test_requests_of_one_inference_id_keep_their_own_outputs_unless_a_setting_says_so",
+    ),
+    "hosting.several.async-notification": (
+        f"{ASYNC_WORK}::test_the_success_notification",
+        f"{ASYNC_WORK}::test_an_error_of_the_container_leaves_its_answer_as_the_failure_object",
+    ),
+    "hosting.several.async-timeout": (
+        f"{ASYNC_DOOR}::test_a_call_is_answered_with_202_and_the_places_to_look_at",
+        f"{ASYNC_WORK}::test_a_container_that_is_too_slow_or_breaks_off_fails_the_request",
+    ),
+    "hosting.several.async-only": (
+        f"{ASYNC_DOOR}::test_an_async_endpoint_takes_async_calls_only_and_another_takes_none",
+    ),
+    "hosting.several.capture": (
+        f"{CAPTURE}::test_the_schema",
+        f"{CAPTURE}::test_lines_go_to_files_by_variant_and_hour",
+        f"{ASYNC}::test_captured_invocations_are_stored_when_the_endpoint_stops",
+    ),
+    "hosting.several.capture-inference-id": (f"{CAPTURE}::test_the_schema",),
     "hosting.start.restarts": (
         f"{VARIANTS}::test_an_instance_that_dies_is_replaced_while_the_others_serve",
         f"{VARIANTS}::test_instances_that_die_again_and_again_end_the_endpoint",
