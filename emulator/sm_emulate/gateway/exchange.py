@@ -187,7 +187,8 @@ class Exchange:
 
     def expire(self) -> None:
         """End what took too long, in the words of whoever is late."""
-        if self._client.write_paused and self._out > self._out_at_expiry:
+        takes = not self._client.write_paused or self._out > self._out_at_expiry
+        if self._client.write_paused and takes and not self._request.flushes:
             # the client is slow to take a long answer; that is no fault of the container
             self._out_at_expiry = self._out
             self._extend(self._front.model_timeout_s)
@@ -207,7 +208,7 @@ class Exchange:
                 answers.timed_out(self._front, self._container_name),
                 f"the container's answer was not complete within {limit:g} s",
                 # a client that takes nothing will not take this either
-                None if self._client.write_paused else answers.stream_timed_out(self._container_name),
+                answers.stream_timed_out(self._container_name) if takes else None,
             )
 
     def cut(self) -> None:

@@ -8,6 +8,7 @@ import os
 import resource
 import socket
 import threading
+import time
 
 import boto3
 import pytest
@@ -205,6 +206,7 @@ def test_a_stream_past_its_time(containers, gateways, stream, drips):
         wire.send(CHUNKED + chunk(b"first"))
         while drips:
             wire.send(chunk(b"drip"))
+            time.sleep(0.001)
         wire.more()
 
     with pytest.raises(EventStreamError) as caught:
