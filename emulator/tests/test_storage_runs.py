@@ -264,3 +264,13 @@ def test_drafts_of_dead_processes_are_found_when_they_are_old(runs):
     long_ago = time.time() - 2 * DRAFT_SECONDS
     os.utime(draft, (long_ago, long_ago))
     assert [run.path for run in runs.drafts()] == [draft]
+
+
+def test_threads_may_write_one_file_of_a_run(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with Runs(tmp_path).create("endpoints", "many") as run:
+        run.write(run.request, {})
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda number: run.write(run.standing, {"Number": number}), range(200)))
+        assert run.read(run.standing)["Number"] in range(200)

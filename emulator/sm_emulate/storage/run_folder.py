@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,6 +28,7 @@ Kind = Literal[
     "training-jobs", "processing-jobs", "endpoints", "hyper-parameter-tuning-jobs", "transform-jobs"
 ]
 OWNER = "owner"
+_WRITING = threading.Lock()
 WARM_POOLS = "warm-pools"
 """The folder of all warm pools, beside those of the runs; `storage.warm_pools` knows what is in it."""
 NOUNS: Mapping[str, str] = {
@@ -116,10 +118,12 @@ class RunFolder:
         return self.path / "logs" / f"{host}.log"
 
     def write(self, file: Path, document: object) -> None:
-        """Write JSON so that a reader sees the old or the new text, never half of one."""
-        draft = file.with_name(f".{file.name}.new")
-        draft.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        draft.replace(file)
+        """Write JSON so that a reader sees the old or the new text, never half of one. Threads may write one file."""
+        text = json.dumps(document, indent=2) + "\n"
+        with _WRITING:
+            draft = file.with_name(f".{file.name}.new")
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(file)
 
     def description(self) -> dict[str, Any]:
         """The result, or how it stands: the shape of AWS's Describe* answer; empty at first."""
