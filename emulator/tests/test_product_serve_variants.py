@@ -145,7 +145,11 @@ def test_an_instance_that_dies_is_replaced_while_the_others_serve(product, serve
     deadline = time.monotonic() + WAIT_SECONDS
     while len({ask(described)[1] for _ in range(20)}) < 2:
         assert time.monotonic() < deadline
-    metrics = until(product, "demo", lambda now: now["Emulator"]["Metrics"]["AllTraffic"]["Invocations"] > 20)
+    metrics = until(
+        product,
+        "demo",
+        lambda now: now["Emulator"]["Metrics"].get("AllTraffic", {}).get("Invocations", 0) > 20,
+    )
     counted = metrics["Emulator"]["Metrics"]["AllTraffic"]
     assert (counted["Invocation4XXErrors"], counted["Invocation5XXErrors"]) == (0, 1)
     assert product.run("stop", "demo").code == 0
