@@ -27,6 +27,7 @@ class Target:
     """One container that requests go to: its connections, the words of its answers, and what it has at hand."""
 
     __slots__ = (
+        "bidirectional",
         "container_name",
         "models",
         "outstanding",
@@ -43,6 +44,7 @@ class Target:
         self.variant_name = variant.variant_name
         self.container_name = variant.container_name
         self.models = variant.models
+        self.bidirectional = variant.bidirectional
         self.upstream = upstream
         self.pool = ContainerPool(front, upstream, loop)
         self.wording = Wording(front, variant.variant_name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sm_emulate.gateway.route import Router
 from sm_emulate.gateway.wire import Wording
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from sm_emulate.gateway.async_call import Accept
     from sm_emulate.gateway.captured import Capture
-    from sm_emulate.gateway.connection import ClientConnection
     from sm_emulate.gateway.front import EndpointFront, Invocation
     from sm_emulate.gateway.meters import Meters
 
@@ -23,6 +22,16 @@ GATHER_S = 0.1
 
 HANDFUL = 64
 """So many are told at once; more would keep those in flight waiting."""
+
+
+class Client(Protocol):
+    """A connection of a client, whatever it speaks."""
+
+    def drain(self) -> None:
+        """Take no more requests, and close once none is in flight."""
+
+    def cut(self) -> None:
+        """Close now, with the error that is owed if it can still be given."""
 
 
 class Serving:
@@ -46,12 +55,12 @@ class Serving:
         self.meters = meters
         self.wording = Wording(front)
         self.router = Router(front, loop)
-        self.clients: set[ClientConnection] = set()
+        self.clients: set[Client] = set()
         self.draining = False
         self._empty = asyncio.Event()
         self._untold: list[Invocation] = []
 
-    def left(self, client: ClientConnection) -> None:
+    def left(self, client: Client) -> None:
         """Forget a client whose connection is gone."""
         self.clients.discard(client)
         if self.draining and not self.clients:
