@@ -19,7 +19,7 @@ from h2.events import (
     StreamReset,
 )
 from h2.exceptions import H2Error
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 
 from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.gateway.bidirectional_parts import Part, part_event
@@ -96,8 +96,9 @@ class BidirectionalCall:
             raise self._broke(str(error)) from error
         self._socket.settimeout(None)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._wire.local_settings.update(
-            {SettingCodes.INITIAL_WINDOW_SIZE: _WINDOW, SettingCodes.ENABLE_PUSH: 0}
+        self._wire.local_settings = Settings(
+            client=True,
+            initial_values={SettingCodes.INITIAL_WINDOW_SIZE: _WINDOW, SettingCodes.ENABLE_PUSH: 0},
         )
         self._wire.initiate_connection()
         self._wire.increment_flow_control_window(_WINDOW)

@@ -18,10 +18,11 @@ from h2.events import (
     WindowUpdated,
 )
 from h2.exceptions import H2Error, StreamClosedError
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 
 from sm_emulate.gateway import answers
 from sm_emulate.gateway.bidirectional import PREFIX, SUFFIX, BidirectionalStream
+from sm_emulate.gateway.incoming import MAX_HEAD_BYTES
 from sm_emulate.spec import bidirectional as spec
 from sm_emulate.spec import invocation
 
@@ -62,12 +63,14 @@ class Http2Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by birth
         self.serving.clients.add(self)
         wire = self._wire
-        wire.local_settings.update(
-            {
+        # `update` would send the values of before
+        wire.local_settings = Settings(
+            client=False,
+            initial_values={
                 SettingCodes.MAX_CONCURRENT_STREAMS: _STREAMS,
                 SettingCodes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
-                SettingCodes.ENABLE_CONNECT_PROTOCOL: 0,
-            }
+                SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEAD_BYTES,
+            },
         )
         wire.initiate_connection()
         wire.increment_flow_control_window(_CONNECTION_WINDOW)
