@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sm_emulate.api.doctor import Examination, examine
     from sm_emulate.api.host_plan import HostPlan
-    from sm_emulate.api.hosting import invoke, invoke_async, new_endpoint, serve, wait_for_answer
+    from sm_emulate.api.hosting import (
+        invoke,
+        invoke_async,
+        invoke_bidirectional,
+        new_endpoint,
+        serve,
+        wait_for_answer,
+    )
     from sm_emulate.api.images import ImageFiles, find_image, open_image
     from sm_emulate.api.processing import (
         process,
@@ -48,6 +55,8 @@ if TYPE_CHECKING:
         Process,
         RegistryManifest,
     )
+    from sm_emulate.gateway.bidirectional_client import BidirectionalCall
+    from sm_emulate.gateway.bidirectional_parts import Part
     from sm_emulate.gateway.client import Answer
     from sm_emulate.gateway.ping import PingOutcome, ping
     from sm_emulate.lifecycle.endpoint import Endpoint
@@ -75,6 +84,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CONTAINER_USER_AGENT",
     "Answer",
+    "BidirectionalCall",
     "ContainerSpec",
     "Endpoint",
     "EndpointRequest",
@@ -93,6 +103,7 @@ __all__ = [
     "MetricPoint",
     "Mount",
     "PingOutcome",
+    "Part",
     "Platform",
     "PlatformProfile",
     "Process",
@@ -117,6 +128,7 @@ __all__ = [
     "find_image",
     "invoke",
     "invoke_async",
+    "invoke_bidirectional",
     "metrics",
     "new_endpoint",
     "open_image",
@@ -147,6 +159,8 @@ __all__ = [
 _HOME = {
     "CONTAINER_USER_AGENT": "spec.invocation",
     "Answer": "gateway.client",
+    "BidirectionalCall": "gateway.bidirectional_client",
+    "Part": "gateway.bidirectional_parts",
     "ContainerSpec": "engine.protocol",
     "Endpoint": "lifecycle.endpoint",
     "EndpointRequest": "request.endpoint",
@@ -189,6 +203,7 @@ _HOME = {
     "find_image": "api.images",
     "invoke": "api.hosting",
     "invoke_async": "api.hosting",
+    "invoke_bidirectional": "api.hosting",
     "metrics": "api.series",
     "new_endpoint": "api.hosting",
     "open_image": "api.images",

@@ -20,6 +20,7 @@ from sm_emulate.events import (
     now,
 )
 from sm_emulate.gateway import EndpointFront, Gateway, warm_up
+from sm_emulate.lifecycle.bidirectional import kept
 from sm_emulate.lifecycle.endpoint_container import container_host
 from sm_emulate.lifecycle.endpoint_fleet import FleetGround, ServingFleet
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
@@ -269,6 +270,7 @@ class Endpoint:
             container_host=container_host(platform.settings),
             default_accept="*/*" if platform.settings.text("default-accept") == "any" else None,
             asynchronous=request.async_inference is not None,
+            bidirectional=kept(platform.settings),
         )
         self._async, self._capturing = self._beside()
         capture = None

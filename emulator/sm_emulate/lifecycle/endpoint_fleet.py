@@ -13,6 +13,7 @@ from sm_emulate.engine.protocol import LABEL_HOST, Mount
 from sm_emulate.errors import NotFoundError, SmEmulateError
 from sm_emulate.events import ContainerExited, ContainerStarted, Noted, Warned
 from sm_emulate.gateway import Fleet, VariantFront
+from sm_emulate.lifecycle.bidirectional import takes_streams
 from sm_emulate.lifecycle.credentials import credentials_for
 from sm_emulate.lifecycle.endpoint_container import container_host, container_spec
 from sm_emulate.lifecycle.instance_limits import limits_of
@@ -217,6 +218,9 @@ class ServingFleet:
                 weight=self.weights.get(variant.variant_name, 0.0),
                 routing=variant.routing_strategy,
                 models=self.shelf,
+                bidirectional=takes_streams(
+                    self.images[variant.model.image], self._ground.platform.settings
+                ),
             )
 
         shadow = self.request.shadow
