@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
@@ -33,9 +35,12 @@ class ServerSocket:
         return True
 
     def write(self):
-        data = b"".join(self.protocol.data_to_send())
+        writes = self.protocol.data_to_send()
+        data = b"".join(writes)
         if data:
             self.wire.send(data)
+        if b"" in writes:
+            self.wire.sock.shutdown(socket.SHUT_WR)
 
     def accept(self):
         """Take the handshake; give path and query, or None if the connection closed before."""

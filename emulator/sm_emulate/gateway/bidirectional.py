@@ -89,7 +89,7 @@ class BidirectionalStream:
         self._caller.pause()  # what it sends meanwhile is held
         self._asked_at = perf_counter()
         self._socket = ContainerSocket(
-            front, self, target=self._container_target(), container_name=found.container_name, loop=loop
+            self._serving, self, target=self._container_target(), container_name=found.container_name
         )
         self._limit = loop.call_later(front.model_timeout_s, self._not_accepted)
         self._opening = loop.create_task(self._socket.connect(found.upstream))

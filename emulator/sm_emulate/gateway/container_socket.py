@@ -21,7 +21,8 @@ from sm_emulate.gateway.bidirectional_parts import Part
 from sm_emulate.spec import bidirectional as spec
 
 if TYPE_CHECKING:
-    from sm_emulate.gateway.front import EndpointFront, Upstream
+    from sm_emulate.gateway.front import Upstream
+    from sm_emulate.gateway.serving import Serving
 
 GOING_AWAY = 1001
 NORMAL = 1000
@@ -70,23 +71,14 @@ class ContainerSocket(asyncio.Protocol):
     """One WebSocket to a container.
 
     Args:
-        front: the endpoint; its limits hold.
-        user: hears what comes; not any more once `leave` or `drop` was called.
+        serving: the gateway; the limits of its endpoint hold.
+        user: hears what comes; not any more once `leave` was called.
         target: path and query.
         container_name: what messages call the container.
-        loop: of the gateway.
     """
 
-    def __init__(
-        self,
-        front: EndpointFront,
-        user: SocketUser,
-        *,
-        target: str,
-        container_name: str,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        self._front, self._user, self._loop = front, user, loop
+    def __init__(self, serving: Serving, user: SocketUser, *, target: str, container_name: str) -> None:
+        self._serving, self._front, self._user, self._loop = serving, serving.front, user, serving.loop
         self._name = container_name
         path, _, query = target.partition("?")
         self._wire = ClientProtocol(
@@ -154,6 +146,16 @@ class ContainerSocket(asyncio.Protocol):
         self.finish(code)
         self._part()
 
+    def hang_up(self) -> None:
+        """Close the connection now, whatever the container has still to say."""
+        if self._transport is None:
+            return
+        if self._transport.get_write_buffer_size():
+            self._transport.abort()
+        else:
+            # a reset could take the close frame from a container that has not read it yet
+            self._transport.close()
+
     def pause_reading(self) -> None:
         if self._reading and self._transport is not None and not self._transport.is_closing():
             self._reading = False
@@ -168,6 +170,7 @@ class ContainerSocket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by birth
+        self._serving.sockets.add(self)
         if self._over:
             self._transport.abort()
             return
@@ -186,6 +189,7 @@ class ContainerSocket(asyncio.Protocol):
         self._heed()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._serving.sockets.discard(self)
         self._stop_pings()
         if self._goodbye is not None:
             self._goodbye.cancel()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from sm_emulate.gateway.async_call import Accept
     from sm_emulate.gateway.captured import Capture
+    from sm_emulate.gateway.container_socket import ContainerSocket
     from sm_emulate.gateway.front import EndpointFront, Invocation
     from sm_emulate.gateway.meters import Meters
 
@@ -56,6 +57,7 @@ class Serving:
         self.wording = Wording(front)
         self.router = Router(front, loop)
         self.clients: set[Client] = set()
+        self.sockets: set[ContainerSocket] = set()
         self.draining = False
         self._empty = asyncio.Event()
         self._untold: list[Invocation] = []
@@ -105,6 +107,8 @@ class Serving:
             except (TimeoutError, asyncio.TimeoutError):
                 self.abort()
         await self.router.close()
+        for socket in list(self.sockets):
+            socket.hang_up()
         # transports say goodbye in the loop's next rounds
         for _ in range(3):
             await asyncio.sleep(0)
