@@ -36,9 +36,6 @@ _STREAM_WINDOW = 128 * 1024
 _CONNECTION_WINDOW = _STREAMS * _STREAM_WINDOW
 """So large that streams whose container does not keep up never hold up the others of their connection."""
 
-_PATIENCE_S = 1.0
-"""How long a client may take to read its end before the connection is cut."""
-
 _MUCH, _LITTLE = 256 * 1024, 64 * 1024
 """Bytes that wait for a slow client: from the first on its container waits, too, down to the second."""
 
@@ -54,7 +51,7 @@ class Http2Connection(asyncio.Protocol):
         self._streams: dict[int, Http2Stream] = {}
         self._full: set[Http2Stream] = set()
         self._writing = False
-        self._closing_since: float | None = None
+        self._closing = False
         self._gone = False
 
     # --- the transport's calls ----------------------------------------------------------------------------
@@ -122,7 +119,7 @@ class Http2Connection(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
-        return not self._gone and self._closing_since is None
+        return not self._gone and not self._closing
 
     def forget(self, stream_id: int) -> None:
         """Let go of a stream that has ended in both directions, or for us."""
@@ -138,15 +135,17 @@ class Http2Connection(asyncio.Protocol):
 
     def cut(self) -> None:
         """End all streams now, each with the error that is owed."""
-        since, loop = self._closing_since, self.serving.loop
-        if since is not None:
-            if loop.time() > since + _PATIENCE_S and self._transport is not None:
-                self._transport.abort()
+        if self._closing:
             return
         for stream in list(self._streams.values()):
             stream.cut()
         if not self._streams:
             self._close()
+
+    def abort(self) -> None:
+        """Close at once, whatever the client has not taken yet."""
+        if self._transport is not None:
+            self._transport.abort()
 
     # --- steps --------------------------------------------------------------------------------------------
 
@@ -218,7 +217,7 @@ class Http2Connection(asyncio.Protocol):
     def _broken(self, error: H2Error) -> None:
         """Part with a client that does not speak HTTP/2; the library has its reason ready to be sent."""
         del error
-        self._closing_since = self.serving.loop.time()
+        self._closing = True
         streams, self._streams = self._streams, {}
         for stream in streams.values():
             stream.lost()
@@ -229,7 +228,7 @@ class Http2Connection(asyncio.Protocol):
     def _close(self) -> None:
         if self._transport is None or self._transport.is_closing():
             return
-        self._closing_since = self.serving.loop.time()
+        self._closing = True
         self._wire.close_connection()
         self._write()
         self._transport.close()

@@ -34,6 +34,9 @@ class Client(Protocol):
     def cut(self) -> None:
         """Close now, with the error that is owed if it can still be given."""
 
+    def abort(self) -> None:
+        """Close at once."""
+
 
 class Serving:
     """The endpoint, the way to its containers and the clients of the moment."""
@@ -112,4 +115,7 @@ class Serving:
         # transports say goodbye in the loop's next rounds
         for _ in range(3):
             await asyncio.sleep(0)
+        for client in list(self.clients):
+            client.abort()
+        await asyncio.sleep(0)
         self.tell_all()
