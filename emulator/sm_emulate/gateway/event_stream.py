@@ -79,7 +79,7 @@ class Reader:
         """
         self._data += data
         messages = []
-        while len(self._data) >= _AROUND:
+        while len(self._data) >= _AROUND - 4:
             length, _ = _LENGTHS.unpack_from(self._data)
             if crc32(self._data[:8]) != _NUMBER.unpack_from(self._data, 8)[0]:
                 raise ValueError("the checksum of a message's lengths is wrong")

@@ -236,11 +236,11 @@ def test_a_preface_may_come_in_pieces_and_http1_may_begin_like_it(gateways, serv
 @pytest.mark.parametrize(
     "garbage",
     [
-        b"GET / HTTP/1.1\r\n\r\n",
-        b"\xff" * 100,
         b"\0\0\0\1\5\0\0\0\0",  # headers on stream 0
-        b"\xff\xff\xff\0\0\0\0\0\1",  # a frame of 16 MiB
-        b"\0\0\4\x08\0\0\0\0\0\0\0\0\0",  # a window update of 0
+        b"\0\0\x01\0\0\0\0\0\1a",  # data on a stream that nobody opened
+        b"\0\x40\x01\0\0\0\0\0\1" + bytes(16385),  # a frame that is longer than agreed
+        b"\0\0\x04\x08\0\0\0\0\0\0\0\0\0",  # a window update of 0
+        b"\0\0\x05\1\5\0\0\0\1\xff\xff\xff\xff\xff",  # headers that cannot be unpacked
     ],
 )
 def test_who_does_not_speak_http2_is_parted_with(gateways, containers, clients, garbage):
