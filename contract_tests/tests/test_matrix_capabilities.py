@@ -96,13 +96,30 @@ def test_a_container_that_is_never_healthy_leaves_all_but_the_label_undecided(
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("target", ["preprocessor", "predictor"])
-def test_the_containers_of_the_pipeline_sample_keep_every_rule(target, sample_image, expectation):
-    folder = SAMPLES / "pipeline"
-    expected = expectation("pipeline")
-    verdict = judge(sample_image("pipeline", target), folder, expected | expected["targets"][target])
-    assert {"SM601", "SM602"} <= set(said(verdict, Status.PASS))
+@pytest.mark.parametrize(
+    ("name", "target", "rules"),
+    [
+        ("fastapi_streaming", "", {"SM611", "SM612"}),
+        ("pipeline", "preprocessor", {"SM601", "SM602"}),
+        ("pipeline", "predictor", {"SM601", "SM602"}),
+        ("stateful", "", {"SM631"}),
+    ],
+)
+def test_a_sample_keeps_every_rule(name, target, rules, sample_image, expectation):
+    expected = expectation(name)
+    if target:
+        expected |= expected["targets"][target]
+    verdict = judge(sample_image(name, target), SAMPLES / name, expected)
+    assert set(said(verdict, Status.PASS)) == rules | {"SM001", "SM002"}
     assert (said(verdict, Status.FAIL), said(verdict, Status.INCONCLUSIVE)) == ({}, {})
+
+
+@pytest.mark.engine
+def test_the_label_tells_that_an_image_is_for_a_pipeline(capabilities_base):
+    verdict = check(capabilities_base, select=["SM601"])
+    assert {"pipeline", "serve"} <= set(verdict.roles)
+    assert "the label accept-bind-to-port" in verdict.roles_found_by
+    assert said(verdict, Status.PASS).keys() == {"SM601"}
 
 
 def test_every_rule_has_an_image_that_breaks_it():
