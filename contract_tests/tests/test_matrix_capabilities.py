@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,30 @@ def test_a_sample_keeps_every_rule(name, target, rules, sample_image, expectatio
     verdict = judge(sample_image(name, target), SAMPLES / name, expected)
     assert set(said(verdict, Status.PASS)) == rules | {"SM001", "SM002"}
     assert (said(verdict, Status.FAIL), said(verdict, Status.INCONCLUSIVE)) == ({}, {})
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("moment", ["told its port", "a stream"])
+def test_a_check_that_is_interrupted_leaves_nothing_behind(
+    capabilities_base, docker, moment, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    heard = []
+    verdict = check(
+        capabilities_base,
+        roles=["pipeline", "streaming"],
+        payload=SamplePayload(body=b'{"prompt": "some words to stream"}', content_type="application/json"),
+        select=["SM6"],
+        say=heard.append,
+        stopping=lambda: any(moment in words for words in heard),
+    )
+    # by the folder of this very check: other tests run the same image now
+    homes = docker("ps", "--all", "--format", '{{.Label "dev.sm-emulate.home"}}').stdout.splitlines()
+    assert [home for home in homes if home.startswith(str(tmp_path))] == []
+    assert list(tmp_path.iterdir()) == []
+    cut = "SM602" if moment == "told its port" else "SM611"
+    assert "interrupted" in said(verdict, Status.INCONCLUSIVE)[cut]
+    assert said(verdict, Status.FAIL) == {}
 
 
 @pytest.mark.engine
