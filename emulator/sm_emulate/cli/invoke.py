@@ -35,7 +35,7 @@ Examples:
   sm-emulate invoke later --async --input-location s3://bucket/payload.csv --wait
 \b
 The answer's body goes to stdout, byte for byte; everything else to stderr. With --bidirectional each line is sent as
-a part with DataType UTF8, with --binary each chunk as it is read; text that comes back gets a line end behind each message.
+a part with DataType UTF8, with --binary each chunk as it is read; each whole text that comes back gets a line end.
 Exit codes: 0 answered   1 ModelError or ModelStreamError: the container is at fault
             2 refused before it came to the container
 """

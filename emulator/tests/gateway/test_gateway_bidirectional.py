@@ -460,5 +460,5 @@ def test_streams_are_counted(gateways, containers, calls):
     assert (seen[0].path, seen[0].status, seen[0].original_status, seen[0].bytes_out, seen[0].failure) == (
         "/endpoints/iris/invocations-bidirectional-stream", 200, 101, 5, None,
     )  # fmt: skip
-    metrics = urllib.request.urlopen(f"http://127.0.0.1:{gateway.port}/-/metrics").read().decode()  # noqa: S310
+    metrics = urllib.request.urlopen(f"http://127.0.0.1:{gateway.port}/-/metrics").read().decode()
     assert 'sm_emulate_invocations_total{endpoint="iris",variant="AllTraffic"} 1' in metrics
