@@ -168,12 +168,16 @@ def test_lines_of_stdin_are_parts(product, sample_image):
     assert (asked.code, asked.out, asked.err) == (0, "HELLO\nGRÖSSE\nLAST\n", "")
     data = product.tmp / "sound"
     data.write_bytes(b"abc\n\xff")
-    asked = product.run("invoke", "talk", "--bidirectional", "--binary", "--linger", "1", "--data", f"@{data}")
+    asked = product.run(
+        "invoke", "talk", "--bidirectional", "--binary", "--linger", "1", "--data", f"@{data}"
+    )
     assert (asked.code, asked.out_bytes) == (0, b"ABC\n\xff")
     asked = product.run("invoke", "talk", "--bidirectional", "--data", "bye")
     assert asked.code == 1
     assert asked.err == "ModelStreamError: bye\n  ErrorCode: 1013\n"
-    asked = product.run("invoke", "talk", "--bidirectional", "--path", "other", "--data", "hello", "--verbose")
+    asked = product.run(
+        "invoke", "talk", "--bidirectional", "--path", "other", "--data", "hello", "--verbose"
+    )
     assert asked.code == 1
     assert "HTTP 424\n" in asked.err
     assert "  OriginalStatusCode: 403\n" in asked.err  # as uvicorn refuses a WebSocket that no route takes

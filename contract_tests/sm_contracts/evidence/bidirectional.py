@@ -70,7 +70,9 @@ class Said:
 
     def __str__(self) -> str:
         if self.outcome == "closed":
-            return f"closed the WebSocket with code {self.code}" + (f" ({self.reason})" if self.reason else "")
+            return f"closed the WebSocket with code {self.code}" + (
+                f" ({self.reason})" if self.reason else ""
+            )
         if self.outcome == "dropped":
             return "dropped the connection"
         return "answered" if self.outcome == "answered" else "did not answer"

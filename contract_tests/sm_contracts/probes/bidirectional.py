@@ -102,7 +102,11 @@ class _Conversation:
                     return self._ping(opened) if Pong in self._wanted else Pong(seconds=None, window_s=0.0)
             except _RefusedError as refused:
                 status = refused.seen.status
-                if (status is not None and 200 <= status < 500) or time.monotonic() > until or self._life.over:
+                if (
+                    (status is not None and 200 <= status < 500)
+                    or time.monotonic() > until
+                    or self._life.over
+                ):
                     raise
             self._heed_stop()
             wait(0.4, self._life.bench.stopping)

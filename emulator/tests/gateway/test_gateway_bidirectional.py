@@ -218,7 +218,9 @@ def test_a_container_that_does_not_answer_the_handshake(gateways, containers, ca
         (1000, "done", "1000", "done"),
     ],
 )
-def test_a_close_frame_becomes_model_stream_error(gateways, containers, calls, code, reason, error_code, message):
+def test_a_close_frame_becomes_model_stream_error(
+    gateways, containers, calls, code, reason, error_code, message
+):
     seen = []
     gateway = gateways(containers(speaking(lambda ours: ours.close(code, reason))), listener=seen.append)
     call = calls(gateway)

@@ -214,7 +214,9 @@ def test_other_operations_are_refused_over_http2(gateways, serve, say, clients, 
 
 def test_the_operation_is_refused_over_http1(gateways, serve, say, talk_raw):
     gateway = gateways(serve(lambda _: say(b"ok")))
-    came = talk_raw(gateway, f"POST {PATH} HTTP/1.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+    came = talk_raw(
+        gateway, f"POST {PATH} HTTP/1.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+    )
     assert came.startswith(b"HTTP/1.1 400")
     assert b"HTTP/2" in came
 

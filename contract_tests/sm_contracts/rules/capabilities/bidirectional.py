@@ -110,7 +110,9 @@ def binary_frames(seen: Frames) -> Iterator[Outcome]:
     else:
         yield Inconclusive(
             f"the container {seen.text} after a text frame, too",
-            "the payload may be none that it knows" if seen.sample else "give --data with a message that it knows",
+            "the payload may be none that it knows"
+            if seen.sample
+            else "give --data with a message that it knows",
         )
 
 
@@ -139,6 +141,8 @@ def no_pong(seen: Pong) -> Iterator[Outcome]:
     if seen.seconds is not None:
         yield Pass({"seconds": round(seen.seconds, 3)})
     elif seen.closed:
-        yield Inconclusive(f"the container closed the idle WebSocket before it answered a ping: {seen.closed}")
+        yield Inconclusive(
+            f"the container closed the idle WebSocket before it answered a ping: {seen.closed}"
+        )
     else:
         yield Fail(f"a ping was not answered within {seen.window_s:g} s", {"window_s": seen.window_s})
