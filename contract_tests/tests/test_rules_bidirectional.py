@@ -53,7 +53,7 @@ CASES = [
 
 def judged(rule_id, evidence):
     rule = all_rules()[rule_id]
-    return judge(rule, SUBJECT, {kind: evidence for kind in rule.needs})
+    return judge(rule, SUBJECT, dict.fromkeys(rule.needs, evidence))
 
 
 @pytest.mark.parametrize(("rule_id", "status", "evidence", "words"), CASES)
