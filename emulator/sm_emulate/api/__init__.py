@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.bidirectional_client import BidirectionalCall
     from sm_emulate.gateway.bidirectional_parts import Part
     from sm_emulate.gateway.client import Answer
+    from sm_emulate.gateway.sdk_transport import LocalHttp2Transport
     from sm_emulate.gateway.ping import PingOutcome, ping
     from sm_emulate.lifecycle.endpoint import Endpoint
     from sm_emulate.lifecycle.endpoint_result import EndpointResult
@@ -100,6 +101,7 @@ __all__ = [
     "ImageFiles",
     "Interruptions",
     "Listener",
+    "LocalHttp2Transport",
     "MetricPoint",
     "Mount",
     "Part",
@@ -160,6 +162,7 @@ _HOME = {
     "CONTAINER_USER_AGENT": "spec.invocation",
     "Answer": "gateway.client",
     "BidirectionalCall": "gateway.bidirectional_client",
+    "LocalHttp2Transport": "gateway.sdk_transport",
     "Part": "gateway.bidirectional_parts",
     "ContainerSpec": "engine.protocol",
     "Endpoint": "lifecycle.endpoint",
