@@ -179,6 +179,19 @@ class Incoming:
         return found
 
     @property
+    def unremarkable(self) -> bool:
+        """Whether it is whole, right, and asks for nothing but an answer, by whichever instance."""
+        return (
+            self.refused is None
+            and self.complete
+            and self.invokes
+            and self.keep_alive
+            and self.size == self.length
+            and not (self.chunked or self.expects or self.version_10 or self.flushes or self.asynchronous)
+            and self.variant is self.session is self.target_model is None
+        )
+
+    @property
     def path(self) -> str:
         return self.target.decode("latin-1")
 

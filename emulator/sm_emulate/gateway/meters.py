@@ -31,8 +31,7 @@ class Latency:
         micro = seconds * 1e6
         self.count += 1
         self.total += micro
-        if micro > self.longest:
-            self.longest = micro
+        self.longest = max(self.longest, micro)
         bucket = int(math.log(micro) * _PER_E) if micro > 1 else 0
         self._buckets[bucket if bucket < _BUCKETS else -1] += 1
 

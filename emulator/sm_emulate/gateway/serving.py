@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from sm_emulate.gateway.known import KnownRequests
 from sm_emulate.gateway.route import Router
 from sm_emulate.gateway.wire import Wording
 
@@ -46,6 +47,9 @@ class Serving:
         self.meters = meters
         self.wording = Wording(front)
         self.router = Router(front, loop)
+        self.known = KnownRequests(
+            self.wording, remembers=capture is None and not (front.multi_model or front.asynchronous)
+        )
         self.clients: set[ClientConnection] = set()
         self.draining = False
         self._empty = asyncio.Event()

@@ -75,7 +75,7 @@ class RunFiles:
                 self(event)
             return
         with told("the run's logs cannot be written", self._run.path):
-            self._events.write("".join(map(_invoked_line, events)))
+            self._events.write("".join(map(event_line, events)))
 
     def _note(self, metric: MetricRecorded) -> None:
         from sm_emulate.storage.metric_series import as_line
