@@ -183,7 +183,7 @@ class ContainerConnection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head_done or self._done:
             return  # trailers, or a second answer that nobody asked for
-        self._head_bytes += len(name) + len(value)
+        self._head_bytes += len(name) + len(value) + len(b": \r\n")
         lowered = name.lower()
         line_start = _PASSED.get(lowered)
         if line_start is not None:

@@ -113,7 +113,7 @@ class Incoming:
 
     def add_header(self, name: bytes, value: bytes) -> None:
         """Take one header: keep the line if the API supports it, strip it otherwise."""
-        self.head_bytes += len(name) + len(value)
+        self.head_bytes += len(name) + len(value) + len(b": \r\n")
         lowered = name.lower()
         if self.supported is None:
             # the path is known: it stands before the first header
