@@ -58,8 +58,8 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.bidirectional_client import BidirectionalCall
     from sm_emulate.gateway.bidirectional_parts import Part
     from sm_emulate.gateway.client import Answer
-    from sm_emulate.gateway.sdk_transport import LocalHttp2Transport
     from sm_emulate.gateway.ping import PingOutcome, ping
+    from sm_emulate.gateway.sdk_transport import LocalHttp2Transport
     from sm_emulate.lifecycle.endpoint import Endpoint
     from sm_emulate.lifecycle.endpoint_result import EndpointResult
     from sm_emulate.lifecycle.interruptions import Interruptions

@@ -581,7 +581,7 @@ SETTINGS: tuple[Setting, ...] = (
         kind=Kind.COUNT,
         default=lambda _: "5",
         about="Pings in a row without a pong after which the WebSocket is closed. The platform's are 5.",
-        facts=("hosting.streaming.two-way-pings",),
+        facts=("hosting.streaming.two-way-unanswered-pings",),
     ),
     Setting(
         name="bidirectional-input-end",

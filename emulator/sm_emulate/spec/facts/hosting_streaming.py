@@ -99,10 +99,17 @@ AREA = Area(
         ),
         confirmed(
             "hosting.streaming.two-way-pings",
-            "The platform pings the socket every 60 seconds and closes it after five without an answer.",
+            "The platform pings the socket every 60 seconds.",
             HOST,
             level=EMULATED,
-            note="settings bidirectional-ping-interval and bidirectional-unanswered-pings show sooner what becomes of a container",
+            setting="bidirectional-ping-interval",
+        ),
+        confirmed(
+            "hosting.streaming.two-way-unanswered-pings",
+            "Five pings in a row without an answer close the socket.",
+            HOST,
+            level=EMULATED,
+            setting="bidirectional-unanswered-pings",
         ),
         unsure(
             "hosting.streaming.two-way-time",

@@ -1116,6 +1116,9 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{TWO_WAY}::test_a_normal_close_may_be_the_end",
     ),
     "hosting.streaming.two-way-pings": (f"{TWO_WAY}::test_a_ping_is_answered_and_a_pong_is_waited_for",),
+    "hosting.streaming.two-way-unanswered-pings": (
+        f"{TWO_WAY}::test_a_ping_is_answered_and_a_pong_is_waited_for",
+    ),
     "hosting.streaming.two-way-time": (f"{TWO_WAY}::test_a_stream_past_its_time",),
     "hosting.streaming.two-way-input-end": (
         f"{TWO_WAY}::test_every_part_is_one_frame_and_every_frame_one_part",
