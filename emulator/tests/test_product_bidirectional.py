@@ -163,13 +163,13 @@ def test_a_stop_ends_open_streams(product, echoing):
 def test_lines_of_stdin_are_parts(product, sample_image):
     product.serve(sample_image("bidirectional"), "--endpoint-name", "talk")
     asked = product.run(
-        "invoke", "talk", "--bidirectional", "--linger", "1", stdin="hello\ngröße\nlast".encode()
+        "invoke", "talk", "--bidirectional", "--linger", "5", stdin="hello\ngröße\nlast".encode()
     )
     assert (asked.code, asked.out, asked.err) == (0, "HELLO\nGRÖSSE\nLAST\n", "")
     data = product.tmp / "sound"
     data.write_bytes(b"abc\n\xff")
     asked = product.run(
-        "invoke", "talk", "--bidirectional", "--binary", "--linger", "1", "--data", f"@{data}"
+        "invoke", "talk", "--bidirectional", "--binary", "--linger", "5", "--data", f"@{data}"
     )
     assert (asked.code, asked.out_bytes) == (0, b"ABC\n\xff")
     asked = product.run("invoke", "talk", "--bidirectional", "--data", "bye")
@@ -207,5 +207,5 @@ def test_an_image_without_the_label_is_refused_unless_that_is_ignored(product, i
     assert "com.amazonaws.sagemaker.capabilities.bidirectional-streaming=true" in asked.err
     product.run("stop", "talk")
     product.serve(image, "--endpoint-name", "talk2", "--setting", "bidirectional-label=ignored")
-    asked = product.run("invoke", "talk2", "--bidirectional", "--data", "hello", "--linger", "1")
+    asked = product.run("invoke", "talk2", "--bidirectional", "--data", "hello", "--linger", "5")
     assert (asked.code, asked.out) == (0, "hello\n")

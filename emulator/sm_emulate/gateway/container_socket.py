@@ -193,7 +193,11 @@ class ContainerSocket(asyncio.Protocol):
         self._stop_pings()
         if self._goodbye is not None:
             self._goodbye.cancel()
-        if not self._over:
+        if not self._over and exc is None and self._wire.close_sent is not None:
+            # it was told to close, and did, if without a word
+            self._over = True
+            self._user.closed(NO_CODE, "")
+        elif not self._over:
             reset = f": {exc}" if exc is not None else ""
             self._fail(f"the container closed the connection without a close frame{reset}")
 

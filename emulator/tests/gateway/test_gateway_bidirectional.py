@@ -302,11 +302,12 @@ def test_a_ping_is_answered_and_a_pong_is_waited_for(gateways, containers, calls
             ours.frames.clear()
 
     often = Bidirectional(ping_interval_s=0.05, unanswered_pings=3)
-    call = calls(gateways(containers(speaking(talk)), bidirectional=often))
+    patient = Bidirectional(ping_interval_s=0.05, unanswered_pings=1000)
+    call = calls(gateways(containers(speaking(talk)), bidirectional=patient))
     call.opened()
     until(lambda: (Opcode.PONG, b"there?") in heard)
-    # answered each time: it lives on past three of them
     until(lambda: sum(each[0] is Opcode.PING for each in heard) > 6)
+    assert call.send("still there")
     heard.clear()
     call = calls(gateways(containers(deaf), bidirectional=often))
     assert list(call) == []
@@ -358,6 +359,20 @@ def test_the_end_of_the_callers_stream_may_leave_the_socket_open(gateways, conta
     call.end_input()
     go_on.set()
     assert list(call) == [Part(b"late", True)]
+    assert call.error is None
+
+
+def test_a_container_that_hangs_up_when_it_is_told_to_close_has_done_nothing_wrong(
+    gateways, containers, calls
+):
+    def talk(ours):
+        ours.protocol.send_frame = lambda _frame: None
+        ours.receive()
+
+    call = calls(gateways(containers(speaking(talk))))
+    call.opened()
+    call.end_input()
+    assert list(call) == []
     assert call.error is None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import struct
@@ -249,9 +250,11 @@ def test_who_does_not_speak_http2_is_parted_with(gateways, containers, clients, 
     gateway = gateways(containers(echo))
     client = clients(gateway)
     client.sock.sendall(garbage)
-    while client.read():
-        pass
-    assert client.gone not in (None, ErrorCodes.NO_ERROR)
+    # a client that is still sending may be reset before it has read why
+    with contextlib.suppress(ConnectionResetError):
+        while client.read():
+            pass
+        assert client.gone not in (None, ErrorCodes.NO_ERROR)
     client = clients(gateway)
     stream = client.ask()
     client.until(lambda: client.status.get(stream) == 200)
