@@ -335,6 +335,8 @@ class BidirectionalStream:
         return "" if self._target is None else self._target.container_name
 
     def _finish(self, *, status: int | None, failure: str | None = None) -> None:
+        if self._done:
+            return
         self._done = True
         for waiting in (self._limit, self._goodbye, self._opening):
             if waiting is not None:

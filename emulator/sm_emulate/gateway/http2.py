@@ -314,7 +314,10 @@ class Http2Stream:
         if self._ended:
             return
         lines = [(":status", str(status)), *((name.lower(), value) for name, value in headers)]
-        self._wire.send_headers(self._id, lines)
+        try:
+            self._wire.send_headers(self._id, lines)
+        except StreamClosedError:  # it was opened and given up in one packet
+            self.lost()
         self._connection.write_soon()
 
     def send(self, data: bytes) -> None:

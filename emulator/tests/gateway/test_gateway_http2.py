@@ -166,6 +166,18 @@ def test_a_stream_that_is_reset_ends_alone(gateways, containers, clients):
     assert closed == [("/first", 1001)]
 
 
+@pytest.mark.parametrize("path", [PATH, PATH.replace("iris", "nobody"), "/ping"])
+def test_a_stream_that_is_given_up_as_it_is_opened(gateways, containers, clients, path):
+    client = clients(gateways(containers(echo)))
+    write, client.write = client.write, lambda: None
+    given_up = client.ask(path)
+    client.wire.reset_stream(given_up, ErrorCodes.CANCEL)
+    client.write = write
+    stream = client.ask()
+    client.until(lambda: client.status.get(stream) == 200)
+    assert client.status == {stream: 200}
+
+
 @pytest.mark.parametrize(
     "body",
     [
