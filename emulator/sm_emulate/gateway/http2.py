@@ -17,7 +17,7 @@ from h2.events import (
     StreamReset,
     WindowUpdated,
 )
-from h2.exceptions import H2Error, StreamClosedError
+from h2.exceptions import H2Error, ProtocolError
 from h2.settings import SettingCodes, Settings
 
 from sm_emulate.gateway import answers
@@ -305,7 +305,7 @@ class Http2Stream:
         """Give the client as much as it takes."""
         try:
             self._flush()
-        except StreamClosedError:
+        except ProtocolError:  # the client has given it up
             self.lost()
 
     # --- the talk's calls ---------------------------------------------------------------------------------
@@ -316,7 +316,7 @@ class Http2Stream:
         lines = [(":status", str(status)), *((name.lower(), value) for name, value in headers)]
         try:
             self._wire.send_headers(self._id, lines)
-        except StreamClosedError:  # it was opened and given up in one packet
+        except ProtocolError:  # it was opened and given up in one packet
             self.lost()
         self._connection.write_soon()
 
