@@ -107,6 +107,8 @@ class Box:
         self.output = Output()
         self.exit: Exit | None = None
         self.published: dict[int, socket.socket] = {}
+        self.shared: dict[int, socket.socket] = {}
+        """What the container has published whose network this one lives in."""
         self.listening: list[tuple[str, int, socket.socket]] = []
         self.handled: set[str] = set()
         """Signals that the program says it handles."""
@@ -165,10 +167,11 @@ class Box:
         An `address` that is the container's loopback is not reachable from outside, as in a real container.
         """
         loopback = address.startswith("127.") or address == "::1"
-        if loopback or port not in self.published:
+        published = self.published | self.shared
+        if loopback or port not in published:
             listener = socket.create_server((self.address or "127.0.0.1", 0 if loopback else port))
         else:
-            listener = self.published[port]
+            listener = published[port]
             listener.listen()
         self.listening.append((address, port, listener))
         return listener

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request.endpoint import from_request_file
-from sm_emulate.request.hosted_model import check_local, create_model
+from sm_emulate.request.hosted_model import check_local, containers_of, create_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,6 +69,13 @@ def requested(update: Update, now: EndpointRequest) -> EndpointRequest:
             value=now.endpoint_name,
             hint="stop it and serve it anew",
         )
+    if update.image is not None and now.model.several:
+        raise RequestError(
+            "the first variant has several containers: a new image alone does not say whose it is",
+            value=update.image,
+            expected="a request file that says all of them",
+            hint=f"sm-emulate update {now.endpoint_name} --request FILE; request.json in its run folder is one",
+        )
     if update.image is None:
         return _servable(from_request_file(update.request))
     stem, _, number = now.endpoint_config_name.rpartition("-update-")
@@ -99,11 +106,15 @@ def _with_image(
     models = [dict(each) for each in (listed if isinstance(listed, list) else [listed])]
     for each in models:
         if each["ModelName"] == variant["ModelName"]:
-            each["PrimaryContainer"] = {**each["PrimaryContainer"], "Image": image}
+            ((_, container),) = containers_of(each)
+            changed = {**container, "Image": image}
             if model is not None:
                 kept = {"ModelDataUrl", "ModelDataSource"}
-                container = {k: v for k, v in each["PrimaryContainer"].items() if k not in kept}
-                each["PrimaryContainer"] = container | _model_data(model)
+                changed = {k: v for k, v in changed.items() if k not in kept} | _model_data(model)
+            if "Containers" in each:
+                each["Containers"] = [changed]
+            else:
+                each["PrimaryContainer"] = changed
     return {
         "CreateModel": models if len(models) > 1 else models[0],
         "CreateEndpointConfig": {**document["CreateEndpointConfig"], "EndpointConfigName": config_name},
