@@ -33,7 +33,11 @@ def test_few_flags_make_an_endpoint_with_the_documented_defaults(models):
     )
     assert request.variants[0].container_startup_health_check_timeout_in_seconds == 480
     assert (request.model.primary.mode, request.variants[0].initial_instance_count) == ("SingleModel", 1)
-    assert (request.model.model_data, request.model.primary.data, request.model.primary.additional) == (None, None, ())
+    assert (request.model.model_data, request.model.primary.data, request.model.primary.additional) == (
+        None,
+        None,
+        (),
+    )
     assert request.model.primary.environment == {}
     assert not request.model.enable_network_isolation
 

@@ -31,7 +31,6 @@ from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.serving_container import StopAskedError
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
-from sm_emulate.request.secrets import masked_document
 from sm_emulate.spec import wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
 from sm_emulate.storage.async_queue import AsyncQueue
@@ -144,7 +143,7 @@ class Endpoint:
         folder = self.run_folder
         try:
             with told("the endpoint cannot be written down", folder.path):
-                folder.write(folder.request, masked_document(self.request.as_aws()))
+                folder.write(folder.request, self.request.as_aws())
             self._start()
         except StopAskedError:
             pass
@@ -389,7 +388,7 @@ class Endpoint:
             self._reroute()
             self._retire(old)
             with suppress(OSError):
-                self.run_folder.write(self.run_folder.request, masked_document(request.as_aws()))
+                self.run_folder.write(self.run_folder.request, request.as_aws())
             self._updated(update)
         if not self._asked.times:
             self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
