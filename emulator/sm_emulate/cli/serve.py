@@ -158,7 +158,7 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
     image = flags["image"] or next(iter(named), None)
     if image is None:
         raise click.UsageError(
-            "Missing argument 'IMAGE' (or --container, --variant NAME=IMAGE or --request FILE)."
+            "Missing argument 'IMAGE' (or --variant NAME=IMAGE, --container or --request FILE)."
         )
     name = flags["endpoint_name"] or default_job_name(image, datetime.now(timezone.utc))
     return from_flags(

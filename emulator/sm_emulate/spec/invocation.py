@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from sm_emulate.spec.containers import NOT_DIRECT
+
 # --- limits -----------------------------------------------------------------------------------------------
 
 MODEL_TIMEOUT_S = 60.0
@@ -224,6 +226,7 @@ NOT_FOR_ONE_MODEL: dict[str, str] = {
     "X-Amzn-SageMaker-Target-Model": (
         "Endpoint {endpoint} is not a multi-model endpoint and does not support target model header."
     ),
+    "X-Amzn-SageMaker-Target-Container-Hostname": NOT_DIRECT,
     # RT says that the endpoint must host the component; answer and wording ours (UNSURE)
     "X-Amzn-SageMaker-Inference-Component": (
         "Endpoint {endpoint} does not host inference components and does not support inference component "
