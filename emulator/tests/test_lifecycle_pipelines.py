@@ -293,12 +293,26 @@ def test_an_update_to_an_image_without_the_label_is_rolled_back(scene):
         assert api.invoke("demo", b"abc").body == b"abc"
 
 
-def test_a_new_image_alone_does_not_say_whose_it_is(scene):
+@pytest.mark.parametrize(
+    ("container", "words"),
+    [(None, "the first variant has several"), ("c", "the first variant has no container of this name")],
+)
+def test_a_new_image_alone_does_not_say_whose_it_is(scene, container, words):
     with api.serve(scene.request(Bound(), Bound()), engine=scene.engine) as endpoint:
-        wanted = Update(image="part:0")
+        wanted = Update(image="part:0", container=container)
         ask_for(endpoint.run_folder, wanted)
         wait_for_update(endpoint, wanted)
-        assert endpoint.result().last_update["FailureReason"].startswith("the first variant has several")
+        assert endpoint.result().last_update["FailureReason"].startswith(words)
+
+
+def test_a_new_image_of_one_container_leaves_the_others_as_they_are(scene):
+    with api.serve(scene.request(Bound(), Bound()), engine=scene.engine) as endpoint:
+        scene.engine.add_image("next:1", Bound(), image=labelled(**{LABEL: "true"}))
+        wanted = Update(image="next:1", container="container-2")
+        ask_for(endpoint.run_folder, wanted)
+        wait_for_update(endpoint, wanted)
+        assert endpoint.request.model.images == ("part:0", "next:1")
+        assert [each.environment["NUMBER"] for each in endpoint.request.model.containers] == ["0", "1"]
 
 
 def wait_for_update(endpoint, wanted):

@@ -671,7 +671,7 @@ SETTINGS: tuple[Setting, ...] = (
             "Largest answer that a container of a pipeline hands to the next. The troubleshooting page says 5 MB; it is older "
             "than the 25 MB of InvokeEndpoint, and was not changed with them."
         ),
-        facts=("hosting.several.pipeline-limit",),
+        facts=("hosting.limits.between-containers",),
     ),
     Setting(
         name="pipeline-timeout",
@@ -703,7 +703,7 @@ SETTINGS: tuple[Setting, ...] = (
             "caller's, answer is what the container before them answered with, first is none. The caller gets those of the "
             "last container."
         ),
-        facts=("hosting.several.pipeline-accept",),
+        facts=("hosting.several.pipeline-attributes",),
     ),
     Setting(
         name="tuning-auto-scaling",
