@@ -631,5 +631,13 @@ class Exchange:
                 bytes_out=self._out,
                 failure=failure,
                 variant="" if self._target is None else self._target.variant_name,
+                containers=self._containers_seen(model_s)
+                if self._target is not None and self._target.shares
+                else (),
             )
         )
+
+    def _containers_seen(self, model_s: float) -> tuple[tuple[str, int | None, float], ...]:
+        if self._passage is not None:
+            return self._passage.seen(self._original, self._heard_at)
+        return ((self._container_name, self._original, model_s),) if self._asked_at is not None else ()

@@ -166,6 +166,8 @@ class Invocation(NamedTuple):
         bytes_out: length of the body given to the client.
         variant: who was asked; empty if nobody was.
         shadow: it is the copy for a shadow variant, whose answer is given to nobody.
+        containers: of an instance with several: the name, the status (None for none) and the seconds of each that was
+            asked, in order.
         failure: plain words for what went wrong between gateway and container or client; None if nothing did.
             SageMaker's own message hides this: it blames CPU and memory for every lost answer.
     """
@@ -181,3 +183,4 @@ class Invocation(NamedTuple):
     failure: str | None = None
     variant: str = ""
     shadow: bool = False
+    containers: tuple[tuple[str, int | None, float], ...] = ()

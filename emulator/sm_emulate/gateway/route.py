@@ -39,6 +39,7 @@ class Target:
         "outstanding",
         "pool",
         "retired",
+        "shares",
         "upstream",
         "variant_name",
         "wording",
@@ -57,6 +58,8 @@ class Target:
         """In direct mode: the containers of the instance, by name."""
         self.instance = self
         """What a session is bound to."""
+        self.shares = bool(variant.containers)
+        """Whether it is one of several containers, which are counted each for itself."""
         if variant.containers:
             stages = stages_of(front, variant, upstream, loop)
             last = stages[0 if variant.direct else -1]
@@ -96,7 +99,7 @@ class Door(Target):
     def __init__(self, instance: Target, stage: Stage) -> None:
         self.variant_name, self.models, self.upstream = instance.variant_name, None, instance.upstream
         self.container_name, self.pool, self.wording = stage.name, stage.pool, stage.wording
-        self.earlier, self.doors, self.instance = (), None, instance
+        self.earlier, self.doors, self.instance, self.shares = (), None, instance, True
         self.outstanding, self.retired = 0, None
 
     def left(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from sm_emulate.gateway import answers
@@ -59,8 +60,8 @@ class Passage:
     """
 
     __slots__ = (
-        "_at", "_connection", "_earlier", "_front", "_headers", "_held", "_last", "_opening", "_payload", "_request",
-        "_retried", "_size", "_then", "body", "lines", "status",
+        "_asked_at", "_at", "_connection", "_earlier", "_front", "_headers", "_held", "_last", "_opening", "_over",
+        "_payload", "_request", "_retried", "_seen", "_size", "_then", "body", "lines", "status",
     )  # fmt: skip
 
     def __init__(
@@ -82,6 +83,9 @@ class Passage:
         self._held: list[bytes] = []
         self._size = 0
         self._retried = False
+        self._over = False
+        self._seen: list[tuple[str, int | None, float]] = []
+        self._asked_at = perf_counter()
         self.status: int | None = None
         """What the container that was asked last answered with; None while it has not."""
         self.body = b""
@@ -107,6 +111,19 @@ class Passage:
             self._ask()
         else:  # a ping is for the last alone
             self._then(None, None)
+
+    def seen(self, status: int | None, heard_at: float) -> tuple[tuple[str, int | None, float], ...]:
+        """Give each container that was asked, what it answered with, and how long that took.
+
+        Args:
+            status: what the last answered with; None if it did not.
+            heard_at: when it had; 0 if it has not.
+        """
+        if self._over:
+            return tuple(self._seen)
+        last = self._at == len(self._earlier)
+        seconds = max(0.0, (heard_at or perf_counter()) - self._asked_at)
+        return (*self._seen, (self.container, status if last else None, seconds))
 
     def end(self) -> None:
         """Ask no more."""
@@ -134,16 +151,17 @@ class Passage:
         self._size += len(data)
         assert self.status is not None
         most = _ERROR_BODY_BYTES if self.status >= 300 else self._front.pipeline.payload_limit_bytes
-        if self._size <= most or self.status >= 300:
-            self._held.append(data[: max(0, most - self._size + len(data))])
-        else:
+        room = most - self._size + len(data)
+        if self._size <= most or (self.status >= 300 and room > 0):
+            self._held.append(data[:room])
+        elif self.status < 300:
             self._held.clear()  # how long it is in the end goes into the message; nothing else is wanted of it
 
     def answer_ends(self) -> None:
         self._connection = None
         assert self.status is not None
         if self.status >= 300:
-            self._then(
+            self._fail(
                 answers.model_error(
                     self._front,
                     container=self.container,
@@ -167,9 +185,10 @@ class Passage:
             error = answers.no_response(self._front, self.container)
         else:
             # a success that broke off is none: it counts as no status at all
-            status = self.status if self.status >= 300 else spec.NO_ORIGINAL_STATUS
+            self.status = self.status if self.status >= 300 else None
+            status = spec.NO_ORIGINAL_STATUS if self.status is None else self.status
             error = answers.model_error(self._front, container=self.container, status=status, message=None)
-        self._then(error, f"{self.container}: {why}")
+        self._fail(error, f"{self.container}: {why}")
 
     def pause_sending(self) -> None:
         """All of it was handed over at once."""
@@ -190,7 +209,19 @@ class Passage:
         else:
             self.connected(connection)
 
+    def _fail(self, error: ErrorAnswer, why: str | None) -> None:
+        self._count()
+        self._over = True
+        self._then(error, why)
+
+    def _count(self) -> None:
+        """Note how the container that was asked last did."""
+        now = perf_counter()
+        self._seen.append((self.container, self.status, now - self._asked_at))
+        self._asked_at = now
+
     def _pass_on(self) -> None:
+        self._count()
         self._at += 1
         self.body = self._held[0] if len(self._held) == 1 else b"".join(self._held)
         self.lines = self._lines()
@@ -204,10 +235,10 @@ class Passage:
         giver, status, size = self.container, self.status, self._size
         assert status is not None
         self.end()
-        self._at += 1
-        self._then(
-            answers.too_long_between(self._front, giver, self.container, status=status, size=size),
-            f"the answer of {giver} is longer than {self.container} is given",
+        taker = (*(each.name for each in self._earlier), self._last)[self._at + 1]
+        self._fail(
+            answers.too_long_between(self._front, giver, taker, status=status, size=size),
+            f"the answer of {giver} is longer than {taker} is given",
         )
 
     def _lines(self) -> list[bytes]:

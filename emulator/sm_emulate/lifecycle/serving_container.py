@@ -198,7 +198,7 @@ class ServingContainer:
     def stop(self, grace_s: float, *, hurried: Callable[[], bool]) -> None:
         """Send SIGTERM, and SIGKILL after the grace period or as soon as somebody is in a hurry."""
         if not self._containers.over:
-            self._publish(Noted(message=stopping(grace_s)))
+            self._publish(Noted(message=stopping(round(grace_s, 1))))
         with suppress(SmEmulateError):  # an engine that is gone has stopped it, too, or `clean` will
             self._containers.signal("SIGTERM")
         kill_at = time.monotonic() + grace_s

@@ -334,6 +334,44 @@ def test_captured_are_the_first_request_and_the_last_answer(endpoint, adds):
     assert (seen.answer, seen.answer_type) == (b"x12", "text/two")
 
 
+def test_metrics_count_each_container(endpoint, serve, say):
+    def fails(seen):
+        return say(b"no", int(seen.body)) if seen.body in (b"500", b"404") else say(seen.body)
+
+    gateway = endpoint(serve(lambda seen: say(seen.body)), serve(fails), serve(lambda seen: say(seen.body)))
+    for body in (b"x", b"500", b"404", b"x"):
+        ask(gateway, body)
+    gateway.close()
+    described = gateway.meters.described()["AllTraffic"]
+    counted = {
+        name: [each[f"Invocation{which}"] for which in ("s", "4XXErrors", "5XXErrors")]
+        for name, each in described["Containers"].items()
+    }
+    assert counted == {"container-1": [4, 0, 0], "container-2": [4, 1, 1], "container-3": [2, 0, 0]}
+    latencies = [each["ContainerLatency"]["Average"] for each in described["Containers"].values()]
+    assert all(each > 0 for each in latencies)
+    assert described["Invocations"] == 4
+    text = gateway.meters.prometheus()
+    labels = 'endpoint="iris",variant="AllTraffic",container="container-2"'
+    assert f"sm_emulate_container_invocations_total{{{labels}}} 4\n" in text
+    assert f"sm_emulate_container_latency_microseconds_count{{{labels}}} 4\n" in text
+
+
+def test_metrics_of_a_late_container_and_of_a_direct_one(endpoint, containers, adds):
+    late = endpoint(
+        adds(b"1"), containers(lambda wire: wire.read_request() and wire.more()), model_timeout_s=0.3
+    )
+    ask(late)
+    late.close()
+    counted = late.meters.described()["AllTraffic"]["Containers"]
+    assert [each["Invocation5XXErrors"] for each in counted.values()] == [0, 1]
+    direct = endpoint(adds(b"1"), adds(b"2"), names=("a", "b"), direct=True)
+    ask(direct, **{TARGET: "b"})
+    direct.close()
+    counted = direct.meters.described()["AllTraffic"]["Containers"]
+    assert {name: each["Invocations"] for name, each in counted.items()} == {"b": 1}
+
+
 def test_a_fleet_may_become_a_pipeline_and_be_one_no_more(endpoint, adds):
     gateway = endpoint(adds(b"1"), adds(b"2"))
     before = gateway.front.fleet
