@@ -13,7 +13,6 @@ from sm_emulate.engine.protocol import Image
 from sm_emulate.errors import EndpointFailedError, RequestError
 from sm_emulate.events import ContainerExited, LogLines
 from sm_emulate.lifecycle.endpoint_update import Update, ask_for
-from sm_emulate.request.endpoint import from_request_file
 from sm_emulate.spec.containers import LABEL
 
 FAILED = "The {} for production variant AllTraffic did not pass the ping health check. Please check CloudWatch logs for this endpoint."
@@ -61,7 +60,7 @@ class Scene:
         model = {"ModelName": "demo", "Containers": listed, "EnableNetworkIsolation": isolated}
         if direct:
             model["InferenceExecutionConfig"] = {"Mode": "Direct"}
-        return from_request_file(
+        return api.endpoint_request_from_aws(
             {
                 "CreateModel": model,
                 "CreateEndpointConfig": {"EndpointConfigName": "demo", "ProductionVariants": [variant]},
