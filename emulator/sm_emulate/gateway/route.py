@@ -139,6 +139,8 @@ class Router:
         self._targets: dict[tuple[str, Upstream], Target] = {}
         self._retiring: set[Target] = set()
         self.shadow: _Variant | None = None
+        self.plain = True
+        """Whether a request is for one container, and for no other."""
         self.direct = self.pipelines = False
         """Whether there are variants whose requests name a container, and such whose containers follow each other."""
         self.sessions = Sessions()
@@ -217,6 +219,7 @@ class Router:
         self.direct = any(each.direct for each in fleet.variants)
         self.pipelines = any(len(each.containers) > 1 and not each.direct for each in fleet.variants)
         self.shadow = None if fleet.shadow is None else self._variant(fleet.shadow, before)
+        self.plain = self.shadow is None and not (self.direct or self.pipelines)
         self._shadow_percent = fleet.shadow_percent
         kept = set(self._targets.values())
         for target in before.values():

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.container import ContainerConnection
     from sm_emulate.gateway.front import EndpointFront, Upstream, VariantFront
     from sm_emulate.gateway.incoming import Incoming
+    from sm_emulate.gateway.known import KnownAnswer
 
 _ERROR_BODY_BYTES = 4 * spec.MAX_MESSAGE_CHARS
 _CONTENT_TYPE, _ACCEPT = b"Content-Type: ", b"Accept: "
@@ -174,6 +175,12 @@ class Passage:
             self._refuse_size()
         else:
             self._pass_on()
+
+    def answered(self, known: KnownAnswer, body: bytes) -> None:
+        self._connection = None
+        self.status, self._headers = known.status, known.lines
+        self._held, self._size = [body], len(body)
+        self.answer_ends()
 
     def asking_failed(self, why: str, *, stale: bool) -> None:
         self._connection = self._opening = None

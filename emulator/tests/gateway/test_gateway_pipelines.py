@@ -164,7 +164,7 @@ def test_a_container_that_is_gone_is_named(endpoint, adds, gone):
     containers = [adds(b"1"), adds(b"2")]
     containers[gone].close()
     heard = []
-    gateway = endpoint(*containers, listener=heard.append)
+    gateway = endpoint(*containers, listener=heard.extend)
     code, _, body = ask(gateway)
     assert code == 424
     assert message(body).startswith(
@@ -276,6 +276,18 @@ def test_a_client_that_leaves_ends_the_way(endpoint, containers, adds):
         assert asked.wait(30)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     assert left.wait(30)
+
+
+def test_the_same_request_again_and_again_over_one_connection(endpoint, adds):
+    """What the gateway remembers of heads that it has read serves pipelines, too."""
+    containers = [adds(b"1"), adds(b"2"), adds(b"3")]
+    gateway = endpoint(*containers)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    for _ in range(6):
+        connection.request("POST", "/invocations", b"x")
+        assert connection.getresponse().read() == b"x123"
+    connection.close()
+    assert [len(each.seen) for each in containers] == [6, 6, 6]
 
 
 def test_many_requests_at_once_stay_apart(endpoint, adds):
@@ -421,6 +433,19 @@ def test_a_pipeline_takes_no_name_of_a_container(endpoint, adds):
     code, _, body = ask(endpoint(adds(b"1"), adds(b"2")), **{TARGET: "container-1"})
     assert code == 400
     assert "is not a multi-container endpoint with direct invocation" in message(body)
+
+
+def test_the_same_direct_request_again_and_again_over_one_connection(endpoint, adds):
+    first, second = adds(b"1"), adds(b"2")
+    gateway = endpoint(first, second, names=("a", "b"), direct=True)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    for _ in range(5):
+        connection.request("POST", "/invocations", b"x", {TARGET: "b"})
+        assert connection.getresponse().read() == b"x2"
+    connection.request("POST", "/invocations", b"x")
+    assert connection.getresponse().status == 400
+    connection.close()
+    assert (len(first.seen), len(second.seen)) == (0, 5)
 
 
 def test_an_error_names_the_container_that_was_called(endpoint, serve, say, adds):
