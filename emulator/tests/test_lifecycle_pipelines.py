@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from product import WAIT_SECONDS
@@ -26,6 +27,17 @@ class Bound(Model):
         if self.port == 8080:
             self.port = int(box.environment["SAGEMAKER_BIND_TO_PORT"])
         return super().__call__(box)
+
+
+class Remembered:
+    """A program that is another one in each of its containers."""
+
+    def __init__(self):
+        self.made = []
+
+    def __call__(self, box):
+        self.made.append(Bound())
+        return self.made[-1](box)
 
 
 def labelled(**labels):
@@ -236,6 +248,16 @@ def test_the_end_of_one_in_service_takes_the_instance_down(scene, number):
     assert len(scene.heard.of(ContainerExited)) == 2
 
 
+def test_an_instance_of_several_that_loses_one_is_replaced_whole(scene):
+    programs = [Remembered(), Remembered()]
+    with scene.new(*programs, count=2) as endpoint, endpoint:
+        programs[1].made[0].crash.set()
+        wait_until(lambda: len(programs[0].made) == 3 and endpoint.result().instances["AllTraffic"] == 2)
+        assert api.invoke("demo", b"abc").body == b"abc"
+    stopped = [each.signals for each in programs[0].made]
+    assert stopped == [["SIGTERM"]] * 3, "the one whose neighbour was lost is stopped, too"
+
+
 def test_an_image_without_the_label_is_refused_in_create_models_words(scene):
     with pytest.raises(RequestError) as refused, scene.new(Bound(), Bound(), labels={}):
         pass
@@ -316,9 +338,15 @@ def test_a_new_image_of_one_container_leaves_the_others_as_they_are(scene):
 
 def wait_for_update(endpoint, wanted):
     """Wait until an update is over and the endpoint says InService again."""
-    import time
+    wait_until(
+        lambda: (
+            endpoint.result().last_update.get("Id") == wanted.id and endpoint.result().status == "InService"
+        )
+    )
 
+
+def wait_until(happened):
     deadline = time.monotonic() + WAIT_SECONDS
-    while endpoint.result().last_update.get("Id") != wanted.id or endpoint.result().status != "InService":
+    while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -167,11 +167,11 @@ class Box:
         An `address` that is the container's loopback is not reachable from outside, as in a real container.
         """
         loopback = address.startswith("127.") or address == "::1"
-        published = self.published | self.shared
-        if loopback or port not in published:
+        if loopback or (port not in self.published and port not in self.shared):
             listener = socket.create_server((self.address or "127.0.0.1", 0 if loopback else port))
         else:
-            listener = published[port]
+            # what another has published outlives this one
+            listener = self.published[port] if port in self.published else self.shared[port].dup()
             listener.listen()
         self.listening.append((address, port, listener))
         return listener

@@ -480,7 +480,9 @@ class Endpoint:
         else:
             host, code = list(ended_by_itself.items())[-1]
             self.failure_reason = wordings.ping_failed(host.partition("/")[0], self._fleet.called(host))
-            self._enter(EndpointStatus.FAILED, f"the container exited with code {code}")
+            called = self._fleet.called(host)
+            named = "the container" if called == wordings.PRIMARY else called
+            self._enter(EndpointStatus.FAILED, f"{named} exited with code {code}")
 
     def _shut(self, grace_s: float) -> None:
         """Close the gateway, stop the containers (SIGTERM, grace, SIGKILL), and let go of everything."""

@@ -239,7 +239,7 @@ class ServingFleet:
         if replaced >= MOST_REPLACEMENTS:
             message = f"instance {instance.host} is not replaced: {why}, as {replaced} before it"
             self._ground.publish(Warned(message=message))
-            if not instance.over_by_itself:
+            if not instance.all_over:
                 instance.stop(0, hurried=lambda: False)
             return
         self._ground.publish(Warned(message=f"instance {instance.host} is replaced: {why}"))
@@ -254,7 +254,7 @@ class ServingFleet:
 
     def _replace(self, old: Instance, replaced: int) -> None:
         """Stop one instance and bring up another in its place, in a thread."""
-        if not old.over_by_itself:
+        if not old.all_over:
             old.stop(30.0, hurried=lambda: self._stopping() > 0)
         old.close()
         with self._lock:

@@ -147,6 +147,11 @@ class Instance:
         return any(each.over_by_itself for each in self.containers)
 
     @property
+    def all_over(self) -> bool:
+        """Whether nothing of it runs."""
+        return all(each.over_by_itself for each in self.containers)
+
+    @property
     def exit_codes(self) -> dict[str, int]:
         """By host, of the containers that have ended."""
         return {each.host: each.exit.code for each in self.containers if each.exit is not None}
