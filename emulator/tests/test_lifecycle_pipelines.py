@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 
+import click
 import pytest
 from product import WAIT_SECONDS
 from scenes import Model
 
 from sm_emulate import api
+from sm_emulate.cli.options import complete_container
 from sm_emulate.engine.protocol import Image
 from sm_emulate.errors import EndpointFailedError, RequestError
 from sm_emulate.events import ContainerExited, LogLines
@@ -350,3 +352,16 @@ def wait_until(happened):
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_the_shell_is_offered_the_containers_of_running_endpoints(scene):
+    invoking = click.Context(click.Command("invoke"))
+    direct = scene.request(Bound(), Bound(), names=("front", "back"), direct=True)
+    with api.serve(direct, engine=scene.engine):
+        assert complete_container(invoking, None, "") == ["front", "back"]
+        assert complete_container(invoking, None, "b") == ["back"]
+        invoking.params["endpoint"] = "other"
+        assert complete_container(invoking, None, "") == []
+        invoking.params["endpoint"] = "demo"
+        assert complete_container(invoking, None, "") == ["front", "back"]
+    assert complete_container(invoking, None, "") == []

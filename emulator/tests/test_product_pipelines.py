@@ -101,15 +101,15 @@ def test_a_pipeline_from_flags_serves_names_its_failures_and_leaves_nothing(prod
     # the first asks the second, which then is asked for what the first saw
     assert product.run("invoke", "demo", "--data", "reach=127.0.0.1:14002").out == "200two"
     assert product.run("invoke", "demo", "--data", "reach=back:14002").out == "200two"
-    assert product.run("logs", "demo", "--host", "back").out == "two serves\n" + "two was asked\n" * 4
-    assert product.run("logs", "demo", "--host", "AllTraffic/front").out == (
-        "one serves\n" + "one was asked\n" * 2
-    )
     assert product.run("invoke", "demo", "--data", "die=two").code == 1
     ended = until_ended(product, "demo")
     assert ended["EndpointStatus"] == "Failed"
     assert ended["FailureReason"].startswith("The back for production variant AllTraffic did not pass")
     assert ended["Emulator"]["ContainerExitCodes"] == {"AllTraffic/back": 7, "AllTraffic/front": 0}
+    assert product.run("logs", "demo", "--host", "back").out == "two serves\n" + "two was asked\n" * 4
+    assert product.run("logs", "demo", "--host", "AllTraffic/front").out == (
+        "one serves\n" + "one was asked\n" * 2
+    )
     assert product.left_on_engine() == []
 
 

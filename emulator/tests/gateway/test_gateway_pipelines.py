@@ -198,7 +198,7 @@ def test_the_time_is_for_the_whole_way_and_the_late_one_is_named(endpoint, conta
 
     pair = [adds(b"1"), adds(b"2")]
     pair[slow] = containers(hangs)
-    _, _, body = ask(endpoint(*pair, model_timeout_s=0.3))
+    _, _, body = ask(endpoint(*pair, model_timeout_s=3.0))
     assert f"waiting for a response from container container-{slow + 1}." in message(body)
     assert left.wait(30), "the gateway lets go of the container"
 
@@ -371,7 +371,7 @@ def test_metrics_count_each_container(endpoint, serve, say):
 
 def test_metrics_of_a_late_container_and_of_a_direct_one(endpoint, containers, adds):
     late = endpoint(
-        adds(b"1"), containers(lambda wire: wire.read_request() and wire.more()), model_timeout_s=0.3
+        adds(b"1"), containers(lambda wire: wire.read_request() and wire.more()), model_timeout_s=3.0
     )
     ask(late)
     late.close()
