@@ -97,7 +97,7 @@ class Door(Target):
     __slots__ = ()
 
     def __init__(self, instance: Target, stage: Stage) -> None:
-        self.variant_name, self.models, self.upstream = instance.variant_name, None, instance.upstream
+        self.variant_name, self.models, self.upstream = instance.variant_name, None, stage.upstream
         self.container_name, self.pool, self.wording = stage.name, stage.pool, stage.wording
         self.earlier, self.doors, self.instance, self.shares = (), None, instance, True
         self.outstanding, self.retired = 0, None

@@ -29,10 +29,10 @@ _ATTRIBUTES = b"X-Amzn-SageMaker-Custom-Attributes: "
 class Stage:
     """One of several containers of an instance."""
 
-    __slots__ = ("name", "pool", "wording")
+    __slots__ = ("name", "pool", "upstream", "wording")
 
-    def __init__(self, name: str, pool: ContainerPool, wording: Wording) -> None:
-        self.name, self.pool, self.wording = name, pool, wording
+    def __init__(self, name: str, upstream: Upstream, pool: ContainerPool, wording: Wording) -> None:
+        self.name, self.upstream, self.pool, self.wording = name, upstream, pool, wording
 
 
 def stages_of(
@@ -45,7 +45,8 @@ def stages_of(
         variant.containers, variant.container_ports, (first, *first.beside), strict=True
     ):
         own = replace(front, container_host=f"{host}:{port}")
-        found.append(Stage(name, ContainerPool(front, upstream, loop), Wording(own, variant.variant_name)))
+        pool = ContainerPool(front, upstream, loop)
+        found.append(Stage(name, upstream, pool, Wording(own, variant.variant_name)))
     return found
 
 
