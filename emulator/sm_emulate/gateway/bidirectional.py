@@ -249,6 +249,8 @@ class BidirectionalStream:
         if isinstance(target, ErrorAnswer):
             return replace(target, code=spec.ERRORS.get(target.code, target.code))
         self._target = target
+        if target.shares:
+            return _refusal(spec.NOT_FOR_SEVERAL_CONTAINERS.format(endpoint=name))
         if not target.bidirectional:
             return _refusal(spec.LABEL_MISSING.format(variant=target.variant_name, endpoint=name))
         return target

@@ -76,7 +76,11 @@ NOT_FOR_MANY_MODELS = (
 )
 """The operation has no TargetModel (RTH2); the wording is ours (UNSURE)."""
 
-NO_FIRST_ANSWER = "Your model {container} did not accept the WebSocket in the allotted time."
+NOT_FOR_SEVERAL_CONTAINERS = (
+    "Endpoint {endpoint} has several containers in an instance and does not support bidirectional streams."
+)
+"""The operation has no TargetContainerHostname (RTH2), and no page speaks of pipelines; wording ours (UNSURE)."""
+
 UNANSWERED = "Your model {container} did not answer {pings} WebSocket pings in a row."
 BAD_FRAME = "Your model {container} sent what is no WebSocket frame: {why}."
 CLOSED = "Your model {container} closed the WebSocket with code {code}."

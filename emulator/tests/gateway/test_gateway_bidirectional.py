@@ -465,6 +465,25 @@ def test_an_image_without_the_label_is_refused(containers, calls):
         assert calls(gateway).opened().status == 200
 
 
+@pytest.mark.parametrize("direct", [False, True])
+def test_an_instance_of_several_containers_is_refused(containers, calls, direct):
+    from sm_emulate.gateway import EndpointFront, Fleet, Gateway, Upstream, VariantFront
+
+    container = containers(echo)
+    second = Upstream(host="127.0.0.1", port=container.port)
+    variant = VariantFront(
+        upstreams=(Upstream(host="127.0.0.1", port=container.port, beside=(second,)),),
+        containers=("first", "second"),
+        container_ports=(8080, 8081),
+        direct=direct,
+    )
+    front = EndpointFront(endpoint_name="iris", fleet=Fleet(variants=(variant,)), connect_timeout_s=5.0)
+    with Gateway(front) as gateway:
+        answer = calls(gateway).opened()
+        assert (answer.status, answer.error.code) == (400, "InputValidationError")
+    assert container.connections == 0
+
+
 def test_streams_are_counted(gateways, containers, calls):
     seen = []
     gateway = gateways(containers(echo), listener=seen.append)
