@@ -77,7 +77,9 @@ def test_a_broken_image_breaks_exactly_its_rules(
     folder = SAMPLES / "broken" / broken_in_band
     expected = expectation(f"broken/{broken_in_band}")
     tag = f"sm-emulate/broken-{broken_in_band.lower()}"
-    docker("build", "--quiet", "--build-arg", f"MULTI_MODEL_BASE={multi_model_base}", "--tag", tag, str(folder))
+    docker(
+        "build", "--quiet", "--build-arg", f"MULTI_MODEL_BASE={multi_model_base}", "--tag", tag, str(folder)
+    )
     found = failed(judge(tag, expected["multi-model"], tmp_path))
     assert set(found) == set(expected["breaks"]), found
 

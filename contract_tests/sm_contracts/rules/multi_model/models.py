@@ -110,9 +110,9 @@ def invoke_failed(seen: Invocations) -> Iterator[Outcome]:
     """A loaded model does not answer the sample payload.
 
     What:
-        POST /models/NAME/invoke was sent for loaded models, with Content-Type, Accept, Custom-Attributes and Target-Model
-        headers. The sample payload was not answered 200. Without a sample payload, only 404, 405 and 501 tell: whatever
-        a model takes, they say that the path or the model is not there.
+        POST /models/NAME/invoke was sent for loaded models, with headers for Content-Type, Accept, Custom-Attributes and
+        Target-Model. The sample payload was not answered 200. Without a sample payload, only 404, 405 and 501 tell:
+        whatever a model takes, they say that the path or the model is not there.
 
     Why:
         InvokeEndpoint comes to a multi-model container at this path, not at /invocations. On 404 the platform loads
@@ -216,8 +216,9 @@ def unload_keeps(seen: Unloaded) -> Iterator[Outcome]:
 
     What:
         DELETE /models/NAME was sent for a loaded model. It was not answered with success; or the model is still listed,
-        or still answers GET or invocations (SM406 is about other errors than 404); or it cannot be loaded again; or, loaded and
-        unloaded over and over, the container's resident memory rose by most of the model each time.
+        or still answers GET or invocations (SM406 is about other errors than 404); or it cannot be loaded again; or,
+        while it was loaded and unloaded over and over, the container's resident memory rose by most of the model each
+        time.
 
     Why:
         Unloading is how the platform makes room for the next model: what it took has to be free when the call returns.

@@ -124,7 +124,13 @@ def ping_blocked_by_load(seen: PingsWhileLoading) -> Iterator[Outcome]:
             },
         )
     elif beside := [ping.answer.seconds for load in seen.loads for ping in load.pings if ping.in_time]:
-        yield Pass({"pings": len(beside), "slowest_ping_s": round(max(beside), 3), "longest_load_s": round(longest, 3)})
+        yield Pass(
+            {
+                "pings": len(beside),
+                "slowest_ping_s": round(max(beside), 3),
+                "longest_load_s": round(longest, 3),
+            }
+        )
     else:
         yield Inconclusive(
             f"loads take {longest:.2f} s at most, too short for a ping beside them",
