@@ -30,6 +30,8 @@ LIST_LIMIT_S = 5.0
 PING_LIMIT_S = 2.0
 PING_AFTER_S, PING_EVERY_S = 0.05, 0.2
 MOST_PINGS = 200
+EARLY = 0.75
+"""The part of a load in which a ping must have been answered to have been answered beside it."""
 
 
 def opaque(key: str, number: int) -> str:
@@ -167,7 +169,7 @@ class _Pings:
         self._life = life
         self._over = threading.Event()
         self._began = time.monotonic()
-        self._pings: list[tuple[float, Exchange, bool]] = []
+        self._pings: list[tuple[float, float, Exchange]] = []
         self._thread = threading.Thread(target=self._run, name="pings beside a load", daemon=True)
 
     def start(self) -> None:
@@ -181,7 +183,9 @@ class _Pings:
         return LoadWithPings(
             seconds=seconds,
             pings=tuple(
-                PingBeside(sent_s=sent, answer=answer, in_time=early) for sent, answer, early in self._pings
+                # one that is answered when the load ends may be heard of a little before it
+                PingBeside(sent_s=sent, answer=answer, in_time=answer.answered and ended <= EARLY * seconds)
+                for sent, ended, answer in self._pings
             ),
         )
 
@@ -190,5 +194,5 @@ class _Pings:
         while not self._over.wait(pause) and len(self._pings) < MOST_PINGS:
             sent = time.monotonic() - self._began
             answer = self._life.client.ping(timeout_s=PING_LIMIT_S)
-            self._pings.append((sent, answer, answer.answered and not self._over.is_set()))
+            self._pings.append((sent, time.monotonic() - self._began, answer))
             pause = PING_EVERY_S
