@@ -82,10 +82,10 @@ def _models(given: Path | None) -> list[tuple[str, Path]]:
         return []
     if not given.is_dir():
         return [(given.name, given)]
-    archives = sorted(path for path in given.rglob(f"*{ARCHIVE}") if path.is_file())
-    if not archives:
-        return [(f"model{ARCHIVE}", given)]
-    return [(path.relative_to(given).as_posix(), path) for path in archives[:DIFFERENT]]
+    found = {
+        path.relative_to(given).as_posix(): path for path in given.rglob(f"*{ARCHIVE}") if path.is_file()
+    }
+    return sorted(found.items())[:DIFFERENT] or [(f"model{ARCHIVE}", given)]
 
 
 def stem(key: str) -> str:

@@ -28,6 +28,8 @@ LOAD_LIMIT_S = 360.0
 ANSWER_LIMIT_S = 60.0
 LIST_LIMIT_S = 5.0
 PING_LIMIT_S = 2.0
+SETTLED_S = 2.0
+"""In which the end of a container is heard of, after a connection that it broke."""
 PING_AFTER_S, PING_EVERY_S = 0.05, 0.2
 MOST_PINGS = 200
 EARLY = 0.75
@@ -86,7 +88,7 @@ class Talk:
         pings = _Pings(self._life)
         pings.start()
         try:
-            answer = self._life.client.send(asked)
+            answer = self._ask(asked)
         finally:
             seen = pings.end()
         self.check(ended=False)
@@ -133,7 +135,7 @@ class Talk:
             timeout_s=LIST_LIMIT_S,
         )
         self.check()
-        return read_page(self._life.client.send(asked))
+        return read_page(self._ask(asked))
 
     def pages(self, most: int) -> tuple[Page, ...]:
         """Follow the list to its end, or to so many pages."""
@@ -157,8 +159,15 @@ class Talk:
     def _send(self, asked: Request, key: str) -> Exchange:
         self.check()
         headers = {**asked.headers, TARGET_MODEL: key}
-        answer = self._life.client.send(replace(asked, headers=headers, timeout_s=ANSWER_LIMIT_S))
+        answer = self._ask(replace(asked, headers=headers, timeout_s=ANSWER_LIMIT_S))
         self.check(ended=False)
+        return answer
+
+    def _ask(self, asked: Request) -> Exchange:
+        answer = self._life.client.send(asked)
+        if answer.failure and answer.failure != "timeout":
+            # what ended it is told by this answer: those that follow must know that it has ended
+            self._life.ended_within(SETTLED_S)
         return answer
 
 

@@ -110,9 +110,9 @@ def invoke_failed(seen: Invocations) -> Iterator[Outcome]:
     """A loaded model does not answer the sample payload.
 
     What:
-        POST /models/NAME/invoke was sent for loaded models, with Content-Type, Accept, and the headers of TargetModel and
-        CustomAttributes. The sample payload was not answered 200. Without a sample payload, only 404, 405 and 501 tell:
-        whatever a model takes, they say that the path or the model is not there.
+        POST /models/NAME/invoke was sent for loaded models, with Content-Type, Accept, and the headers of
+        TargetModel and CustomAttributes. The sample payload was not answered 200. Without a sample payload, only 404,
+        405 and 501 tell: whatever a model takes, they say that the path or the model is not there.
 
     Why:
         InvokeEndpoint comes to a multi-model container at this path, not at /invocations. On 404 the platform loads
