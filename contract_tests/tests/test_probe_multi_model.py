@@ -12,6 +12,7 @@ from sm_contracts.probes import Workbench
 from sm_contracts.probes.multi_model.exhaustion import _tell
 from sm_contracts.probes.multi_model.shelf import NO_MODEL, Shelf, stem
 from sm_contracts.probes.multi_model.talk import opaque
+from sm_contracts.probes.serving import model_folder
 from sm_contracts.roles import Role
 from sm_contracts.subject import Subject
 from sm_emulate.engine.memory import MemoryEngine
@@ -102,3 +103,19 @@ def test_meminfo_is_rewritten_in_place_and_reads_as_the_kernels(tmp_path):
 
 def test_a_load_without_pings_blocks_none():
     assert not LoadWithPings(seconds=9.0, pings=()).blocked
+
+
+def test_a_container_that_serves_one_model_as_well_has_the_first_archive(tmp_path):
+    for key in ("a.tar.gz", "b.tar.gz"):
+        archive(tmp_path / "models" / key, words=key.encode())
+    (tmp_path / "bench").mkdir()
+    subject = Subject(
+        image="image",
+        roles=frozenset({Role.MULTI_MODEL, Role.SERVE}),
+        roles_found_by="asked for",
+        model=tmp_path / "models",
+    )
+    bench = Workbench(subject=subject, engine=MemoryEngine(), folder=tmp_path / "bench")
+    folder = model_folder(bench)
+    assert folder is not None
+    assert (folder / "private/words.txt").read_bytes() == b"a.tar.gz"

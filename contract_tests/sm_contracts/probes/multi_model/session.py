@@ -125,7 +125,7 @@ class Session:
             self._found[seen.DoubleLoad] = seen.DoubleLoad(
                 again=talk.load(ready[0].name, ready[0].target_model)
             )
-        self._lists(talk, shelf, ready, derived)
+        self._lists(talk, shelf, first, ready, derived)
         if seen.Unloaded in self._wanted:
             self._unload(life, talk, ready[-1])
 
@@ -146,7 +146,9 @@ class Session:
                 return tried
         return None
 
-    def _lists(self, talk: Talk, shelf: Shelf, ready: tuple[Loaded, ...], derived: Loaded | None) -> None:
+    def _lists(
+        self, talk: Talk, shelf: Shelf, first: Loaded, ready: tuple[Loaded, ...], derived: Loaded | None
+    ) -> None:
         """Load copies of the models under further names, and read the list."""
         if not self._wanted & {seen.Names, seen.Paging, seen.PingsWhileLoading}:
             return
@@ -174,7 +176,7 @@ class Session:
             dict.fromkeys(each for page in pages for each in page.names if each not in talk.given)
         )
         self._found[seen.Names] = seen.Names(
-            first=ready[0],
+            first=ready[0] if derived is None else first,
             renamed=renamed,
             derived=derived,
             strange=strange,

@@ -60,7 +60,7 @@ class Shelf:
     def _unpack(self) -> None:
         from sm_emulate import api
 
-        found = _models(self._bench.subject.model)
+        found = models_in(self._bench.subject.model)
         if not found:
             self.trouble = NO_MODEL
             return
@@ -76,8 +76,8 @@ class Shelf:
         self.keys = tuple(key for key, _ in found)
 
 
-def _models(given: Path | None) -> list[tuple[str, Path]]:
-    """Find the models in what was given, by TargetModel."""
+def models_in(given: Path | None) -> list[tuple[str, Path]]:
+    """Find the models in what was given, by TargetModel: archives, or the folder of one model."""
     if given is None:
         return []
     if not given.is_dir():
@@ -97,7 +97,7 @@ def _linked(source: str, target: str) -> str:
     """Have one file under two names; the container sees both read-only."""
     try:
         os.link(source, target, follow_symlinks=False)
-    except OSError:
+    except (OSError, NotImplementedError):  # another filesystem; a system that follows links here
         shutil.copy2(source, target, follow_symlinks=False)
     return target
 
