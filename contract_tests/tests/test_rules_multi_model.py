@@ -198,6 +198,7 @@ CASES = [
     ("SM411", "fail", exhausted(answer(507), alive=False), "answers no ping any more"),
     ("SM411", "fail", exhausted(None, exit_code=137, alive=False), "the container exited with code 137"),
     ("SM411", "inconclusive", exhausted(None), "give a larger model"),
+    ("SM411", "inconclusive", [replace(exhausted(BROKEN)[0], loaded=1)], "the server itself may need more"),
     ("SM412", "pass", pings(load(0.8, (0.05, 0.01, True))), ""),
     ("SM412", "pass", pings(BLOCKED, BLOCKED, load(0.8, (0.05, 0.01, True), (0.3, 0.5, False))), ""),
     ("SM412", "pass", pings(load(0.1, (0.05, 0.01, True))), ""),

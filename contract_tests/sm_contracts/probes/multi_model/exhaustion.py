@@ -49,7 +49,7 @@ def exhaust(
         bench: the image, the sample input, the engine.
         shelf: the files of models.
         sample: the sample payload.
-        resident: bytes that a container with several models was seen to hold.
+        resident: bytes that a container with two models was seen to hold.
         model_bytes: of one more model.
         load_s: that a load took at most.
         window_s: for the first healthy ping.

@@ -48,7 +48,6 @@ class Session:
         self._sample = None if payload is None else Sample(payload=payload, accept=payload.accept)
         self._memory: list[int] = []
         """Resident bytes before the first load and after each of the first ones."""
-        self._peak = 0
 
     def run(self) -> None:
         bench = self._bench
@@ -189,7 +188,6 @@ class Session:
     def _unload(self, life: Life, talk: Talk, model: Loaded) -> None:
         """Unload a model, look for it, load it again; and over again, where its memory can be told."""
         self._say("unloading a model")
-        self._peak = max(self._peak, self._read_memory(life))
         name, key = model.name, model.target_model
         answer = talk.unload(name, key)
         readings = [self._read_memory(life)]
@@ -242,14 +240,12 @@ class Session:
                 "the engine does not tell how much memory a container holds"
             )
             return
-        # the list made longer, and one more: what a container had in memory at most
-        resident = max(self._peak, *self._memory)
         load_s = max((load.seconds for load in talk.watched), default=0.0)
         self._found[seen.Exhaustion] = exhaust(
             self._bench,
             shelf,
             self._sample,
-            resident=resident,
+            resident=max(self._memory),
             model_bytes=size,
             load_s=load_s,
             window_s=max(30.0, 10 * started_s),

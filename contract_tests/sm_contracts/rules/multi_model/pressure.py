@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 PING_LIMIT_S = 2.0
+FEWEST_LOADED = 2
+"""Copies that must have found room for the next one to be the one too many."""
 ENOUGH_BLOCKED = 2
 """Loads in which no ping came through: one alone may have been the machine's fault."""
 
@@ -67,7 +69,11 @@ def memory_not_507(seen: Exhaustion) -> Iterator[Outcome]:
         return
     shown["answer"] = refusal.as_json()
     then = f", and {end}" if end else ""
-    if refusal.failure or refusal.status != 507:
+    if refusal.status != 507 and seen.loaded < FEWEST_LOADED:
+        yield Inconclusive(
+            f"{where}, the container {refusal} to the next load: the server itself may need more{then}"
+        )
+    elif refusal.failure or refusal.status != 507:
         yield Fail(f"{where}, the container {refusal} to the next load, not 507{then}", shown)
     elif end:
         yield Fail(f"{where}, the container answered 507{then}", shown)
