@@ -14,19 +14,24 @@ from sm_emulate.artifacts.transform_output import BadAnswerError
 from sm_emulate.errors import SmEmulateError
 from sm_emulate.gateway.caller import CallAnswer, Caller, NoAnswerError
 from sm_emulate.gateway.lane import Lane
-from sm_emulate.staging.payloads import BadInputError, Payload
+from sm_emulate.staging.payloads import BadInputError, Batch, Payload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 
     from sm_emulate.artifacts.transform_output import Assembly
     from sm_emulate.gateway.front import Upstream
+    from sm_emulate.gateway.lane import Outcome
     from sm_emulate.lifecycle.transform_files import TransformFile
     from sm_emulate.staging.payloads import Packing
     from sm_emulate.storage.objects import ObjectStore
 
-BLOCK_PAYLOADS, BLOCK_BYTES = 1024, 1 << 20
-"""So much is read ahead in one go: a hop to another thread costs as much as a small request."""
+BLOCK_PAYLOADS, BLOCK_BYTES = 4096, 1 << 20
+"""So much at most is read ahead in one go: a hop to another thread costs as much as a small request."""
+FIRST_PAYLOADS, FEWEST, LEAST_S, MOST_S = 128, 8, 0.1, 0.4
+"""So many go over the lane at first; more, or fewer for each connection, as they take less or more time."""
+AHEAD_BLOCK_BYTES = 16 << 20
+"""The next bodies are read while those before are under way, unless they are longer than this."""
 SMALL_BYTES = 16 << 10
 """Bodies up to this size that come in numbers go through a lane of their own."""
 AHEAD, AHEAD_BYTES = 64, 64 << 20
@@ -79,8 +84,30 @@ class _Task:
     number: int
     payload: Payload | None
     """None streams the whole object."""
-    outcome: CallAnswer | NoAnswerError | None = None
+    input_bytes: int = 0
+    """So much of the object it stands for."""
+    outcome: Outcome = None
     """Of the first try, where that is over."""
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """Bodies that follow one another in an object."""
+
+    file: TransformFile
+    first: int
+    batch: Batch
+    input_bytes: int
+    outcomes: list[Outcome] | None = None
+    """Of the first tries, where they are over."""
+
+    def tasks(self) -> Iterator[_Task]:
+        """Give each body by itself."""
+        count = len(self.batch.bodies)
+        outcomes = self.outcomes or [None] * count
+        for number, outcome in enumerate(outcomes):
+            share = self.input_bytes // count
+            yield _Task(self.file, self.first + number, self.batch.payload(number), share, outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +117,31 @@ class _End:
     file: TransformFile
     payloads: int
     failure: str | None = None
+
+
+@dataclass(slots=True)
+class _Block:
+    """What is read in one go."""
+
+    parts: list[_Task | _Stretch | _End] = field(default_factory=list)
+    count: int = 0
+    size: int = 0
+
+    def small_bodies(self, least: int) -> list[bytes] | None:
+        """Give all bodies if they are many and each is small."""
+        stretches = [each for each in self.parts if isinstance(each, _Stretch)]
+        if self.count < least or sum(len(each.batch.bodies) for each in stretches) < self.count:
+            return None
+        bodies = [body for each in stretches for body in each.batch.bodies]
+        return bodies if len(max(bodies, key=len)) <= SMALL_BYTES else None
+
+    def answered(self, outcomes: list[Outcome]) -> None:
+        """Hand the outcomes of all bodies to the stretches."""
+        start = 0
+        for each in self.parts:
+            if isinstance(each, _Stretch):
+                end = start + len(each.batch.bodies)
+                each.outcomes, start = outcomes[start:end], end
 
 
 @dataclass(eq=False)
@@ -115,7 +167,9 @@ class Feed:
     stopping: Callable[[], bool]
     counts: Counts = field(default_factory=Counts)
     _ready: deque[_Task | _End] = field(default_factory=deque)
-    _reading: asyncio.Future[list[_Task | _End] | None] | None = None
+    _reading: asyncio.Future[_Block | None] | None = None
+    _size: int = FIRST_PAYLOADS
+    """How many payloads a block has."""
     _calling: int = 0
     """Requests that are under way outside of the lane."""
     _lane: Lane | None = None
@@ -139,7 +193,7 @@ class Feed:
                 self._lane.close()
             blocks.close()
 
-    async def _work(self, blocks: Generator[list[_Task | _End], None, None]) -> None:
+    async def _work(self, blocks: Generator[_Block, None, None]) -> None:
         caller = Caller(self.upstream, self.sending.headers, connect_timeout_s=self.sending.connect_timeout_s)
         with closing(caller):
             while not self.stopping() and (task := await self._next(blocks)) is not None:
@@ -152,7 +206,7 @@ class Feed:
                         self._calling -= 1
                 self._settle(task.file)
 
-    async def _next(self, blocks: Generator[list[_Task | _End], None, None]) -> _Task | None:
+    async def _next(self, blocks: Generator[_Block, None, None]) -> _Task | None:
         while True:
             while self._ready:
                 first = self._ready.popleft()
@@ -161,24 +215,29 @@ class Feed:
                 self._end(first)
             async with self._more:
                 if not self._ready:
-                    self._reading = asyncio.ensure_future(asyncio.to_thread(self._read, blocks))
+                    if self._reading is None:
+                        self._read_ahead(blocks, lane=not self._calling)
+                    assert self._reading is not None
                     block = await asyncio.shield(self._reading)
+                    self._reading = None
                     if block is None:
                         return None
                     self._take(block)
+                    if self._ready and block.size <= AHEAD_BLOCK_BYTES:
+                        self._read_ahead(blocks, lane=False)
 
-    def _read(self, blocks: Generator[list[_Task | _End], None, None]) -> list[_Task | _End] | None:
-        """Read ahead, and send what is small right away, as long as nothing else is under way."""
+    def _read_ahead(self, blocks: Generator[_Block, None, None], *, lane: bool) -> None:
+        self._reading = asyncio.ensure_future(asyncio.to_thread(self._read, blocks, lane=lane))
+
+    def _read(self, blocks: Generator[_Block, None, None], *, lane: bool) -> _Block | None:
+        """Read the next block; send what is small right away where nothing else is under way."""
         block = next(blocks, None)
-        if block is None or self._calling:
-            return block
-        tasks = [each for each in block if isinstance(each, _Task)]
-        bodies = [each.payload.body for each in tasks if each.payload is not None]
-        if len(bodies) < max(8, 2 * self.sending.connections) or len(bodies) < len(tasks):
-            return block
-        if max(map(len, bodies)) > SMALL_BYTES:
+        if block is None or not lane:
             return block
         sending = self.sending
+        bodies = block.small_bodies(max(FEWEST, 2 * sending.connections))
+        if bodies is None:
+            return block
         if self._lane is None:
             self._lane = Lane(
                 self.upstream,
@@ -190,24 +249,50 @@ class Feed:
         outcomes = self._lane.invoke(
             bodies, timeout_s=sending.timeout_s, most_bytes=AHEAD_BYTES, halted=self._halted.is_set
         )
-        self.counts.seconds += time.monotonic() - began
-        for task, outcome in zip(tasks, outcomes, strict=True):
-            task.outcome = outcome
+        took = time.monotonic() - began
+        self.counts.seconds += took
+        if took > MOST_S:  # how far we are is only told after each block
+            self._size = max(self._size // 2, FEWEST * sending.connections)
+        elif took < LEAST_S:
+            self._size = min(self._size * 2, BLOCK_PAYLOADS)
+        block.answered(outcomes)
         return block
 
-    def _take(self, block: list[_Task | _End]) -> None:
+    def _take(self, block: _Block) -> None:
         """Keep what has been answered, and leave the rest to the workers."""
-        for each in block:
-            answer = each.outcome if isinstance(each, _Task) else None
-            if isinstance(each, _Task) and isinstance(answer, CallAnswer) and 200 <= answer.status < 300:
-                self.counts.requests += 1
-                self._keep(each, answer)
-            else:
+        for each in block.parts:
+            if not isinstance(each, _Stretch):
                 self._ready.append(each)
+            elif each.outcomes is not None and set(map(type, each.outcomes)) == {bytes}:
+                self._keep_all(each, cast("list[bytes]", each.outcomes))
+            else:
+                self._take_one_by_one(each)
 
-    def _keep(self, task: _Task, answer: CallAnswer) -> None:
+    def _take_one_by_one(self, stretch: _Stretch) -> None:
+        for task in stretch.tasks():
+            if isinstance(task.outcome, bytes):
+                self.counts.requests += 1
+                self._keep(task, task.outcome)
+            else:
+                self._ready.append(task)
+
+    def _keep_all(self, stretch: _Stretch, answers: list[bytes]) -> None:
+        file = stretch.file
+        self.counts.requests += len(answers)
+        if file.failure is not None:
+            return
+        file.sent_bytes += stretch.input_bytes
         try:
-            task.file.add(task.number, self.sending.assembly.piece(task.payload or _NOTHING, answer.body))
+            piece = self.sending.assembly.stretch(stretch.batch, answers)
+            file.add(stretch.first, piece, answers=len(answers))
+        except BadAnswerError as error:
+            self._fail(file, f"ClientError: {error}")
+        self._settle(file)
+
+    def _keep(self, task: _Task, answer: bytes) -> None:
+        task.file.sent_bytes += task.input_bytes
+        try:
+            task.file.add(task.number, self.sending.assembly.piece(task.payload or _NOTHING, answer))
         except BadAnswerError as error:
             self._fail(task.file, f"ClientError: {error}")
         self._settle(task.file)
@@ -235,7 +320,7 @@ class Feed:
     async def _one(self, caller: Caller, task: _Task) -> None:
         answer = await self._answer(caller, task)
         if answer is not None:
-            self._keep(task, answer)
+            self._keep(task, answer.body)
 
     async def _answer(self, caller: Caller, task: _Task) -> CallAnswer | None:
         """Give an answer of 2xx; otherwise the object has failed."""
@@ -269,7 +354,7 @@ class Feed:
         outcome, task.outcome = task.outcome, None
         if isinstance(outcome, NoAnswerError):
             raise outcome
-        if outcome is not None:
+        if isinstance(outcome, CallAnswer):
             return outcome
         body = self._streamed(task.file) if task.payload is None else task.payload.body
         began = time.monotonic()
@@ -290,19 +375,22 @@ class Feed:
 
     # --- reading ahead, in threads of the loop's pool -------------------------------------------------
 
-    def _blocks(self) -> Generator[list[_Task | _End], None, None]:
-        block: list[_Task | _End] = []
-        size = 0
-        for task in self._tasks():
-            block.append(task)
-            size += len(task.payload.body) if isinstance(task, _Task) and task.payload else 0
-            if len(block) >= BLOCK_PAYLOADS or size >= BLOCK_BYTES:
+    def _blocks(self) -> Generator[_Block, None, None]:
+        block = _Block()
+        for part in self._parts():
+            block.parts.append(part)
+            if isinstance(part, _Stretch):
+                block.count += len(part.batch.bodies)
+                block.size += sum(map(len, part.batch.bodies))
+            else:
+                block.count += 1
+            if block.count >= self._size or block.size >= BLOCK_BYTES:
                 yield block
-                block, size = [], 0
-        if block:
+                block = _Block()
+        if block.parts:
             yield block
 
-    def _tasks(self) -> Iterator[_Task | _End]:
+    def _parts(self) -> Iterator[_Task | _Stretch | _End]:
         for file in self.files:
             number, failure = 0, None
             try:
@@ -311,10 +399,10 @@ class Feed:
                     number = 1
                 else:
                     with closing(self._open(file)) as stream:
-                        for payload in self.sending.packing.payloads(stream):
-                            yield _Task(file, number, payload)
-                            number += 1
-                            file.sent_bytes += len(payload.body)
+                        for batch in self._batches(stream):
+                            size = sum(map(len, batch.bodies))
+                            yield _Stretch(file, number, batch, size)
+                            number += len(batch.bodies)
                             if file.failure is not None:
                                 break
             except BadInputError as error:
@@ -324,6 +412,18 @@ class Feed:
             except SmEmulateError as error:
                 failure = f"ClientError: {error.what}"
             yield _End(file, number, failure)
+
+    def _batches(self, stream: BinaryIO) -> Iterator[Batch]:
+        """Give bodies, at most as many in one batch as a block takes."""
+        for batch in self.sending.packing.batches(stream):
+            if len(batch.bodies) == 1:
+                yield batch
+                continue
+            start = 0
+            while start < len(batch.bodies):
+                end = start + self._size
+                yield Batch(batch.bodies[start:end], batch.records and batch.records[start:end])
+                start = end
 
     def _open(self, file: TransformFile) -> BinaryIO:
         stream = self.store.open(file.found)
