@@ -35,13 +35,26 @@ class Way:
     connections: int
     records: int
     """In a request."""
+    rounds: int
+    """So many turns: more where a job is over within a second."""
 
 
 SINGLE, SINGLE_4, MULTI = (
-    Way("SingleRecord", 1, 1),
-    Way("SingleRecord", 4, 1),
-    Way("MultiRecord", 1, MEGABYTE // len(RECORD)),
+    Way("SingleRecord", 1, 1, 3),
+    Way("SingleRecord", 4, 1, 3),
+    Way("MultiRecord", 1, MEGABYTE // len(RECORD), 9),
 )
+
+
+@dataclass(frozen=True)
+class Done:
+    """What one turn has come to."""
+
+    rate: float
+    """Records a second."""
+    cpu_us: float
+    """Processor time for a record, in microseconds: of the sender, not of the container."""
+    peak_mb: float = 0.0
 
 
 def batch(ground: Ground) -> list[Row]:
@@ -56,31 +69,37 @@ def batch(ground: Ground) -> list[Row]:
     model = _model(ground, image)
     with _container(ground, image, model) as address:
         rows = [_rate(ground, image, model, file, address, way) for way in (SINGLE, SINGLE_4, MULTI)]
-    peaks = [_job(ground, image, model, each, SINGLE)[1] for each in (few, file)]
-    return [
-        *rows,
-        Row(
-            part="j",
-            what=f"memory, {lines} lines / 1000 lines, SingleRecord",
-            value=peaks[1] / peaks[0],
-            bar=FLAT,
-            note=f"{peaks[0]:.0f} MB and {peaks[1]:.0f} MB",
-        ),
-    ]
+    return [*rows, *(_memory(ground, image, model, file, few, way) for way in (SINGLE, MULTI))]
+
+
+def _memory(ground: Ground, image: str, model: Path, file: Path, few: Path, way: Way) -> Row:
+    """Compare the most memory for the file with that for a thousand lines."""
+    lines = file.stat().st_size // len(RECORD)
+    little, much = (_job(ground, image, model, each, way).peak_mb for each in (few, file))
+    return Row(
+        part="j",
+        what=f"memory, {lines} lines / 1000 lines, {way.strategy}",
+        value=much / little,
+        bar=FLAT,
+        note=f"{little:.0f} MB and {much:.0f} MB",
+    )
 
 
 def _rate(ground: Ground, image: str, model: Path, file: Path, address: str, way: Way) -> Row:
     """Let the job and the load generator take turns."""
-    ours, theirs = [], []
-    for turn in range(ground.rounds(3, 1)):
+    jobs, theirs = [], []
+    for turn in range(ground.rounds(way.rounds, 1)):
         for subject in ("job", "wrk") if turn % 2 else ("wrk", "job"):
             if subject == "job":
-                ours.append(_job(ground, image, model, file, way)[0])
+                jobs.append(_job(ground, image, model, file, way))
             else:
                 theirs.append(_load(ground, address, way))
-    job, wrk = statistics.median(ours), statistics.median(theirs)
+    ours, loads = [each.rate for each in jobs], [each.rate for each in theirs]
+    job, wrk = statistics.median(ours), statistics.median(loads)
     figures = (
-        f"{job:.0f} ({min(ours):.0f} - {max(ours):.0f}) against {wrk:.0f} records/s ({min(theirs):.0f} - "
+        f"{job:.0f} ({min(ours):.0f} - {max(ours):.0f}) against {wrk:.0f} records/s "
+        f"({min(loads):.0f} - {max(loads):.0f}); processor time for a record, without the container's: "
+        f"{statistics.median(each.cpu_us for each in jobs):.1f} against "
     )
     return Row(
         part="j",
@@ -88,12 +107,12 @@ def _rate(ground: Ground, image: str, model: Path, file: Path, address: str, way
         value=job / wrk,
         bar=RATE,
         better="more",
-        note=f"{figures}{max(theirs):.0f})",
+        note=f"{figures}{statistics.median(each.cpu_us for each in theirs):.1f} us",
     )
 
 
-def _job(ground: Ground, image: str, model: Path, file: Path, way: Way) -> tuple[float, float]:
-    """Run a job; give its records a second and the most megabytes of our process."""
+def _job(ground: Ground, image: str, model: Path, file: Path, way: Way) -> Done:
+    """Run a job."""
     name = f"bench-{os.urandom(4).hex()}"
     command = ground.console(
         "transform", image, "--model", str(model), "--input", str(file), "--content-type", "text/csv",
@@ -114,11 +133,12 @@ def _job(ground: Ground, image: str, model: Path, file: Path, way: Way) -> tuple
     if job.returncode:
         raise RuntimeError(f"the job left with {job.returncode}: {answer.read_text()}")
     seconds = json.loads(answer.read_text())["Emulator"]["Seconds"]["Transform"]
-    return file.stat().st_size / len(RECORD) / seconds, used.ru_maxrss / 1024
+    lines = file.stat().st_size / len(RECORD)
+    return Done(lines / seconds, (used.ru_utime + used.ru_stime) / lines * 1e6, used.ru_maxrss / 1024)
 
 
-def _load(ground: Ground, address: str, way: Way) -> float:
-    """Give the records a second that the load generator sends."""
+def _load(ground: Ground, address: str, way: Way) -> Done:
+    """Let the load generator send."""
     body = ground.work / "body"
     body.write_text(RECORD * way.records)
     script = ground.work / "batch.lua"
@@ -126,15 +146,19 @@ def _load(ground: Ground, address: str, way: Way) -> float:
         f'local file = io.open("{body}", "rb")\nwrk.method = "POST"\nwrk.body = file:read("*a")\n'
         'wrk.headers["Content-Type"] = "text/csv"\n'
     )
-    seconds = 2 if ground.quick else 10
+    seconds = 2 if ground.quick or way.records > 1 else 10
     command = ["wrk", "-t1", f"-c{way.connections}", f"-d{seconds}s", "--timeout", "60s", "-s", str(script)]
+    before = os.times()
     said = subprocess.run(
         [*command, f"http://{address}/invocations"], check=True, capture_output=True, text=True
     ).stdout
+    after = os.times()
     rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
     if rate is None or "Non-2xx" in said or "Socket errors" in said:
         raise RuntimeError(f"the load generator met errors:\n{said}")
-    return float(rate[1]) * way.records
+    records = float(rate[1]) * way.records
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return Done(records, used / (records * seconds) * 1e6)
 
 
 @contextlib.contextmanager

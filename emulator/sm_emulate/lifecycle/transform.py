@@ -251,10 +251,10 @@ class TransformJob:
         upstreams = [each.upstream for each in self._instances.values() if each.upstream is not None]
         work.ask(upstreams[0])
         self._started = now()
-        self._enter(TransformJobStatus.IN_PROGRESS, spec.SENDING)
         sending = work.start(upstreams, wake=self._wake)
         told_at = 0.0
         try:
+            self._enter(TransformJobStatus.IN_PROGRESS, spec.SENDING)
             while not sending.over:
                 for instance in self._instances.values():
                     instance.catch_up()

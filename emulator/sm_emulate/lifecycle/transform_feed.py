@@ -37,6 +37,7 @@ SMALL_BYTES = 16 << 10
 AHEAD, AHEAD_BYTES = 64, 64 << 20
 """How many answers each connection, and how many bytes all, may be ahead of an answer that is still waited for."""
 PIECE_BYTES = 256 << 10
+_BUFFER_BYTES = 64 << 10
 RETRY_PAUSE_S = 0.2
 NO_ANSWER = "Unable to get response from algorithm"
 
@@ -430,7 +431,7 @@ class Feed:
         if not self.sending.gzip:
             import io
 
-            return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", stream), 1 << 20))
+            return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", stream), _BUFFER_BYTES))
         import gzip
 
         return cast("BinaryIO", gzip.GzipFile(fileobj=stream))
