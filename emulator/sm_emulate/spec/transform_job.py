@@ -82,3 +82,8 @@ PING_FAILED = (
 """aws/amazon-sagemaker-examples#852."""
 CLIENT_ERROR = "ClientError: See job logs for more information"
 ALGORITHM_ERROR = "AlgorithmError: See job logs for more information"
+
+
+def no_objects_found(uri: str) -> str:
+    """Give the FailureReason of a manifest that names nothing: CreateTransformJob's words for an empty prefix."""
+    return f'ClientError: No S3 objects found under S3 URL "{uri}" given in input data source'

@@ -72,9 +72,9 @@ def upload_failed(cause: str) -> str:
 
 
 def no_objects_found(uri: str, region: str, role_arn: str, bucket: str) -> str:
-    """Give CreateTrainingJob's refusal of a prefix that matches nothing.
+    """Give the refusal of a prefix that matches nothing: CreateTrainingJob's and CreateTransformJob's.
 
-    https://github.com/aws/amazon-sagemaker-examples/issues/2489
+    https://github.com/aws/amazon-sagemaker-examples/issues/2489 and 2270
     """
     return (
         f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket exists '
