@@ -15,6 +15,7 @@ from uuid import uuid4
 from sm_emulate.events import now
 from sm_emulate.request.record_filter import NotInRecordError
 from sm_emulate.request.transform import bare
+from sm_emulate.spec.transform_job import INFERENCE_ID, INFERENCE_TIME, INPUT, OUTPUT
 from sm_emulate.staging.payloads import csv_line, csv_row, json_text
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
     from sm_emulate.request.transform import DataProcessing
     from sm_emulate.staging.payloads import Batch, Payload
-
-OUTPUT, INPUT = "SageMakerOutput", "SageMakerInput"
-INFERENCE_ID, INFERENCE_TIME = "SageMakerInferenceId", "SageMakerInferenceTime"
 
 
 class BadAnswerError(Exception):

@@ -7,8 +7,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sm_emulate.errors import EndpointFailedError, SmEmulateError
+from sm_emulate.errors import EndpointFailedError
 from sm_emulate.events import LogLines, Progress, StatusChanged, Warned, now
+from sm_emulate.lifecycle.internal_error import internal_error
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.model_folder import model_mounts
 from sm_emulate.lifecycle.platform import Platform
@@ -19,7 +20,6 @@ from sm_emulate.lifecycle.transform_fleet import TransformFleet
 from sm_emulate.lifecycle.transform_result import TransformResult
 from sm_emulate.request.transform import to_aws
 from sm_emulate.spec import transform_job as spec
-from sm_emulate.spec import wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS
 from sm_emulate.spec.transform_job import TransformJobStatus
 from sm_emulate.storage.trouble import told
@@ -159,11 +159,7 @@ class TransformJob:
             found = work.look_up()
         if not found:
             source = self.request.transform_input.data_source.s3.s3_uri
-            self._end(
-                TransformJobStatus.FAILED,
-                spec.FAILED,
-                f'ClientError: No S3 objects found under S3 URL "{source}" given in input data source',
-            )
+            self._end(TransformJobStatus.FAILED, spec.FAILED, spec.no_objects_found(source))
             return
         try:
             self._start(resources)
@@ -272,9 +268,8 @@ class TransformJob:
         """Leave a result that says what stopped us; nothing here may hide the error itself."""
         if self.status in _OVER:
             return
-        words = error.what if isinstance(error, SmEmulateError) else f"{type(error).__name__}: {error}"
         with suppress(Exception):
-            self._end(TransformJobStatus.FAILED, spec.FAILED, f"{wordings.INTERNAL_SERVER_ERROR} ({words})")
+            self._end(TransformJobStatus.FAILED, spec.FAILED, internal_error(error))
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:

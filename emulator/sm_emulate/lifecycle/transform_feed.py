@@ -14,6 +14,8 @@ from sm_emulate.artifacts.transform_output import BadAnswerError
 from sm_emulate.errors import SmEmulateError
 from sm_emulate.gateway.caller import CallAnswer, Caller, NoAnswerError
 from sm_emulate.gateway.lane import Lane
+from sm_emulate.spec import transform_job as spec
+from sm_emulate.spec.wordings import MODEL_ERROR_MESSAGE_LIMIT
 from sm_emulate.staging.payloads import BadInputError, Batch, Payload
 
 if TYPE_CHECKING:
@@ -39,7 +41,6 @@ AHEAD, AHEAD_BYTES = 64, 64 << 20
 PIECE_BYTES = 256 << 10
 _BUFFER_BYTES = 64 << 10
 RETRY_PAUSE_S = 0.2
-NO_ANSWER = "Unable to get response from algorithm"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,7 +288,7 @@ class Feed:
             piece = self.sending.assembly.stretch(stretch.batch, answers)
             file.add(stretch.first, piece, answers=len(answers))
         except BadAnswerError as error:
-            self._fail(file, f"ClientError: {error}")
+            self._fail(file, spec.client_error(error))
         self._settle(file)
 
     def _keep(self, task: _Task, answer: bytes) -> None:
@@ -295,7 +296,7 @@ class Feed:
         try:
             task.file.add(task.number, self.sending.assembly.piece(task.payload or _NOTHING, answer))
         except BadAnswerError as error:
-            self._fail(task.file, f"ClientError: {error}")
+            self._fail(task.file, spec.client_error(error))
         self._settle(task.file)
 
     def _end(self, end: _End) -> None:
@@ -332,10 +333,10 @@ class Feed:
             try:
                 answer = await self._call(caller, task)
             except NoAnswerError as error:
-                words = [NO_ANSWER, str(error)]
+                words = [spec.NO_ANSWER, str(error)]
                 again = True
             except BadInputError as error:
-                self._fail(task.file, f"ClientError: {error}")
+                self._fail(task.file, spec.client_error(error))
                 return None
             else:
                 self.counts.requests += 1
@@ -407,11 +408,11 @@ class Feed:
                             if file.failure is not None:
                                 break
             except BadInputError as error:
-                failure = f"ClientError: {error}"
+                failure = spec.client_error(error)
             except (OSError, EOFError) as error:
-                failure = f"ClientError: the object cannot be unpacked: {error}"
+                failure = spec.client_error(f"the object cannot be unpacked: {error}")
             except SmEmulateError as error:
-                failure = f"ClientError: {error.what}"
+                failure = spec.client_error(error.what)
             yield _End(file, number, failure)
 
     def _batches(self, stream: BinaryIO) -> Iterator[Batch]:
@@ -454,10 +455,5 @@ _NOTHING = Payload(b"")
 
 def _refused(answer: CallAnswer) -> list[str]:
     """Give the lines that the platform logs for an answer that is none."""
-    first = (
-        f"ClientError: {answer.status}"
-        if answer.status < 500
-        else f"Bad HTTP status received from algorithm: {answer.status}"
-    )
-    text = answer.body[:2048].decode("utf-8", "replace")
-    return [first, "", "Message:", *text.splitlines()]
+    text = answer.body[:MODEL_ERROR_MESSAGE_LIMIT].decode("utf-8", "replace")
+    return [spec.refused(answer.status), "", "Message:", *text.splitlines()]

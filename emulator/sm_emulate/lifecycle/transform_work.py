@@ -116,8 +116,8 @@ class Work:
         """The containers are gone: what has no output by now will have none."""
         for file in self._files:
             if file.failure is None and not file.whole:
-                self._log(f"{file.shown}: {feeding.NO_ANSWER}")
-                file.fail(feeding.NO_ANSWER)
+                self._log(f"{file.shown}: {spec.NO_ANSWER}")
+                file.fail(spec.NO_ANSWER)
 
     def finish(self) -> None:
         """Wait for the outputs to be stored, and write the manifests of what was captured.
@@ -159,7 +159,7 @@ class Work:
         failures = list(self.failures.values())
         if not failures:
             return None
-        return spec.CLIENT_ERROR if failures[0].startswith("ClientError") else spec.ALGORITHM_ERROR
+        return spec.failed_by(failures[0])
 
     @property
     def requests(self) -> int:
