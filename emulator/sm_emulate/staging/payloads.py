@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sm_emulate.request.record_filter import NotInRecordError, RecordFilter
 from sm_emulate.request.transform import bare
+from sm_emulate.staging import recordio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 256 << 10
 """Read in one go: of short lines these are thousands."""
 _PART_BYTES = 8 << 20
-_RECORDIO_MAGIC = 0xCED7230A
-_RECORDIO_LENGTH = (1 << 29) - 1
 _FRAME = 16
 """Bytes of padding and checksums that a record's length leaves out, and some more."""
 
@@ -247,15 +246,15 @@ def _lines(block: bytes) -> list[bytes]:
 def _recordio(stream: BinaryIO, longest: int | None) -> Iterator[bytes]:
     """Give whole records of MXNet's RecordIO, framing and padding included."""
     parts: list[bytes] = []
-    while head := stream.read(8):
-        magic, word = struct.unpack("<II", head) if len(head) == 8 else (0, 0)
-        if magic != _RECORDIO_MAGIC:
-            raise BadInputError("this is no RecordIO: a record does not begin with its magic number")
-        length, flag = word & _RECORDIO_LENGTH, word >> 29
-        parts.append(head + _exactly(stream, length + -length % 4, longest))
+    while head := stream.read(recordio.HEADER_BYTES):
+        try:
+            header = recordio.read_header(head)
+        except recordio.NotRecordIOError as error:
+            raise BadInputError(str(error)) from error
+        parts.append(head + _exactly(stream, header.padded, longest))
         if longest is not None and (size := sum(map(len, parts))) > longest + _FRAME * len(parts):
             raise _too_large(longest, size)
-        if flag in {0, 3}:
+        if header.ends:
             yield b"".join(parts)
             parts = []
     if parts:
@@ -289,11 +288,4 @@ def _unwrapped(record: bytes, split_type: str) -> bytes:
     """Give a record's own bytes: framing and padding are removed where a request has one record."""
     if split_type == "TFRecord":
         return record[12:-4]
-    if split_type != "RecordIO":
-        return record
-    parts, here = [], 0
-    while here < len(record):
-        length = struct.unpack_from("<I", record, here + 4)[0] & _RECORDIO_LENGTH
-        parts.append(record[here + 8 : here + 8 + length])
-        here += 8 + length + -length % 4
-    return b"".join(parts)
+    return recordio.payload_of(record) if split_type == "RecordIO" else record
