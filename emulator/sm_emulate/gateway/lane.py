@@ -108,6 +108,7 @@ class _Connection:
             raise NoAnswerError(f"it cannot be connected to: {error.strerror or error}") from error
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setblocking(blocking)
+        self.blocking = blocking
         if blocking:  # the kernel's own limit: Python's would ask twice for each piece
             patience = struct.pack("ll", 0, int(LOOK_S * 1_000_000))
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
@@ -126,7 +127,7 @@ class _Connection:
         if sent < len(request):
             self.socket.settimeout(max(0.1, deadline - time.monotonic()))
             self.socket.sendall(request[sent:])
-            self.socket.setblocking(False)
+            self.socket.setblocking(self.blocking)
 
     def take(self, data: bytes) -> bytes | CallAnswer | None:
         """Take a piece of the answer; give the answer when it is whole."""
