@@ -14,9 +14,17 @@ from scenes import Jobs
 
 from sm_emulate import api
 from sm_emulate.engine.memory import MemoryEngine
-from sm_emulate.errors import EngineError, GpuNotFoundError, ImageNotFoundError, RequestError, StartError
+from sm_emulate.errors import (
+    EngineError,
+    GpuNotFoundError,
+    ImageNotFoundError,
+    MachineError,
+    RequestError,
+    StartError,
+)
 from sm_emulate.events import ContainerExited, ContainerStarted, StatusChanged, Warned
 from sm_emulate.spec import wordings
+from sm_emulate.staging.tree import StagedTree
 from sm_emulate.storage.runs import Runs
 
 TRAINING = "Training image download completed. Training in progress."
@@ -398,6 +406,7 @@ def test_an_output_path_gets_the_archives_and_the_run_folder_links_to_them(jobs,
 
 def test_artifacts_go_to_s3_and_stay_in_the_run_folder(jobs, tmp_path):
     platform = api.platform(s3="embedded")
+    (platform.s3.folder / "bucket").mkdir(parents=True)
     jobs.run(
         lambda box: write(box, "/opt/ml/model/m", "m"), output_path="s3://bucket/out/", platform=platform
     )
@@ -421,6 +430,7 @@ def _leaves_a_model(box):
 
 def test_without_compression_the_model_s_files_are_put_one_by_one(jobs):
     platform = api.platform(s3="embedded")
+    (platform.s3.folder / "bucket").mkdir(parents=True)
     jobs.run(_leaves_a_model, output_path="s3://bucket/out", after=_uncompressed, platform=platform)
     output = platform.s3.folder / "bucket" / "out" / "job" / "output"
     assert (output / "model" / "deep" / "weights").read_text() == "w"
@@ -440,15 +450,28 @@ def test_without_compression_a_local_output_path_gets_the_files_too(jobs, tmp_pa
 
 def test_an_s3_that_takes_no_artifacts_fails_the_job_and_they_stay_here(jobs):
     platform = api.platform(s3="embedded")
+    (platform.s3.folder / "bucket").mkdir(parents=True)
 
     def program(box):
         write(box, "/opt/ml/model/m", "m")
-        platform.s3.folder.mkdir(parents=True)
+        (platform.s3.folder / "bucket").rmdir()
         (platform.s3.folder / "bucket").write_text("no folder any more")
 
     result = jobs.run(program, output_path="s3://bucket/out", platform=platform)
     assert result.failure_reason.startswith("ClientError: Artifact upload failed:")
     assert members(jobs.folder().model_archive) == ["m"]
+
+
+def test_a_channel_that_cannot_be_listed_fails_the_job_before_its_program_starts(jobs, tmp_path, monkeypatch):
+    def unlistable(tree):
+        raise MachineError("the manifest of a channel cannot be written", value="no space left on device")
+
+    monkeypatch.setattr(StagedTree, "list_channels", unlistable)
+    started = []
+    with pytest.raises(MachineError, match="the manifest of a channel"):
+        jobs.run(started.append)
+    assert started == []
+    assert jobs.engine.leftovers({}) == []
 
 
 CALLS = ("create", "logs", "start", "wait")

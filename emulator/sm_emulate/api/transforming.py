@@ -139,7 +139,7 @@ def transform_plan(
                 image=request.model.image,
                 platform=platform,
                 beside={} if without else {VARIABLE: credentials_path("TOKEN")},
-                mounts=planned_mounts(request.model, run.path / "opt-ml"),
+                mounts=planned_mounts(request.model.primary, run.path / "opt-ml"),
                 limits=limits,
                 network=request.transform_job_name if isolated else None,
                 gpus=None,

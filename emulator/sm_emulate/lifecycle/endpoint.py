@@ -21,15 +21,15 @@ from sm_emulate.events import (
 )
 from sm_emulate.gateway import EndpointFront, Gateway, warm_up
 from sm_emulate.lifecycle.endpoint_container import container_host
-from sm_emulate.lifecycle.endpoint_fleet import FleetGround, ServingFleet
+from sm_emulate.lifecycle.endpoint_fleet import ServingFleet
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
 from sm_emulate.lifecycle.endpoint_update import new_weights, requested, take
+from sm_emulate.lifecycle.fleet_surroundings import FleetGround
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.serving_container import StopAskedError
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
-from sm_emulate.request.secrets import masked_document
 from sm_emulate.spec import wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
 from sm_emulate.storage.async_queue import AsyncQueue
@@ -142,7 +142,7 @@ class Endpoint:
         folder = self.run_folder
         try:
             with told("the endpoint cannot be written down", folder.path):
-                folder.write(folder.request, masked_document(self.request.as_aws()))
+                folder.write(folder.request, self.request.as_aws())
             self._start()
         except StopAskedError:
             pass
@@ -168,17 +168,17 @@ class Endpoint:
     @property
     def upstream(self) -> Upstream | None:
         """Where the first container itself listens; None before it runs."""
-        return self._fleet.instances[0].container.upstream
+        return self._fleet.instances[0].containers[0].upstream
 
     @property
     def began(self) -> bool:
         """Whether a container was ever started."""
-        return any(each.container.began for each in self._fleet.instances)
+        return any(each.began for each in self._fleet.instances)
 
     @property
     def container(self) -> str | None:
         """The engine's id of the first container; None when it does not run."""
-        return self._fleet.instances[0].container.id
+        return self._fleet.instances[0].containers[0].id
 
     def stop(self) -> None:
         """Ask it to stop as DeleteEndpoint does; a second time, kill at once. Signal handlers may call it."""
@@ -381,13 +381,13 @@ class Endpoint:
             self._reroute()
             self._retire(old)
             with suppress(OSError):
-                self.run_folder.write(self.run_folder.request, masked_document(request.as_aws()))
+                self.run_folder.write(self.run_folder.request, request.as_aws())
             self._updated(update)
         if not self._asked.times:
             self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
 
     def _new_fleet(self, request: EndpointRequest) -> ServingFleet:
-        for name in dict.fromkeys(each.model.image for each in request.all_variants):
+        for name in dict.fromkeys(name for each in request.all_variants for name in each.model.images):
             if self._find_image is not None:
                 self._images[name] = self._find_image(name)
         return ServingFleet(

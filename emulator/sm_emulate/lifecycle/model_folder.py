@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sm_emulate.events import Event
-    from sm_emulate.request.hosted_model import HostedModel, ModelData
+    from sm_emulate.request.hosted_model import ContainerDefinition, ModelData
     from sm_emulate.storage.object_cache import ObjectCache
     from sm_emulate.storage.objects import ObjectStore, StoredObject
     from sm_emulate.storage.s3_place import S3Place
 
 
 def model_mounts(
-    model: HostedModel,
+    container: ContainerDefinition,
     opt_ml: Path,
     *,
     s3: S3Place,
     publish: Callable[[Event], None],
     heed_stop: Callable[[], None],
 ) -> tuple[Mount, ...]:
-    """Give the mounts of a model's data: its own folder where it is one, else one made below `opt_ml`.
+    """Give the mounts of a container's model data: its own folder where it is one, else one made below `opt_ml`.
 
     Args:
-        model: whose data.
+        container: whose data.
         opt_ml: a folder of ours; made if need be.
         s3: which S3 is meant.
         publish: hears how far it is, and what hosting would not have liked.
@@ -46,24 +46,24 @@ def model_mounts(
     """
 
     def mounts() -> Iterator[Mount]:
-        for data, here, target in _places(model, opt_ml):
+        for data, here, target in _places(container, opt_ml):
             work = _Bringing(data, here, s3=s3, publish=publish, heed_stop=heed_stop)
             yield Mount(source=str(work.folder()), target=target, read_only=True)
 
     return tuple(mounts())
 
 
-def planned_mounts(model: HostedModel, opt_ml: Path) -> tuple[Mount, ...]:
+def planned_mounts(container: ContainerDefinition, opt_ml: Path) -> tuple[Mount, ...]:
     """Give the mounts that `model_mounts` would give, and bring nothing."""
     return tuple(
         Mount(source=str(_own_folder(data) or here), target=target, read_only=True)
-        for data, here, target in _places(model, opt_ml)
+        for data, here, target in _places(container, opt_ml)
     )
 
 
-def _places(model: HostedModel, opt_ml: Path) -> Iterator[tuple[ModelData, Path, str]]:
+def _places(container: ContainerDefinition, opt_ml: Path) -> Iterator[tuple[ModelData, Path, str]]:
     """Give each source of model data, where it is brought, and where the container finds it."""
-    for data in model.all_data:
+    for data in container.all_data:
         name, target = "model", MODEL_DIRECTORY
         if data.channel_name is not None:
             name = f"additional-model-data-sources/{data.channel_name}"

@@ -188,7 +188,7 @@ class TransformJob:
         """Start the containers and wait until all are healthy."""
         with self._timed("Model"):
             mounts = model_mounts(
-                self.request.model,
+                self.request.model.primary,
                 self.run_folder.path / "opt-ml",
                 s3=self.platform.s3,
                 publish=self._publish,

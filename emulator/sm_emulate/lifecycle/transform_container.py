@@ -42,7 +42,7 @@ def transform_container(
         requested=request.environment,
     )
     return container_spec(
-        {**request.model.environment, **variables},
+        {**request.model.primary.environment, **variables},
         image=image,
         platform=platform,
         beside=beside,
