@@ -273,6 +273,34 @@ def test_a_payload_of_any_size_is_streamed_in_chunks(product, server):
     assert outputs(product) == {"big.out": str(20 << 20)}
 
 
+def test_without_a_limit_filtered_objects_go_in_chunks_as_well(product, server):
+    data = product.folder("data", files={"a": '{"of": "seen"}'})
+    transformed(
+        product, server, "--input", data, "--max-payload", "0", "--content-type", "application/json",
+        "--input-filter", "$.of",
+    )  # fmt: skip
+    headers = json.loads(outputs(product)["a.out"])["headers"]
+    assert (headers["Transfer-Encoding"], headers.get("Content-Length")) == ("chunked", None)
+
+
+def test_a_container_that_wants_more_than_a_request_may_is_told(product, server):
+    data = product.folder("data", files={"a": "1"})
+    wants = '{"MaxConcurrentTransforms": 5, "MaxPayloadInMB": 30}'
+    done = product.run("transform", server, "--input", data, "--environment", f"WANTS={wants}")
+    assert done.code == 0, str(done)
+    assert (
+        "MaxConcurrentTransforms times MaxPayloadInMB is 150; CreateTransformJob takes at most 100"
+        in done.err
+    )
+
+
+def test_names_may_have_any_characters(product, server):
+    data = product.folder("my data", files={"é %20/a b#1?.csv": "1\n"})
+    there = product.tmp / "my output"
+    transformed(product, server, "--input", data, "--output-path", there)
+    assert (there / "é %20" / "a b#1?.csv.out").read_text() == "1\n"
+
+
 def test_a_record_that_is_too_large_is_an_error_of_the_client(product, server):
     data = product.folder("data")
     (data / "big").write_bytes(b"x" * (2 << 20))

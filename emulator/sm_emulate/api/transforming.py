@@ -16,6 +16,7 @@ from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.transform import TransformJob
 from sm_emulate.lifecycle.transform_container import hosts, transform_container
 from sm_emulate.report.run_files import RunFiles
+from sm_emulate.request.location import as_stored
 from sm_emulate.request.transform import check_local
 from sm_emulate.spec.credentials import VARIABLE, credentials_path
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from sm_emulate.engine.protocol import ContainerSpec, Engine
     from sm_emulate.events import Listener
     from sm_emulate.lifecycle.transform_result import TransformResult
-    from sm_emulate.request.transform import TransformRequest
+    from sm_emulate.request.location import as_stored
+from sm_emulate.request.transform import TransformRequest
 
 
 def transform(
@@ -71,9 +73,8 @@ def transform(
     check_local(request)
     check_stored(request.model, platform.s3)
     check_input(request, s3=platform.s3, region=platform.region)
-    store_of(request.transform_output.s3_output_path, platform.s3).check_writable(
-        request.transform_output.s3_output_path
-    )
+    place = as_stored(request.transform_output.s3_output_path)
+    store_of(place, platform.s3).check_writable(place)
     runs = Runs(home.absolute() if home else default_home(os.environ))
     with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.transform_resources.instance_type, engine=used)

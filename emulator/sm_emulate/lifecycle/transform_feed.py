@@ -54,7 +54,8 @@ class Sending:
         connect_timeout_s: for the container to accept a connection.
         retries: how often an invocation is tried again.
         retries_5xx: an answer of 500 or above is tried again, like none at all.
-        streams: an object is one body of any length, sent in chunks.
+        streams: an object is one body of any length, sent as it is read.
+        chunked: bodies do not say how long they are.
         gzip: objects are unpacked on the way.
     """
 
@@ -65,6 +66,7 @@ class Sending:
     retries: int
     retries_5xx: bool
     streams: bool
+    chunked: bool
     gzip: bool
     packing: Packing
     assembly: Assembly
@@ -234,7 +236,7 @@ class Feed:
     def _read(self, blocks: Generator[_Block, None, None], *, lane: bool) -> _Block | None:
         """Read the next block; send what is small right away where nothing else is under way."""
         block = next(blocks, None)
-        if block is None or not lane:
+        if block is None or not lane or self.sending.chunked:
             return block
         sending = self.sending
         bodies = block.small_bodies(max(FEWEST, 2 * sending.connections))
@@ -358,7 +360,11 @@ class Feed:
             raise outcome
         if isinstance(outcome, CallAnswer):
             return outcome
-        body = self._streamed(task.file) if task.payload is None else task.payload.body
+        body: bytes | AsyncIterator[bytes]
+        if task.payload is None:
+            body = self._streamed(task.file)
+        else:
+            body = _pieces(task.payload.body) if self.sending.chunked else task.payload.body
         began = time.monotonic()
         answer = await caller.call("POST", "/invocations", body, timeout_s=self.sending.timeout_s)
         self.counts.seconds += time.monotonic() - began
@@ -448,6 +454,11 @@ class Feed:
         finally:
             with suppress(OSError):
                 stream.close()
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), PIECE_BYTES):
+        yield body[start : start + PIECE_BYTES]
 
 
 _NOTHING = Payload(b"")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import RequestError
+from sm_emulate.request.location import as_stored
 from sm_emulate.request.naming import DEFAULT_ROLE_ARN
 from sm_emulate.spec.wordings import no_objects_found
 from sm_emulate.storage.s3_uri import bucket_and_key, is_s3
@@ -23,7 +24,7 @@ def check_input(request: TransformRequest, *, s3: S3Place, region: str) -> None:
         StorageError: S3 cannot be asked.
     """
     source = request.transform_input.data_source.s3
-    uri = source.s3_uri
+    uri = as_stored(source.s3_uri)
     if source.s3_data_type == "ManifestFile" or next(iter(store_of(uri, s3).objects(uri)), None) is not None:
         return
     if not is_s3(uri):
