@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from sm_emulate.engine.protocol import ContainerSpec, Engine
     from sm_emulate.events import Listener
     from sm_emulate.lifecycle.transform_result import TransformResult
-    from sm_emulate.request.location import as_stored
 from sm_emulate.request.transform import TransformRequest
 
 
