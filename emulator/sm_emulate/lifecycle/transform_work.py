@@ -175,8 +175,10 @@ class Work:
 
     @property
     def done_bytes(self) -> int:
-        """How much of the input is on its way or answered."""
-        return sum(file.sent_bytes for file in self._files)
+        """How much of the input is answered; of what is packed or filtered that is an estimate until its end."""
+        return sum(
+            file.found.size if file.settled else min(file.sent_bytes, file.found.size) for file in self._files
+        )
 
     @property
     def total_bytes(self) -> int:
