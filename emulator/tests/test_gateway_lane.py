@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 
 import pytest
 
@@ -74,6 +75,11 @@ class Container:
         elif body == b"pieces":
             for byte in OK + b"ok":
                 near.sendall(bytes([byte]))
+        elif body == b"drip":
+            near.sendall(OK[:-4])
+            for _ in range(600):
+                near.sendall(b"x")
+                time.sleep(0.05)
         elif body == b"broken":
             near.sendall(OK + b"o")
             return False
@@ -149,6 +155,7 @@ def test_an_error_is_an_answer(lane):
         (b"broken", "the answer broke off"),
         (b"nonsense", "the answer is no HTTP"),
         (b"silent", "no answer within 0.3 s"),
+        (b"drip", "no answer within 0.3 s"),
     ],
 )
 def test_no_answer_is_told_and_ends_the_run(container, body, words):

@@ -30,12 +30,12 @@ class Store:
         self.open = opened
 
 
-def sending(connections=1):
+def sending(connections=1, limit=100):
     return feeding.Sending(
         connections=connections, headers={"Host": "x"}, timeout_s=10, connect_timeout_s=10, retries=0,
         retries_5xx=False, streams=False, chunked=False, gzip=False,
         packing=Packing(
-            split_type="Line", single=True, limit_bytes=100, content_type=None, kept=ALL, joins=False
+            split_type="Line", single=True, limit_bytes=limit, content_type=None, kept=ALL, joins=False
         ),
         assembly=Assembly(lines=True, split=True, processing=DataProcessing(), content_type=None),
     )  # fmt: skip
@@ -120,6 +120,17 @@ def test_answers_are_written_in_the_order_of_their_records(tmp_path, echo):
     assert (work.error, [file.failure for file in fed.files]) == (None, [None] * 3)
     assert [file.draft.read_bytes() for file in fed.files] == [lines] * 3
     assert all(file.whole and file.waiting_bytes == 0 for file in fed.files)
+
+
+def test_long_bodies_that_are_read_ahead_keep_their_order_as_well(tmp_path, echo):
+    lines = b"".join(b"%d," % number * 5000 + b"\n" for number in range(60))
+    fed = feed(tmp_path, lambda _: io.BytesIO(lines), port=echo, connections=3, limit=1 << 20, count=2)
+    work = Sending([fed], wake=lambda: None)
+    work.start()
+    work.join()
+    assert (work.error, [file.failure for file in fed.files]) == (None, [None] * 2)
+    assert [file.draft.read_bytes() for file in fed.files] == [lines] * 2
+    assert fed.counts.requests == 120
 
 
 def test_an_output_that_cannot_be_written_is_this_machine_s_fault_and_ends_all_instances(tmp_path, echo):
