@@ -122,6 +122,22 @@ def test_answers_are_written_in_the_order_of_their_records(tmp_path, echo):
     assert all(file.whole and file.waiting_bytes == 0 for file in fed.files)
 
 
+def test_small_bodies_need_no_event_loop_be_they_of_one_object_or_of_many(tmp_path, echo, monkeypatch):
+    async def call(*_, **__):
+        raise AssertionError("this one went another way")
+
+    monkeypatch.setattr(feeding.Caller, "call", call)
+    one = feed(tmp_path, lambda _: io.BytesIO(b"a\n" * 5000), port=echo)
+    many = feed(tmp_path, lambda _: io.BytesIO(b"b\n"), port=echo, count=304)
+    for fed in (one, many):
+        work = Sending([fed], wake=lambda: None)
+        work.start()
+        work.join()
+        assert work.error is None
+        assert all(file.whole for file in fed.files)
+    assert (one.counts.requests, many.counts.requests) == (5000, 304)
+
+
 def test_long_bodies_that_are_read_ahead_keep_their_order_as_well(tmp_path, echo):
     lines = b"".join(b"%d," % number * 5000 + b"\n" for number in range(60))
     fed = feed(tmp_path, lambda _: io.BytesIO(lines), port=echo, connections=3, limit=1 << 20, count=2)

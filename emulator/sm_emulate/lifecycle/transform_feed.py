@@ -8,38 +8,37 @@ import time
 from collections import deque
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, cast
 
 from sm_emulate.artifacts.transform_output import BadAnswerError
-from sm_emulate.errors import SmEmulateError
 from sm_emulate.gateway.caller import CallAnswer, Caller, NoAnswerError
 from sm_emulate.gateway.lane import Lane
+from sm_emulate.lifecycle.transform_blocks import BlockReader, End, Stretch, Task
 from sm_emulate.spec import transform_job as spec
 from sm_emulate.spec.wordings import MODEL_ERROR_MESSAGE_LIMIT
-from sm_emulate.staging.payloads import BadInputError, Batch, Payload
+from sm_emulate.staging.payloads import BadInputError, Payload
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 
     from sm_emulate.artifacts.transform_output import Assembly
     from sm_emulate.gateway.front import Upstream
-    from sm_emulate.gateway.lane import Outcome
+    from sm_emulate.lifecycle.transform_blocks import Block
     from sm_emulate.lifecycle.transform_files import TransformFile
     from sm_emulate.staging.payloads import Packing
     from sm_emulate.storage.objects import ObjectStore
 
-BLOCK_PAYLOADS, BLOCK_BYTES = 4096, 1 << 20
-"""So much at most is read ahead in one go: a hop to another thread costs as much as a small request."""
-FIRST_PAYLOADS, FEWEST, LEAST_S, MOST_S = 128, 8, 0.1, 0.4
+MOST_PAYLOADS = 4096
+"""So many at most are read ahead in one go: a hop to another thread costs as much as a small request."""
+FIRST_PAYLOADS, LEAST_PAYLOADS, LEAST_S, MOST_S = 128, 32, 0.1, 0.4
 """So many go over the lane at first; more, or fewer for each connection, as they take less or more time."""
+FEWEST = 8
+"""Bodies that a lane is worth while for."""
 AHEAD_BLOCK_BYTES = 16 << 20
-"""The next bodies are read while those before are under way, unless they are longer than this."""
-SMALL_BYTES = 16 << 10
-"""Bodies up to this size that come in numbers go through a lane of their own."""
+"""The next long bodies are read while those before are under way, unless these are longer than this."""
 AHEAD, AHEAD_BYTES = 64, 64 << 20
 """How many answers each connection, and how many bytes all, may be ahead of an answer that is still waited for."""
 PIECE_BYTES = 256 << 10
-_BUFFER_BYTES = 64 << 10
 RETRY_PAUSE_S = 0.2
 
 
@@ -82,72 +81,6 @@ class Counts:
     seconds: float = 0.0
 
 
-@dataclass(slots=True)
-class _Task:
-    file: TransformFile
-    number: int
-    payload: Payload | None
-    """None streams the whole object."""
-    input_bytes: int = 0
-    """So much of the object it stands for."""
-    outcome: Outcome = None
-    """Of the first try, where that is over."""
-
-
-@dataclass(slots=True)
-class _Stretch:
-    """Bodies that follow one another in an object."""
-
-    file: TransformFile
-    first: int
-    batch: Batch
-    input_bytes: int
-    outcomes: list[Outcome] | None = None
-    """Of the first tries, where they are over."""
-
-    def tasks(self) -> Iterator[_Task]:
-        """Give each body by itself."""
-        count = len(self.batch.bodies)
-        outcomes = self.outcomes or [None] * count
-        for number, outcome in enumerate(outcomes):
-            share = self.input_bytes // count
-            yield _Task(self.file, self.first + number, self.batch.payload(number), share, outcome)
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """All of an object has been read, or as much as could be."""
-
-    file: TransformFile
-    payloads: int
-    failure: str | None = None
-
-
-@dataclass(slots=True)
-class _Block:
-    """What is read in one go."""
-
-    parts: list[_Task | _Stretch | _End] = field(default_factory=list)
-    count: int = 0
-    size: int = 0
-
-    def small_bodies(self, least: int) -> list[bytes] | None:
-        """Give all bodies if they are many and each is small."""
-        stretches = [each for each in self.parts if isinstance(each, _Stretch)]
-        if self.count < least or sum(len(each.batch.bodies) for each in stretches) < self.count:
-            return None
-        bodies = [body for each in stretches for body in each.batch.bodies]
-        return bodies if len(max(bodies, key=len)) <= SMALL_BYTES else None
-
-    def answered(self, outcomes: list[Outcome]) -> None:
-        """Hand the outcomes of all bodies to the stretches."""
-        start = 0
-        for each in self.parts:
-            if isinstance(each, _Stretch):
-                end = start + len(each.batch.bodies)
-                each.outcomes, start = outcomes[start:end], end
-
-
 @dataclass(eq=False)
 class Feed:
     """Feeds one container with its share of the objects.
@@ -170,18 +103,27 @@ class Feed:
     finished: Callable[[TransformFile], None]
     stopping: Callable[[], bool]
     counts: Counts = field(default_factory=Counts)
-    _ready: deque[_Task | _End] = field(default_factory=deque)
-    _reading: asyncio.Future[_Block | None] | None = None
-    _size: int = FIRST_PAYLOADS
-    """How many payloads a block has."""
+    _ready: deque[Task | End] = field(default_factory=deque)
+    _reading: asyncio.Future[Block | None] | None = None
     _calling: int = 0
     """Requests that are under way outside of the lane."""
     _lane: Lane | None = None
     _halted: threading.Event = field(default_factory=threading.Event)
 
+    def __post_init__(self) -> None:
+        sending = self.sending
+        self._reader = BlockReader(
+            files=self.files,
+            store=self.store,
+            packing=sending.packing,
+            gzip=sending.gzip,
+            streams=sending.streams,
+            size=FIRST_PAYLOADS,
+        )
+
     async def run(self) -> None:
         """Send everything, and return when the last answer is home or nothing more can be sent."""
-        blocks = self._blocks()
+        blocks = self._reader.blocks()
         self._more = asyncio.Lock()
         workers = [asyncio.create_task(self._work(blocks)) for _ in range(self.sending.connections)]
         try:
@@ -197,7 +139,7 @@ class Feed:
                 self._lane.close()
             blocks.close()
 
-    async def _work(self, blocks: Generator[_Block, None, None]) -> None:
+    async def _work(self, blocks: Generator[Block, None, None]) -> None:
         caller = Caller(self.upstream, self.sending.headers, connect_timeout_s=self.sending.connect_timeout_s)
         with closing(caller):
             while not self.stopping() and (task := await self._next(blocks)) is not None:
@@ -210,11 +152,11 @@ class Feed:
                         self._calling -= 1
                 self._settle(task.file)
 
-    async def _next(self, blocks: Generator[_Block, None, None]) -> _Task | None:
+    async def _next(self, blocks: Generator[Block, None, None]) -> Task | None:
         while True:
             while self._ready:
                 first = self._ready.popleft()
-                if isinstance(first, _Task):
+                if isinstance(first, Task):
                     return first
                 self._end(first)
             async with self._more:
@@ -227,13 +169,13 @@ class Feed:
                     if block is None:
                         return None
                     self._take(block)
-                    if self._ready and block.size <= AHEAD_BLOCK_BYTES:
+                    if self._ready and block.long and block.size <= AHEAD_BLOCK_BYTES:
                         self._read_ahead(blocks, lane=False)
 
-    def _read_ahead(self, blocks: Generator[_Block, None, None], *, lane: bool) -> None:
+    def _read_ahead(self, blocks: Generator[Block, None, None], *, lane: bool) -> None:
         self._reading = asyncio.ensure_future(asyncio.to_thread(self._read, blocks, lane=lane))
 
-    def _read(self, blocks: Generator[_Block, None, None], *, lane: bool) -> _Block | None:
+    def _read(self, blocks: Generator[Block, None, None], *, lane: bool) -> Block | None:
         """Read the next block; send what is small right away where nothing else is under way."""
         block = next(blocks, None)
         if block is None or not lane or self.sending.chunked:
@@ -256,23 +198,23 @@ class Feed:
         took = time.monotonic() - began
         self.counts.seconds += took
         if took > MOST_S:  # how far we are is only told after each block
-            self._size = max(self._size // 2, FEWEST * sending.connections)
+            self._reader.size = max(self._reader.size // 2, LEAST_PAYLOADS * sending.connections)
         elif took < LEAST_S:
-            self._size = min(self._size * 2, BLOCK_PAYLOADS)
+            self._reader.size = min(self._reader.size * 2, MOST_PAYLOADS)
         block.answered(outcomes)
         return block
 
-    def _take(self, block: _Block) -> None:
+    def _take(self, block: Block) -> None:
         """Keep what has been answered, and leave the rest to the workers."""
         for each in block.parts:
-            if not isinstance(each, _Stretch):
+            if not isinstance(each, Stretch):
                 self._ready.append(each)
             elif each.outcomes is not None and set(map(type, each.outcomes)) == {bytes}:
                 self._keep_all(each, cast("list[bytes]", each.outcomes))
             else:
                 self._take_one_by_one(each)
 
-    def _take_one_by_one(self, stretch: _Stretch) -> None:
+    def _take_one_by_one(self, stretch: Stretch) -> None:
         for task in stretch.tasks():
             if isinstance(task.outcome, bytes):
                 self.counts.requests += 1
@@ -280,7 +222,7 @@ class Feed:
             else:
                 self._ready.append(task)
 
-    def _keep_all(self, stretch: _Stretch, answers: list[bytes]) -> None:
+    def _keep_all(self, stretch: Stretch, answers: list[bytes]) -> None:
         file = stretch.file
         self.counts.requests += len(answers)
         if file.failure is not None:
@@ -293,7 +235,7 @@ class Feed:
             self._fail(file, spec.client_error(error))
         self._settle(file)
 
-    def _keep(self, task: _Task, answer: bytes) -> None:
+    def _keep(self, task: Task, answer: bytes) -> None:
         task.file.sent_bytes += task.input_bytes
         try:
             task.file.add(task.number, self.sending.assembly.piece(task.payload or _NOTHING, answer))
@@ -301,13 +243,13 @@ class Feed:
             self._fail(task.file, spec.client_error(error))
         self._settle(task.file)
 
-    def _end(self, end: _End) -> None:
+    def _end(self, end: End) -> None:
         if end.failure is not None:
             self._fail(end.file, end.failure)
         end.file.expect(end.payloads)
         self._settle(end.file)
 
-    async def _in_reach(self, task: _Task) -> None:
+    async def _in_reach(self, task: Task) -> None:
         """Wait for the answer that all later ones of the object have to wait for."""
         reach = AHEAD * self.sending.connections
         file = task.file
@@ -321,12 +263,12 @@ class Feed:
         ):
             await asyncio.sleep(0.005)  # rare: hundreds of answers are home and one is not
 
-    async def _one(self, caller: Caller, task: _Task) -> None:
+    async def _one(self, caller: Caller, task: Task) -> None:
         answer = await self._answer(caller, task)
         if answer is not None:
             self._keep(task, answer.body)
 
-    async def _answer(self, caller: Caller, task: _Task) -> CallAnswer | None:
+    async def _answer(self, caller: Caller, task: Task) -> CallAnswer | None:
         """Give an answer of 2xx; otherwise the object has failed."""
         for attempt in range(self.sending.retries + 1):
             if attempt:
@@ -353,7 +295,7 @@ class Feed:
         self._fail(task.file, *words)
         return None
 
-    async def _call(self, caller: Caller, task: _Task) -> CallAnswer:
+    async def _call(self, caller: Caller, task: Task) -> CallAnswer:
         """Try once, or take the outcome of a try that is over."""
         outcome, task.outcome = task.outcome, None
         if isinstance(outcome, NoAnswerError):
@@ -381,70 +323,8 @@ class Feed:
             file.settled = True
             self.finished(file)
 
-    # --- reading ahead, in threads of the loop's pool -------------------------------------------------
-
-    def _blocks(self) -> Generator[_Block, None, None]:
-        block = _Block()
-        for part in self._parts():
-            block.parts.append(part)
-            if isinstance(part, _Stretch):
-                block.count += len(part.batch.bodies)
-                block.size += sum(map(len, part.batch.bodies))
-            else:
-                block.count += 1
-            if block.count >= self._size or block.size >= BLOCK_BYTES:
-                yield block
-                block = _Block()
-        if block.parts:
-            yield block
-
-    def _parts(self) -> Iterator[_Task | _Stretch | _End]:
-        for file in self.files:
-            number, failure = 0, None
-            try:
-                if self.sending.streams:
-                    yield _Task(file, 0, None)
-                    number = 1
-                else:
-                    with closing(self._open(file)) as stream:
-                        for batch in self._batches(stream):
-                            size = sum(map(len, batch.bodies))
-                            yield _Stretch(file, number, batch, size)
-                            number += len(batch.bodies)
-                            if file.failure is not None:
-                                break
-            except BadInputError as error:
-                failure = spec.client_error(error)
-            except (OSError, EOFError) as error:
-                failure = spec.client_error(f"the object cannot be unpacked: {error}")
-            except SmEmulateError as error:
-                failure = spec.client_error(error.what)
-            yield _End(file, number, failure)
-
-    def _batches(self, stream: BinaryIO) -> Iterator[Batch]:
-        """Give bodies, at most as many in one batch as a block takes."""
-        for batch in self.sending.packing.batches(stream):
-            if len(batch.bodies) == 1:
-                yield batch
-                continue
-            start = 0
-            while start < len(batch.bodies):
-                end = start + self._size
-                yield Batch(batch.bodies[start:end], batch.records and batch.records[start:end])
-                start = end
-
-    def _open(self, file: TransformFile) -> BinaryIO:
-        stream = self.store.open(file.found)
-        if not self.sending.gzip:
-            import io
-
-            return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", stream), _BUFFER_BYTES))
-        import gzip
-
-        return cast("BinaryIO", gzip.GzipFile(fileobj=stream))
-
     async def _streamed(self, file: TransformFile) -> AsyncIterator[bytes]:
-        stream = await asyncio.to_thread(self._open, file)
+        stream = await asyncio.to_thread(self._reader.open, file)
         try:
             while piece := await asyncio.to_thread(stream.read, PIECE_BYTES):
                 file.sent_bytes += len(piece)
