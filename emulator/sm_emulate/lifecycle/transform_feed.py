@@ -118,7 +118,7 @@ class Feed:
             packing=sending.packing,
             gzip=sending.gzip,
             streams=sending.streams,
-            size=FIRST_PAYLOADS,
+            size=max(FIRST_PAYLOADS, LEAST_PAYLOADS * sending.connections),
         )
 
     async def run(self) -> None:
