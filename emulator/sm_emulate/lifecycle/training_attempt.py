@@ -201,8 +201,11 @@ class TrainingAttempt:
             settings=parts.platform.settings,
             publish=parts.publish,
         )
-        # channels are listed while the engine makes the containers
+        # channels are listed while the engine makes the containers; but who varies these finds all of their files
         listed = threading.Event()
+        if parts.vary is not None:
+            self._list_channels()
+            listed.set()
         for host in parts.cluster.hosts:
             spec = container_spec(
                 parts.request,
@@ -220,8 +223,8 @@ class TrainingAttempt:
             )
             containers.begin(host.name, spec if parts.vary is None else parts.vary(spec), ready=listed)
         try:
-            for tree in self.trees.values():
-                tree.list_channels()
+            if not listed.is_set():
+                self._list_channels()
         except BaseException:
             containers.signal("SIGKILL")  # none of them is ever started
             raise
@@ -229,6 +232,10 @@ class TrainingAttempt:
             listed.set()
         # so that its import takes its time while the containers start
         import sm_emulate.lifecycle.upload  # noqa: F401  # see above
+
+    def _list_channels(self) -> None:
+        for tree in self.trees.values():
+            tree.list_channels()
 
     def _hear(self, event: Event) -> None:
         self._heard(event)
