@@ -15,6 +15,11 @@ _QUANTILES = (0.5, 0.99)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
+def counts(variant: str, path: str) -> bool:
+    """Tell whether a request is an invocation of a variant, and no ping or the like."""
+    return bool(variant) and "/invocations" in path
+
+
 class Latency:
     """Durations in microseconds: their number, sum, and how they are spread."""
 
@@ -69,7 +74,7 @@ class Meters:
 
     def add(self, seen: Invocation) -> None:
         """Count one request; one that no variant was asked for, or a ping, counts nowhere."""
-        if not seen.variant or "/invocations" not in seen.path:
+        if not counts(seen.variant, seen.path):
             return
         variant = self._variants.get(seen.variant)
         if variant is None:

@@ -20,6 +20,7 @@ from sm_emulate.events import (
     now,
 )
 from sm_emulate.gateway import EndpointFront, Gateway, warm_up
+from sm_emulate.gateway.page_source import PAGE_PATH, PageSource
 from sm_emulate.lifecycle.endpoint_container import container_host
 from sm_emulate.lifecycle.endpoint_fleet import FleetGround, ServingFleet
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
@@ -29,7 +30,7 @@ from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.serving_container import StopAskedError
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
-from sm_emulate.request.secrets import masked_document
+from sm_emulate.request.secrets import masked_document, secret_values
 from sm_emulate.spec import wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
 from sm_emulate.storage.async_queue import AsyncQueue
@@ -250,7 +251,7 @@ class Endpoint:
             self._fleet.healthy()
         warming.join()
         self._open()
-        self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
+        self._enter(EndpointStatus.IN_SERVICE, self._where())
 
     def _open(self) -> None:
         request, platform = self.request, self.platform
@@ -283,6 +284,9 @@ class Endpoint:
             listener=self._invoked,
             accept=None if self._async is None else self._async.accept,
             capture=capture,
+            page=PageSource(
+                run=self.run_folder, describe=lambda: self.result().describe(), hidden=self._secrets
+            ),
         )
         # a request that is accepted finds somebody who works it off
         left = 0 if self._async is None else self._async.start(self._upstreams())
@@ -316,6 +320,17 @@ class Endpoint:
                 publish=self._publish,
             )
         return work, capturing
+
+    def _where(self) -> str:
+        return f"serving at {self.url}; a page to look at: {self.url}{PAGE_PATH}"
+
+    def _secrets(self) -> tuple[str, ...]:
+        """Give what the page must not show, even where a container prints it."""
+        return tuple(
+            value
+            for variant in self.request.all_variants
+            for value in secret_values(variant.model.environment)
+        )
 
     # --- what happens on the way ----------------------------------------------------------------------
 
@@ -384,7 +399,7 @@ class Endpoint:
                 self.run_folder.write(self.run_folder.request, masked_document(request.as_aws()))
             self._updated(update)
         if not self._asked.times:
-            self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
+            self._enter(EndpointStatus.IN_SERVICE, self._where())
 
     def _new_fleet(self, request: EndpointRequest) -> ServingFleet:
         for name in dict.fromkeys(each.model.image for each in request.all_variants):

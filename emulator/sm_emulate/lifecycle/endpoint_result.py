@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sm_emulate.gateway.page_source import PAGE_PATH
 from sm_emulate.spec.endpoint import EndpointStatus, endpoint_arn
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class EndpointResult:
             "Emulator": {
                 "RunFolder": str(self.run_folder),
                 "Url": self.url,
+                **({"Page": self.url + PAGE_PATH} if self.url else {}),
                 "Image": request.model.image,
                 "ImageId": self.images[request.model.image].id,
                 "Settings": dict(platform.settings.given),

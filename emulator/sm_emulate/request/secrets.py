@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 HIDDEN = "***"
+_LONG_ENOUGH = 6
 _OURS = frozenset({"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"})
 """What the platform itself sets: an address that means something inside the container only."""
 _NAMES = re.compile(
@@ -32,6 +33,19 @@ def looks_secret(name: str, value: str) -> bool:
 def masked(variables: Mapping[str, str]) -> dict[str, str]:
     """Give variables with `***` in place of what looks like a secret."""
     return {name: HIDDEN if looks_secret(name, value) else value for name, value in variables.items()}
+
+
+def secret_values(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Give the values of variables that must not be shown wherever they stand; the longest first.
+
+    One of a few characters also stands where it is no secret, and is left out.
+    """
+    values = {
+        value
+        for name, value in variables.items()
+        if len(value) >= _LONG_ENOUGH and looks_secret(name, value)
+    }
+    return tuple(sorted(values, key=len, reverse=True))
 
 
 def masked_document(document: Any) -> Any:
