@@ -148,8 +148,9 @@ class OwnExchange:
             self._give(_json({"Message": f"{MOST_STREAMS} pages are open already."}, status=503))
             return
         query = request.target.partition(b"?")[2].decode("latin-1")
-        feed = PageFeed(serving.page, _since(query) or self._last_event_id())
+        feed = PageFeed(serving.page, self._last_event_id() or _since(query))
         self._streaming = True
+        request.flushes = True  # a client that closes its sending half is gone
         serving.streams.add(self)
         framing = b"" if request.version_10 else b"Transfer-Encoding: chunked\r\n"
         head = self._head(200, (b"Content-Type: text/event-stream\r\n",), framing, close=request.version_10)
