@@ -136,7 +136,9 @@ class OwnExchange:
         close = self._must_close()
         content_type = f"Content-Type: {answer.content_type}\r\n".encode()
         framing = wire.content_length(len(answer.body))
-        self._client.write(self._head(answer.status, (content_type, *lines), framing, close=close) + answer.body)
+        self._client.write(
+            self._head(answer.status, (content_type, *lines), framing, close=close) + answer.body
+        )
         self._client.exchange_done(close=close)
 
     async def _stream(self) -> None:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 OWN_PREFIX = b"/-/"
 """Of all that the gateway itself tells; no path of the API or of a container looks like it."""
 
-_NAMES = frozenset({"localhost", "host.docker.internal", "gateway.docker.internal", "host.containers.internal"})
+_NAMES = frozenset(
+    {"localhost", "host.docker.internal", "gateway.docker.internal", "host.containers.internal"}
+)
 """The last three: what containers call the machine that they run on."""
 
 _READ = ("Host", "Origin", "Accept", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Last-Event-ID")

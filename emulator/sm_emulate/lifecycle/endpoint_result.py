@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.gateway.page_source import PAGE_PATH
+from sm_emulate.request.async_inference import MEMBER as ASYNC
 from sm_emulate.spec.endpoint import EndpointStatus, endpoint_arn
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class EndpointResult:
         }
         if request.shadow is not None:
             described["ShadowProductionVariants"] = [self._variant(request.shadow)]
+        if request.async_inference is not None:
+            described[ASYNC] = request.documents.create_endpoint_config[ASYNC]
         if self.failure_reason is not None:
             described["FailureReason"] = self.failure_reason
         return described | {

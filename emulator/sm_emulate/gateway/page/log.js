@@ -29,7 +29,7 @@ export class Log {
       this.hosts.add(host);
       this.host.add(new Option(host, host));
     }
-    const came = lost ? [{ host, text: `${lost} bytes were written too fast for this page`, lost: true }] : [];
+    const came = lost ? [{ host, text: `${lost} bytes are left out: they came too fast, or long ago`, lost: true }] : [];
     if (text) for (const line of text.replace(/\n$/, "").split("\n")) came.push({ host, text: plain(line), lost: false });
     this.lines.push(...came);
     if (this.lines.length > MOST) this.lines.splice(0, this.lines.length - MOST);

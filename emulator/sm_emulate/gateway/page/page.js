@@ -1,7 +1,7 @@
 // The page of one endpoint. What it shows comes as server-sent events from /-/events and as JSON from /-/endpoints.
 
 import { Log } from "./log.js";
-import { Plot, short } from "./plot.js";
+import { ERRORS, Plot, short } from "./plot.js";
 import { connectForm } from "./send.js";
 
 const $ = (id) => document.getElementById(id);
@@ -132,7 +132,7 @@ function showInvocations(told) {
   ]) latency.add(`${variant} ${name}`, at, value / MS);
   note(variant, at, told.Invocations);
   const errors = told.Invocation4XXErrors + told.Invocation5XXErrors;
-  if (errors || rates.has("errors")) note("errors", at, errors);
+  if (errors || rates.has(ERRORS)) note(ERRORS, at, errors);
 }
 
 // Seconds without invocations count, too: a rate goes back to nothing.
@@ -157,7 +157,7 @@ function draw() {
   }
   pings.draw(at, span);
   const chosen = `${$("variant").value || endpoint?.ProductionVariants?.[0]?.VariantName} `;
-  latency.draw(at, span, (name) => name.startsWith(chosen));
+  latency.draw(at, span, (name) => (name.startsWith(chosen) ? name.slice(chosen.length) : ""));
   rate.draw(at, span);
 }
 
@@ -171,7 +171,7 @@ function follow() {
   on("event", showEvent);
   on("invocations", showInvocations);
   on("log", (told) => log.add(told.Host, told.Text, told.Lost));
-  on("lost", (told) => showEvent({ event: "Warned", at: new Date().toISOString(), message: `${told.Bytes} bytes of events came too fast for this page` }));
+  on("lost", (told) => showEvent({ event: "Warned", at: new Date().toISOString(), message: `${told.Bytes} bytes of events are left out: they came too fast, or long ago` }));
   on("tick", (told) => {
     ahead = told.At - Date.now() / MS;
     requestAnimationFrame(draw);

@@ -6,6 +6,9 @@ const LEFT = 46;
 const FOOT = 18;
 const TOP = 8;
 
+// The name of a series that is drawn in red; no variant can have it.
+export const ERRORS = "4XX and 5XX";
+
 function element(name, attributes, parent) {
   const made = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -50,9 +53,9 @@ export class Plot {
     this.series.clear();
   }
 
-  // Draw the last `span` seconds before `now`; only the series that `shown` lets through.
-  draw(now, span, shown = () => true) {
-    this.last = [now, span, shown];
+  // Draw the last `span` seconds before `now`; `label` names a series, or gives nothing for one that is not drawn.
+  draw(now, span, label = (name) => name) {
+    this.last = [now, span, label];
     const width = this.svg.clientWidth || 600;
     const height = this.svg.clientHeight || 144;
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -60,7 +63,7 @@ export class Plot {
     const series = [];
     for (const [name, points] of this.series) {
       while (points.length && points[0].at < now - KEPT) points.shift();
-      if (shown(name)) series.push([name, points.filter((point) => point.at >= from - this.gap)]);
+      if (label(name)) series.push([label(name), points.filter((point) => point.at >= from - this.gap)]);
     }
     const top = nice(Math.max(this.least, ...series.flatMap(([, points]) => points.map((point) => point.value))));
     const x = (at) => LEFT + ((at - from) / span) * (width - LEFT - 6);
@@ -83,7 +86,7 @@ export class Plot {
   }
 
   #colour(name, number) {
-    return /error/i.test(name) ? "cbad" : `c${number % 6}`;
+    return name === ERRORS ? "cbad" : `c${number % 6}`;
   }
 
   #line(name, points, number, x, y, from) {
