@@ -206,10 +206,7 @@ def test_a_link_of_another_page_may_lead_to_the_page_and_to_no_facts(scene):
 
 @pytest.mark.parametrize("path", OWN)
 def test_every_answer_is_fenced_in(scene, path):
-    if path == "/-/events":
-        headers = scene.follow().answer.headers
-    else:
-        headers = scene.ask(path).headers
+    headers = scene.follow().answer.headers if path == "/-/events" else scene.ask(path).headers
     assert not [name for name in headers if name.lower().startswith("access-control")]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Cache-Control"] == "no-store"
