@@ -16,6 +16,11 @@ function element(name, attributes, parent) {
   return made;
 }
 
+// By name, errors last: the colours of the others stay when the first error comes.
+function order(name) {
+  return name === ERRORS ? "\uffff" : name;
+}
+
 function nice(value) {
   const power = 10 ** Math.floor(Math.log10(value || 1));
   return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value * 0.999);
@@ -61,7 +66,7 @@ export class Plot {
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const from = now - span;
     const series = [];
-    for (const [name, points] of this.series) {
+    for (const [name, points] of [...this.series].sort(([one], [other]) => order(one).localeCompare(order(other)))) {
       while (points.length && points[0].at < now - KEPT) points.shift();
       if (label(name)) series.push([label(name), points.filter((point) => point.at >= from - this.gap)]);
     }
