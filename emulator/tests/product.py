@@ -370,6 +370,11 @@ class Product:
             file.write_bytes(content if isinstance(content, bytes) else content.encode())
         return made
 
+    def files_that_hold(self, text):
+        """Every file of the state folder with this text in it."""
+        files = [path for path in self.home.rglob("*") if path.is_file()]
+        return [path for path in files if text.encode() in path.read_bytes()]
+
     def left_on_engine(self):
         """One line for every container, network and volume that carries the label of this state folder."""
         found = []

@@ -153,7 +153,7 @@ def test_an_endpoint_request_has_defaults_and_takes_all_that_can_be_asked_for(tm
         enable_network_isolation=True,
     )
     assert isinstance(request, EndpointRequest)
-    assert request.model.data.path == tmp_path
+    assert request.model.primary.data.path == tmp_path
     assert (request.variant_name, request.instance_type) == ("Blue", "ml.c5.xlarge")
     assert request.variants[0].container_startup_health_check_timeout_in_seconds == 60
     assert request.model.enable_network_isolation

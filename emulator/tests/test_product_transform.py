@@ -130,11 +130,13 @@ def test_model_and_rows_and_predictions_may_all_lie_in_s3(product, server, tmp_p
 
 def test_the_container_sees_a_batch_job(product, server):
     data = product.folder("data", files={"a": "seen"})
-    transformed(
+    job = transformed(
         product, server, "--input", data, "--content-type", "text/plain", "--accept", "application/json",
         "--max-payload", "2", "--split-type", "Line", "--strategy", "SingleRecord", "--max-concurrent", "3",
-        "--environment", "SAGEMAKER_MINE=1",
+        "--environment", "SAGEMAKER_MINE=1", "--environment", "MY_TOKEN=hunter2hunter2",
     )  # fmt: skip
+    assert job["Environment"] == {"SAGEMAKER_MINE": "1", "MY_TOKEN": "***"}
+    assert not product.files_that_hold("hunter2hunter2")
     seen = json.loads(outputs(product)["a.out"])
     assert seen["variables"] == {
         "SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_PAYLOAD_IN_MB": "2", "SAGEMAKER_MINE": "1",

@@ -68,8 +68,11 @@ def test_flags_are_enough_and_the_best_is_told(product, parabola):
 
 def test_training_jobs_are_runs_like_any_other(product, parabola):
     described = tune(
-        product, parabola, *METRIC, "--range", "x=0.0..1.0", "--max-jobs", "2", "--job-name", "hunt"
-    )
+        product, parabola, *METRIC, "--range", "x=0.0..1.0", "--max-jobs", "2", "--job-name", "hunt",
+        "--environment", "MY_TOKEN=hunter2hunter2",
+    )  # fmt: skip
+    assert described["TrainingJobDefinition"]["Environment"] == {"MY_TOKEN": "***"}
+    assert not product.files_that_hold("hunter2hunter2")
     names = [job["TrainingJobName"] for job in jobs_of(described)]
     assert product.runs() == [
         "hyper-parameter-tuning-jobs/hunt",

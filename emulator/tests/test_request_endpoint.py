@@ -32,9 +32,13 @@ def test_few_flags_make_an_endpoint_with_the_documented_defaults(models):
         "AllTraffic",
     )
     assert request.variants[0].container_startup_health_check_timeout_in_seconds == 480
-    assert (request.model.mode, request.variants[0].initial_instance_count) == ("SingleModel", 1)
-    assert (request.model.model_data, request.model.data, request.model.additional) == (None, None, ())
-    assert request.model.environment == {}
+    assert (request.model.primary.mode, request.variants[0].initial_instance_count) == ("SingleModel", 1)
+    assert (request.model.model_data, request.model.primary.data, request.model.primary.additional) == (
+        None,
+        None,
+        (),
+    )
+    assert request.model.primary.environment == {}
     assert not request.model.enable_network_isolation
 
 
@@ -78,8 +82,8 @@ def test_every_flag_has_its_place(models):
         create_endpoint={"EndpointName": "my-endpoint", "EndpointConfigName": "my-endpoint"},
     )
     assert from_aws(request.documents, models=models) == request
-    assert request.model.data.is_archive
-    assert request.model.data.path is None
+    assert request.model.primary.data.is_archive
+    assert request.model.primary.data.path is None
     assert "s3cret" not in repr(request)
 
 
@@ -94,8 +98,8 @@ def test_every_flag_has_its_place(models):
 def test_a_model_on_this_machine_is_a_folder_or_an_archive(model_data, path, archive, models):
     request = from_flags(**FLAGS, model_data=model_data, base_dir=Path("/base"), models=models)
 
-    assert request.model.data.path == Path(path)
-    assert request.model.data.is_archive is archive
+    assert request.model.primary.data.path == Path(path)
+    assert request.model.primary.data.is_archive is archive
     assert from_aws(request.documents, base_dir=Path("/elsewhere"), models=models) == request
 
 
@@ -389,11 +393,11 @@ def test_a_multi_model_container_has_the_prefix_of_its_models(models, tmp_path):
         "ModelDataUrl": "s3://b/models/",
         "MultiModelConfig": {"ModelCacheSetting": "Disabled"},
     }
-    assert (request.model.multi_model, request.model.model_cache_setting) == (True, "Disabled")
+    assert (request.model.multi_model, request.model.primary.model_cache_setting) == (True, "Disabled")
     here = from_flags(
         image="img", endpoint_name="e", model_data=str(tmp_path), multi_model=True, models=models
     )
-    assert (here.model.path, here.model.data.is_archive) == (tmp_path, False)
+    assert (here.model.path, here.model.primary.data.is_archive) == (tmp_path, False)
     check_local(here.model)
 
 

@@ -120,7 +120,7 @@ def test_input_that_is_not_there_is_told(models, tmp_path):
 
 def test_a_model_in_s3_is_an_archive_and_a_folder_is_taken_from_here_only(models):
     assert request(models, model_data="s3://b/model.tar.gz").model.model_data == "s3://b/model.tar.gz"
-    assert request(models, model_data="/model").model.data.is_prefix
+    assert request(models, model_data="/model").model.primary.data.is_prefix
     with pytest.raises(RequestError, match="transform jobs cannot use ModelDataSource") as refused:
         request(models, model_data="s3://b/model/")
     assert refused.value.value == "s3://b/model/"

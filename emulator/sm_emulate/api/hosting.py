@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sm_emulate.engine.protocol import ContainerSpec, Engine, Image
     from sm_emulate.events import Listener
     from sm_emulate.request.endpoint import EndpointRequest
-    from sm_emulate.request.hosted_model import HostedModel
+    from sm_emulate.request.hosted_model import ContainerDefinition
 
 POLL_SECONDS = 0.2
 
@@ -84,10 +84,11 @@ def new_endpoint(
     runs = _runs(home)
     with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.instance_type, engine=used)
-        names = dict.fromkeys(variant.model.image for variant in request.all_variants)
+        names = dict.fromkeys(name for variant in request.all_variants for name in variant.model.images)
         images = {name: find_image(used, name, listeners) for name in names}
         for variant in request.all_variants:
-            _check_label(variant.model, images[variant.model.image])
+            for container in variant.model.containers:
+                _check_label(container, images[container.image])
         with runs.create("endpoints", request.endpoint_name) as run, RunFiles(run) as files:
             endpoint = Endpoint(
                 request,
@@ -280,13 +281,13 @@ def _how_it_ended(description: Mapping[str, Any]) -> str:
     return f"{description.get('EndpointName')}: {description.get('EndpointStatus')}{ended}"
 
 
-def _check_label(model: HostedModel, image: Image) -> None:
+def _check_label(container: ContainerDefinition, image: Image) -> None:
     """Refuse what CreateModel refuses: an image for many models that does not say that it can serve them."""
     from sm_emulate.spec.multi_model import LABEL, LABEL_MISSING
 
-    if model.multi_model and image.labels.get(LABEL) != "true":
+    if container.multi_model and image.labels.get(LABEL) != "true":
         raise RequestError(
-            LABEL_MISSING.format(image=model.image).removesuffix("."),
+            LABEL_MISSING.format(image=container.image).removesuffix("."),
             value=image.labels.get(LABEL),
             expected=f"LABEL {LABEL}=true in its Dockerfile",
             link="https://docs.aws.amazon.com/sagemaker/latest/dg/build-multi-model-build-container.html",

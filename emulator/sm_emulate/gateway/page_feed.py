@@ -139,7 +139,7 @@ class PageFeed:
     def _shown(self, block: bytes) -> str:
         text = block.decode("utf-8", "replace")
         if text:
-            for value in self._source.hidden():
+            for value in sorted(self._source.hidden(), key=len, reverse=True):
                 text = text.replace(value, HIDDEN)
         return text
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sm_emulate.storage.runs import Runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping
 
     from sm_emulate.storage.run_folder import RunFolder
 
@@ -27,7 +27,7 @@ class PageSource:
 
     run: RunFolder
     describe: Callable[[], Mapping[str, Any]]
-    hidden: Callable[[], Sequence[str]] = tuple
+    hidden: Callable[[], Collection[str]] = tuple
 
     def endpoints(self) -> list[dict[str, Any]]:
         """List the endpoints of the same home folder that a process holds now, this one first."""

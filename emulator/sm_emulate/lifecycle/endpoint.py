@@ -22,15 +22,16 @@ from sm_emulate.events import (
 from sm_emulate.gateway import EndpointFront, Gateway, warm_up
 from sm_emulate.gateway.page_source import PAGE_PATH, PageSource
 from sm_emulate.lifecycle.endpoint_container import container_host
-from sm_emulate.lifecycle.endpoint_fleet import FleetGround, ServingFleet
+from sm_emulate.lifecycle.endpoint_fleet import ServingFleet
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
 from sm_emulate.lifecycle.endpoint_update import new_weights, requested, take
+from sm_emulate.lifecycle.fleet_surroundings import FleetGround
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.serving_container import StopAskedError
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
-from sm_emulate.request.secrets import masked_document, secret_values
+from sm_emulate.request.secrets import secret_values
 from sm_emulate.spec import wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
 from sm_emulate.storage.async_queue import AsyncQueue
@@ -127,6 +128,7 @@ class Endpoint:
         self._last_update: dict[str, object] = {}
         self._ended: dict[str, int] = {}
         self._noted, self._next_note = (0, 0), 0.0
+        self._secrets = secret_values(request.as_aws())
 
     # --- from outside ---------------------------------------------------------------------------------
 
@@ -143,7 +145,7 @@ class Endpoint:
         folder = self.run_folder
         try:
             with told("the endpoint cannot be written down", folder.path):
-                folder.write(folder.request, masked_document(self.request.as_aws()))
+                folder.write(folder.request, self.request.as_aws())
             self._start()
         except StopAskedError:
             pass
@@ -169,17 +171,17 @@ class Endpoint:
     @property
     def upstream(self) -> Upstream | None:
         """Where the first container itself listens; None before it runs."""
-        return self._fleet.instances[0].container.upstream
+        return self._fleet.instances[0].containers[0].upstream
 
     @property
     def began(self) -> bool:
         """Whether a container was ever started."""
-        return any(each.container.began for each in self._fleet.instances)
+        return any(each.began for each in self._fleet.instances)
 
     @property
     def container(self) -> str | None:
         """The engine's id of the first container; None when it does not run."""
-        return self._fleet.instances[0].container.id
+        return self._fleet.instances[0].containers[0].id
 
     def stop(self) -> None:
         """Ask it to stop as DeleteEndpoint does; a second time, kill at once. Signal handlers may call it."""
@@ -285,7 +287,7 @@ class Endpoint:
             accept=None if self._async is None else self._async.accept,
             capture=capture,
             page=PageSource(
-                run=self.run_folder, describe=lambda: self.result().describe(), hidden=self._secrets
+                run=self.run_folder, describe=lambda: self.result().describe(), hidden=lambda: self._secrets
             ),
         )
         # a request that is accepted finds somebody who works it off
@@ -323,14 +325,6 @@ class Endpoint:
 
     def _where(self) -> str:
         return f"serving at {self.url}; a page to look at: {self.url}{PAGE_PATH}"
-
-    def _secrets(self) -> tuple[str, ...]:
-        """Give what the page must not show, even where a container prints it."""
-        return tuple(
-            value
-            for variant in self.request.all_variants
-            for value in secret_values(variant.model.environment)
-        )
 
     # --- what happens on the way ----------------------------------------------------------------------
 
@@ -379,6 +373,7 @@ class Endpoint:
         fleet: ServingFleet | None = None
         try:
             request = requested(update, self.request)
+            self._secrets = self._secrets | secret_values(request.as_aws())
             fleet = self._new_fleet(request)
             fleet.prepare()
             fleet.start()
@@ -396,13 +391,13 @@ class Endpoint:
             self._reroute()
             self._retire(old)
             with suppress(OSError):
-                self.run_folder.write(self.run_folder.request, masked_document(request.as_aws()))
+                self.run_folder.write(self.run_folder.request, request.as_aws())
             self._updated(update)
         if not self._asked.times:
             self._enter(EndpointStatus.IN_SERVICE, self._where())
 
     def _new_fleet(self, request: EndpointRequest) -> ServingFleet:
-        for name in dict.fromkeys(each.model.image for each in request.all_variants):
+        for name in dict.fromkeys(name for each in request.all_variants for name in each.model.images):
             if self._find_image is not None:
                 self._images[name] = self._find_image(name)
         return ServingFleet(

@@ -123,10 +123,11 @@ class EndpointResult:
             "VariantName": name,
             "DeployedImages": [
                 {
-                    "SpecifiedImage": variant.model.image,
-                    "ResolvedImage": self.images[variant.model.image].id,
+                    "SpecifiedImage": image,
+                    "ResolvedImage": self.images[image].id,
                     "ResolutionTime": self.created.isoformat(timespec="milliseconds"),
                 }
+                for image in variant.model.images
             ],
             "CurrentWeight": weight,
             "DesiredWeight": weight,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sm_emulate.events import Event
-    from sm_emulate.request.hosted_model import HostedModel
+    from sm_emulate.request.hosted_model import ModelData
     from sm_emulate.storage.objects import ObjectStore, StoredObject
     from sm_emulate.storage.s3_place import S3Place
 
@@ -24,17 +24,16 @@ class ModelFiles:
     """`Files` of a shelf. Threads may share it.
 
     Args:
-        model: whose ModelDataUrl is the prefix.
+        data: the prefix of all models.
         folder: the container's /opt/ml/models; made here.
         s3: which S3 is meant.
         publish: hears what hosting would not have liked in an archive.
     """
 
     def __init__(
-        self, model: HostedModel, folder: Path, *, s3: S3Place, publish: Callable[[Event], None]
+        self, data: ModelData, folder: Path, *, s3: S3Place, publish: Callable[[Event], None]
     ) -> None:
-        prefix = model.model_data if model.path is None else f"file://{model.path}"
-        assert prefix is not None
+        prefix = data.uri if data.path is None else f"file://{data.path}"
         self._prefix = prefix if prefix.endswith("/") else f"{prefix}/"
         self._s3, self._publish = s3, publish
         self.folder = folder

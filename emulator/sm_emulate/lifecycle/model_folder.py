@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sm_emulate.events import Event
-    from sm_emulate.request.hosted_model import HostedModel, ModelData
+    from sm_emulate.request.hosted_model import ContainerDefinition, ModelData
     from sm_emulate.storage.object_cache import ObjectCache
     from sm_emulate.storage.objects import ObjectStore, StoredObject
     from sm_emulate.storage.s3_place import S3Place
 
 
 def model_mounts(
-    model: HostedModel,
+    container: ContainerDefinition,
     opt_ml: Path,
     *,
     s3: S3Place,
     publish: Callable[[Event], None],
     heed_stop: Callable[[], None],
 ) -> tuple[Mount, ...]:
-    """Give the mounts of a model's data: its own folder where it is one, else one made below `opt_ml`.
+    """Give the mounts of a container's model data: its own folder where it is one, else one made below `opt_ml`.
 
     Args:
-        model: whose data.
+        container: whose data.
         opt_ml: a folder of ours; made if need be.
         s3: which S3 is meant.
         publish: hears how far it is, and what hosting would not have liked.
@@ -46,7 +46,7 @@ def model_mounts(
     """
 
     def mounts() -> Iterator[Mount]:
-        for data in model.all_data:
+        for data in container.all_data:
             name, target = "model", MODEL_DIRECTORY
             if data.channel_name is not None:
                 name = f"additional-model-data-sources/{data.channel_name}"

@@ -25,7 +25,6 @@ from sm_emulate.lifecycle.processing_status import ProcessingStatus
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.stop_request import StopRequest
 from sm_emulate.request.processing import to_aws
-from sm_emulate.request.secrets import masked_document
 from sm_emulate.spec import wordings
 from sm_emulate.spec.processing_job import STOP_GRACE_SECONDS, ProcessingJobStatus
 from sm_emulate.staging.processing_tree import host_names, staged_tree
@@ -112,7 +111,7 @@ class ProcessingJob:
         folder = self.run_folder
         try:
             with told("the job cannot be written down", folder.path):
-                folder.write(folder.request, masked_document(to_aws(self.request)))
+                folder.write(folder.request, to_aws(self.request))
             self._run()
         except BaseException as error:
             self._fail(error)

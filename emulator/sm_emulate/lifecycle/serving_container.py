@@ -60,7 +60,7 @@ class ServingContainer:
         multi_model: bool = False,
     ) -> None:
         self._multi_model = multi_model
-        self._engine, self._host, self._host_header = engine, host, host_header
+        self._engine, self.host, self._host_header = engine, host, host_header
         self._variant = host if variant is None else variant
         self._stopping, self._publish = stopping, publish
         self._containers = Containers(engine, publish=self._heard, gather_s=GATHER_SECONDS)
@@ -73,12 +73,12 @@ class ServingContainer:
     @property
     def id(self) -> str | None:
         """The engine's id of it while it runs."""
-        return self._containers.running(self._host)
+        return self._containers.running(self.host)
 
     @property
     def exit(self) -> Exit | None:
         """How it ended, as far as was heard."""
-        return self._containers.exits.get(self._host)
+        return self._containers.exits.get(self.host)
 
     @property
     def over(self) -> bool:
@@ -119,7 +119,7 @@ class ServingContainer:
             EndpointFailedError: its program cannot be run.
             SmEmulateError: the engine could not make or start it.
         """
-        self._containers.begin(self._host, spec)
+        self._containers.begin(self.host, spec)
         while self.id is None and not self.over:
             self.hear()
         for error in self._containers.broken.values():

@@ -24,7 +24,6 @@ from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
 from sm_emulate.lifecycle.training_attempt import JobParts, TrainingAttempt, engine_broke
 from sm_emulate.lifecycle.training_network import TrainingNetwork
 from sm_emulate.lifecycle.training_result import PipeUse, TrainingResult
-from sm_emulate.request.secrets import masked_document
 from sm_emulate.request.training import to_aws
 from sm_emulate.spec import wordings
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS, SecondaryStatus
@@ -133,7 +132,7 @@ class TrainingJob:
         folder = self.run_folder
         try:
             with told("the job cannot be written down", folder.path):
-                folder.write(folder.request, masked_document(to_aws(self.request)))
+                folder.write(folder.request, to_aws(self.request))
             self._run()
         except BaseException as error:
             self._fail(error)

@@ -195,7 +195,7 @@ class TransformJob:
         first = next(iter(self._instances.values()))
         with self._timed("Model"):
             mounts = model_mounts(
-                self.request.model,
+                self.request.model.primary,
                 self.run_folder.path / "opt-ml",
                 s3=self.platform.s3,
                 publish=self._publish,
@@ -228,7 +228,7 @@ class TransformJob:
         request = self.request
         spec_ = container_spec(
             {
-                **request.model.environment,
+                **request.model.primary.environment,
                 **spec.environment(
                     max_payload_in_mb=request.max_payload_in_mb,
                     batch_strategy=request.batch_strategy,

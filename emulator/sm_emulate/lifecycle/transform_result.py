@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sm_emulate.request.secrets import masked_document
 from sm_emulate.request.transform import OPERATION, to_aws
 from sm_emulate.spec.transform_job import TransformJobStatus, transform_job_arn
 
@@ -63,7 +64,7 @@ class TransformResult:
         }
         if self.failure_reason is not None:
             described["FailureReason"] = self.failure_reason
-        asked = to_aws(request)[OPERATION]
+        asked = masked_document(to_aws(request)[OPERATION])
         asked.pop("Tags", None)
         described |= {key: value for key, value in asked.items() if key not in described}
         described["CreationTime"] = _iso(self.created)

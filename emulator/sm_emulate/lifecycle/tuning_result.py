@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sm_emulate.request.secrets import masked_document
 from sm_emulate.request.tuning import OBJECTIVE_HYPERPARAMETER, to_aws
 from sm_emulate.spec.training_job import TrainingJobStatus, job_arn
 from sm_emulate.spec.tuning import ObjectiveStatus, TuningJobStatus, tuning_job_arn
@@ -124,7 +125,7 @@ class TuningResult:
     def describe(self) -> dict[str, Any]:
         """Give it in the shape of DescribeHyperParameterTuningJob, plus an `Emulator` object; times are ISO 8601."""
         request, platform = self.request, self.platform
-        asked = to_aws(request)
+        asked = masked_document(to_aws(request))
         asked.pop("Tags", None)
         arn = tuning_job_arn(region=platform.region, account=platform.account, name=request.name)
         described: dict[str, Any] = {

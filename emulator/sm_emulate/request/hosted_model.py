@@ -58,10 +58,9 @@ class ModelData:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HostedModel:
-    """A model of one container. Made, and checked, by `from_aws`."""
+class ContainerDefinition:
+    """One container of a model: its image, what it finds, and the variables that it is given."""
 
-    model_name: str
     image: str
     data: ModelData | None = None
     """What the container finds at /opt/ml/model."""
@@ -71,43 +70,70 @@ class HostedModel:
     mode: str = "SingleModel"
     model_cache_setting: str = "Enabled"
     """Of a multi-model container: `Disabled` unloads each model after each request."""
-    enable_network_isolation: bool = False
-    execution_role_arn: str | None = None
-    document: Mapping[str, Any] = field(repr=False, compare=False)
-    """What it was made from, its local paths absolute."""
-
-    @property
-    def container(self) -> Mapping[str, Any]:
-        """Its container definition."""
-        container: Mapping[str, Any] = self.document[_MODEL]
-        return container
-
-    @property
-    def path(self) -> Path | None:
-        """Where the model data lies on this machine, None for none or such in S3."""
-        return None if self.data is None else self.data.path
-
-    @property
-    def model_data(self) -> str | None:
-        """Where the model data lies: `s3://...`, or an absolute `file:///...`."""
-        return None if self.data is None else self.data.uri
+    hostname: str | None = None
+    """ContainerHostname; None where the request gives none."""
 
     @property
     def all_data(self) -> tuple[ModelData, ...]:
         """Everything that the container is to find."""
         return self.additional if self.data is None else (self.data, *self.additional)
 
+    @property
+    def multi_model(self) -> bool:
+        """Whether it serves many models, each loaded when it is asked for first."""
+        return self.mode == MULTI_MODEL
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostedModel:
+    """A model: the containers of each instance. Made, and checked, by `from_aws`."""
+
+    model_name: str
+    containers: tuple[ContainerDefinition, ...]
+    """In the order of the request, PrimaryContainer alone."""
+    enable_network_isolation: bool = False
+    execution_role_arn: str | None = None
+    document: Mapping[str, Any] = field(repr=False, compare=False)
+    """What it was made from, its local paths absolute."""
+
+    @property
+    def primary(self) -> ContainerDefinition:
+        """The container that requests go to first."""
+        return self.containers[0]
+
+    @property
+    def image(self) -> str:
+        """The primary container's."""
+        return self.primary.image
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Those of all containers, each once."""
+        return tuple(dict.fromkeys(each.image for each in self.containers))
+
+    @property
+    def path(self) -> Path | None:
+        """Where the primary container's model data lies on this machine, None for none or such in S3."""
+        data = self.primary.data
+        return None if data is None else data.path
+
+    @property
+    def model_data(self) -> str | None:
+        """Where it lies: `s3://...`, or an absolute `file:///...`."""
+        data = self.primary.data
+        return None if data is None else data.uri
+
     def with_folder(self, folder: Path | None) -> HostedModel:
-        """Give the model with a folder of this machine as its model data, or with none."""
+        """Give the model with a folder of this machine as its primary container's model data, or with none."""
         data = None
         if folder is not None:
             data = ModelData(uri=folder.as_uri(), s3_data_type="S3Prefix", compression_type="None")
-        return replace(self, data=data)
+        return replace(self, containers=(replace(self.primary, data=data), *self.containers[1:]))
 
     @property
     def multi_model(self) -> bool:
-        """Whether one container serves many models, each loaded when it is asked for first."""
-        return self.mode == MULTI_MODEL
+        """Whether one of its containers serves many models."""
+        return any(each.multi_model for each in self.containers)
 
 
 def create_model(
@@ -159,7 +185,16 @@ def from_aws(
         rules=lambda sound: [*location.problems(sound, _LOCATIONS, model), *_problems(sound)],
     )
     placed = location.absolute(document, _LOCATIONS, base_dir=base_dir)
-    container = placed["PrimaryContainer"]
+    return HostedModel(
+        model_name=placed["ModelName"],
+        containers=(_definition(placed[_MODEL]),),
+        enable_network_isolation=placed.get("EnableNetworkIsolation", False),
+        execution_role_arn=placed.get("ExecutionRoleArn"),
+        document=placed,
+    )
+
+
+def _definition(container: Mapping[str, Any]) -> ContainerDefinition:
     data = None
     if "ModelDataUrl" in container:
         many = container.get("Mode") == MULTI_MODEL
@@ -170,17 +205,13 @@ def from_aws(
         )
     elif "ModelDataSource" in container:
         data = _source(container["ModelDataSource"])
-    return HostedModel(
-        model_name=placed["ModelName"],
+    return ContainerDefinition(
         image=container["Image"],
         data=data,
         additional=tuple(_source(source) for source in container.get("AdditionalModelDataSources", ())),
         environment=dict(container.get("Environment", {})),
         mode=container.get("Mode", "SingleModel"),
         model_cache_setting=container.get("MultiModelConfig", {}).get("ModelCacheSetting", "Enabled"),
-        enable_network_isolation=placed.get("EnableNetworkIsolation", False),
-        execution_role_arn=placed.get("ExecutionRoleArn"),
-        document=placed,
     )
 
 
@@ -197,10 +228,11 @@ def _source(given: Mapping[str, Any]) -> ModelData:
 
 def check_local(model: HostedModel) -> None:
     """Raise RequestError if model data is on this machine but not there, or not what it is said to be."""
-    for data in model.all_data:
-        path = data.path
-        if path is not None:
-            _check_local(data, path, many=model.multi_model)
+    for container in model.containers:
+        for data in container.all_data:
+            path = data.path
+            if path is not None:
+                _check_local(data, path, many=container.multi_model)
 
 
 def _check_local(data: ModelData, path: Path, *, many: bool) -> None:

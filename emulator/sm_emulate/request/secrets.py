@@ -35,17 +35,25 @@ def masked(variables: Mapping[str, str]) -> dict[str, str]:
     return {name: HIDDEN if looks_secret(name, value) else value for name, value in variables.items()}
 
 
-def secret_values(variables: Mapping[str, str]) -> tuple[str, ...]:
-    """Give the values of variables that must not be shown wherever they stand; the longest first.
+def secret_values(document: Any) -> set[str]:
+    """Give the values of every `Environment` in a document of the API that must not be shown wherever they stand.
 
     One of a few characters also stands where it is no secret, and is left out.
     """
-    values = {
-        value
-        for name, value in variables.items()
-        if len(value) >= _LONG_ENOUGH and looks_secret(name, value)
-    }
-    return tuple(sorted(values, key=len, reverse=True))
+    if isinstance(document, (list, tuple)):
+        return {value for item in document for value in secret_values(item)}
+    found: set[str] = set()
+    if isinstance(document, Mapping):
+        for name, inner in document.items():
+            if name == "Environment" and isinstance(inner, Mapping):
+                found |= {
+                    value
+                    for key, value in inner.items()
+                    if len(value) >= _LONG_ENOUGH and looks_secret(key, value)
+                }
+            else:
+                found |= secret_values(inner)
+    return found
 
 
 def masked_document(document: Any) -> Any:

@@ -265,9 +265,12 @@ def check_local(request: TransformRequest) -> None:
 
 def _check_model(model: HostedModel) -> None:
     """Refuse what hosting takes and batch transform does not (aws/sagemaker-python-sdk#4777); folders here are fine."""
-    if model.additional:
+    container = model.primary
+    if container.additional:
         raise RequestError("AdditionalModelDataSources are not emulated for transform jobs")
-    if model.data is not None and model.data.path is None and "ModelDataUrl" not in model.container:
+    if container.data is None or container.data.path is not None:
+        return
+    if "ModelDataUrl" not in model.document["PrimaryContainer"]:
         raise RequestError(
             "transform jobs cannot use ModelDataSource",
             value=model.model_data,

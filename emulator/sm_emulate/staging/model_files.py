@@ -29,18 +29,23 @@ def check_stored(model: HostedModel, s3: S3Place) -> None:
         RequestError: it is not, or it is another object than its ETag says.
         StorageError: S3 cannot be asked.
     """
-    for data in model.all_data:
-        if data.path is not None or model.multi_model:  # models of many come, and may be put there, later
+    for container in model.containers:
+        if container.multi_model:  # the models of many come, and may be put there, later
             continue
-        store = store_of(data.uri, s3)
-        if not data.is_prefix:
-            stored_object(data, store)
-        elif next(iter(store.objects(data.uri, folders=True)), None) is None:
-            raise RequestError(
-                "the model is not there: no object has this prefix",
-                value=data.uri,
-                expected="s3://BUCKET/FOLDER/",
-            )
+        for data in container.all_data:
+            if data.path is None:
+                _check_stored(data, store_of(data.uri, s3))
+
+
+def _check_stored(data: ModelData, store: ObjectStore) -> None:
+    if not data.is_prefix:
+        stored_object(data, store)
+    elif next(iter(store.objects(data.uri, folders=True)), None) is None:
+        raise RequestError(
+            "the model is not there: no object has this prefix",
+            value=data.uri,
+            expected="s3://BUCKET/FOLDER/",
+        )
 
 
 def stored_object(data: ModelData, store: ObjectStore) -> StoredObject:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from sm_emulate.errors import MachineError
+from sm_emulate.request.secrets import masked_document
 from sm_emulate.storage.walk import delete_tree
 
 if TYPE_CHECKING:
@@ -118,8 +119,11 @@ class RunFolder:
         return self.path / "logs" / f"{host}.log"
 
     def write(self, file: Path, document: object) -> None:
-        """Write JSON so that a reader sees the old or the new text, never half of one. Threads may write one file."""
-        text = json.dumps(document, indent=2) + "\n"
+        """Write JSON so that a reader sees the old or the new text, never half of one. Threads may write one file.
+
+        What looks like a secret in an `Environment` is not written.
+        """
+        text = json.dumps(masked_document(document), indent=2) + "\n"
         with _WRITING:
             draft = file.with_name(f".{file.name}.new")
             draft.write_text(text, encoding="utf-8")
