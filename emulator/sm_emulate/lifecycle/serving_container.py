@@ -218,7 +218,7 @@ class ServingContainer:
                 status=outcome.status,
                 seconds=round(outcome.seconds, 6),
                 failure=outcome.failure or "",
-                host=self._host,
+                host=self.host,
             )
         )
 
