@@ -69,7 +69,9 @@ class Browser:
     def choose(self, selector, value):
         from selenium.webdriver.support.select import Select
 
-        Select(self.find(selector)).select_by_value(value)
+        self.until(
+            lambda: Select(self.find(selector)).select_by_value(value) or True, f"{value} in {selector}"
+        )
 
     def write(self, selector, words):
         field = self.find(selector)

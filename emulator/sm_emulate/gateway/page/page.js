@@ -8,6 +8,7 @@ const $ = (id) => document.getElementById(id);
 const NEIGHBOURS_MS = 5000;
 const HAPPENED = 200;
 const MS = 1000;
+const SILENT = "no answer";
 
 const pings = new Plot($("pings"), { unit: " ms", gap: 90 });
 const latency = new Plot($("latency"), { unit: " ms", gap: 5 });
@@ -35,7 +36,7 @@ function ms(micro) {
 }
 
 function showStatus(words) {
-  const kind = { InService: "good", Failed: "bad", OutOfService: "warn", Deleting: "warn", gone: "bad" }[words] ?? "warn";
+  const kind = { InService: "good", Failed: "bad", OutOfService: "warn", Deleting: "warn", [SILENT]: "bad" }[words] ?? "warn";
   $("status").className = `status ${kind}`;
   if ($("status").textContent !== words) $("status").textContent = words;
 }
@@ -178,7 +179,7 @@ function follow() {
   });
   stream.onopen = () => endpoint && showStatus(endpoint.EndpointStatus);
   stream.onerror = () => {
-    if (endpoint?.EndpointStatus === "InService") showStatus("gone");
+    if (endpoint?.EndpointStatus === "InService") showStatus(SILENT);
     if (stream.readyState === EventSource.CLOSED) setTimeout(refollow, NEIGHBOURS_MS);
   };
 }

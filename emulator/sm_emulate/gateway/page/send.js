@@ -31,8 +31,8 @@ function request(form, name) {
   if (operation === "async" && given("input_location")) headers[`${AMZN}InputLocation`] = given("input_location");
   const path = operation === "openai" ? `openai/v1/${given("path").replace(/^\/+/, "")}` : PATHS[operation];
   const file = form.elements.file.files[0];
-  // bytes, so that no content type is added to what the form says
-  const body = file ?? new TextEncoder().encode(form.elements.text.value);
+  // bytes without a type, so that the browser adds none to what the form says
+  const body = file?.slice(0, file.size, "") ?? new TextEncoder().encode(form.elements.text.value);
   return { url: `/endpoints/${encodeURIComponent(name)}/${path}`, events: operation === "stream", headers, body };
 }
 
@@ -62,6 +62,8 @@ class Answer {
       cell.textContent = name;
       row.insertCell().textContent = value;
     }
+    // of an asynchronous endpoint they are the answer: they say where the output will be
+    if (response.status === 202) $("headers").closest("details").open = true;
   }
 
   take(bytes) {
