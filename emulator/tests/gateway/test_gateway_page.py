@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import socket
 import threading
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -12,7 +13,7 @@ from html.parser import HTMLParser
 import pytest
 
 from sm_emulate.gateway import EndpointFront, Fleet, Gateway, Upstream, VariantFront
-from sm_emulate.gateway.own import MOST_STREAMS
+from sm_emulate.gateway.own import MOST_STREAMS, POLL_S
 from sm_emulate.gateway.page_source import PageSource
 from sm_emulate.gateway.run_tail import Tail
 from sm_emulate.storage.run_folder import RunFolder
@@ -380,6 +381,35 @@ def test_a_page_that_does_not_keep_up_loses_the_oldest_lines_and_is_told(scene):
     assert log["Text"].encode().replace(line, b"") == b""
 
 
+def test_a_page_that_reads_nothing_costs_no_memory(scene):
+    line = b"x" * 999 + b"\n"
+    with socket.create_connection(("127.0.0.1", scene.gateway.port), timeout=WAIT_SECONDS) as page:
+        page.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        page.sendall(b"GET /-/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        until(lambda: scene.gateway._serving.streams)
+        (stream,) = scene.gateway._serving.streams
+
+        def slow():
+            scene.log("a", line * 250)
+            threading.Event().wait(POLL_S)  # one round of the page's feed
+            return stream._slow
+
+        until(slow)
+        scene.log("a", line * 10_000)
+        assert stream._client._transport.get_write_buffer_size() < 2 * 1024 * 1024
+        received = b""
+        while not re.search(rb'"Lost":[1-9]', received):
+            received = received[-400_000:] + page.recv(1 << 20)
+
+
+def until(seen):
+    for _ in range(WAIT_SECONDS * 100):
+        if seen():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("it never came")
+
+
 def test_secrets_are_hidden_even_where_the_container_prints_them(scene):
     scene.hidden.append("hunter2-very-long")
     scene.log("a", "the password is hunter2-very-long.\n")
@@ -414,11 +444,7 @@ def test_a_page_that_left_is_forgotten(scene):
     stream.until("tick")
     stream.answer.close()
     scene.open[-1].close()
-    for _ in range(WAIT_SECONDS * 100):
-        if not scene.gateway._serving.streams:
-            break
-        threading.Event().wait(0.01)
-    assert scene.gateway._serving.streams == set()
+    until(lambda: not scene.gateway._serving.streams)
 
 
 def test_an_old_client_gets_the_stream_until_it_ends(scene, talk_raw):
