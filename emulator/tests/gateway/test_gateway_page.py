@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 import pytest
 
 from sm_emulate.gateway import EndpointFront, Fleet, Gateway, Upstream, VariantFront
-from sm_emulate.gateway.own import MOST_STREAMS, POLL_S
+from sm_emulate.gateway.own import MOST_STREAMS
 from sm_emulate.gateway.page_source import PageSource
 from sm_emulate.gateway.run_tail import Tail
 from sm_emulate.storage.run_folder import RunFolder
@@ -388,15 +388,12 @@ def test_a_page_that_reads_nothing_costs_no_memory(scene):
         page.sendall(b"GET /-/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         until(lambda: scene.gateway._serving.streams)
         (stream,) = scene.gateway._serving.streams
-
-        def slow():
-            scene.log("a", line * 250)
-            threading.Event().wait(POLL_S)  # one round of the page's feed
-            return stream._slow
-
-        until(slow)
+        transport = stream._client._transport
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        scene.log("a", line * 250)
+        until(lambda: stream._slow)
         scene.log("a", line * 10_000)
-        assert stream._client._transport.get_write_buffer_size() < 2 * 1024 * 1024
+        assert transport.get_write_buffer_size() < 2 * 1024 * 1024
         received = b""
         while not re.search(rb'"Lost":[1-9]', received):
             received = received[-400_000:] + page.recv(1 << 20)
