@@ -102,7 +102,7 @@ class PageFeed:
                 continue
             if event.get("event") != "Invoked":
                 yield Message("event", event)
-            elif counts(event["variant"], event["path"]):
+            elif counts(event.get("variant", ""), event.get("path", "")):
                 at = datetime.fromisoformat(event["at"]).timestamp()
                 second = self._seconds.setdefault((int(at), event["variant"]), _Second())
                 second.add(event)

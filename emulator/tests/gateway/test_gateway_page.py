@@ -390,7 +390,8 @@ def test_a_page_that_takes_nothing_is_told_later_and_not_all(scene):
     threading.Event().wait(4 * POLL_S)
     scene.log("a", (b"y" * 99 + b"\n") * 10_000)
     call(stream.client_keeps_up)
-    log, _ = page.until("log")
+    while (log := page.until("log")[0])["Lost"] == 0:
+        pass  # a round that was under way when it became slow
     assert log["Lost"] >= 1_000_000 - 256 * 1024
     assert set(log["Text"]) == {"y", "\n"}
 
