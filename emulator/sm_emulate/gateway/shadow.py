@@ -42,6 +42,7 @@ class ShadowExchange:
         self._size = request.size
         self._done = self._retried = False
         self._timer = serving.loop.call_later(serving.front.model_timeout_s, self._expire)
+        serving.shadows.add(self)
         connection = target.pool.take()
         if connection is None:
             self._opening = target.pool.open(self)
@@ -85,15 +86,22 @@ class ShadowExchange:
     def resume_sending(self) -> None:
         """Nothing more is sent anyway."""
 
+    def cut(self) -> None:
+        """End now: the endpoint is going."""
+        self._give_up("the endpoint was stopped")
+
     def _expire(self) -> None:
+        self._give_up(
+            f"the container's answer was not complete within {self._serving.front.model_timeout_s:g} s"
+        )
+
+    def _give_up(self, why: str) -> None:
         if self._opening is not None:
             self._opening.cancel()
         if self._connection is not None:
             self._connection.drop()
         self._status = None
-        self._finish(
-            f"the container's answer was not complete within {self._serving.front.model_timeout_s:g} s"
-        )
+        self._finish(why)
 
     def _finish(self, failure: str | None = None) -> None:
         if self._done:
@@ -101,6 +109,7 @@ class ShadowExchange:
         self._done = True
         self._timer.cancel()
         self._target.left()
+        self._serving.shadow_over(self)
         self._serving.tell(
             Invocation(
                 at=time(),
