@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from sm_emulate.spec import bidirectional as bidirectional_spec
 from sm_emulate.spec import invocation as spec
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class VariantFront:
         routing: how one of the instances is chosen: `RANDOM` or `LEAST_OUTSTANDING_REQUESTS`.
         container_name: what error messages call the container.
         models: of a multi-model container, which then is the only one of its variant.
+        bidirectional: its image says that it takes WebSockets.
         containers: the names of the containers that share each instance; empty where there is one.
         container_ports: where each of them listens inside.
         direct: requests name the container that they are for; else one is asked after the other.
@@ -47,6 +49,7 @@ class VariantFront:
     routing: str = RANDOM
     container_name: str = "primary"
     models: TargetModels | None = field(default=None, compare=False, repr=False)
+    bidirectional: bool = True
     containers: tuple[str, ...] = ()
     container_ports: tuple[int, ...] = ()
     direct: bool = False
@@ -65,6 +68,25 @@ class Fleet:
     variants: tuple[VariantFront, ...]
     shadow: VariantFront | None = None
     shadow_percent: float = 100.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bidirectional:
+    """How bidirectional streams are kept.
+
+    Args:
+        timeout_s: seconds that one may last.
+        ping_interval_s: seconds between two pings of the container's WebSocket.
+        unanswered_pings: so many in a row close it.
+        input_end_closes: the end of the caller's stream closes the WebSocket; else the container may go on.
+        normal_close_is_end: a close frame with code 1000 is the stream's end; else it is an error as any other.
+    """
+
+    timeout_s: float = bidirectional_spec.TIMEOUT_S
+    ping_interval_s: float = bidirectional_spec.PING_INTERVAL_S
+    unanswered_pings: int = bidirectional_spec.UNANSWERED_PINGS
+    input_end_closes: bool = True
+    normal_close_is_end: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +136,7 @@ class EndpointFront:
         multi_model: its container serves many models: requests name theirs in X-Amzn-SageMaker-Target-Model.
         default_accept: the Accept header that it sees where the caller gave none; None is no header.
         asynchronous: takes InvokeEndpointAsync, and nothing else.
+        bidirectional: how bidirectional streams are kept.
         pipeline: for the variants that have one.
     """
 
@@ -136,6 +159,7 @@ class EndpointFront:
     container_host: str = spec.CONTAINER_HOST
     default_accept: str | None = None
     asynchronous: bool = False
+    bidirectional: Bidirectional = Bidirectional()
     pipeline: PipelineRules = PipelineRules()
 
     def __post_init__(self) -> None:

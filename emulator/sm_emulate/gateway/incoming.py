@@ -10,6 +10,7 @@ from uuid import uuid4
 from sm_emulate.gateway import readers
 from sm_emulate.gateway.answers import ErrorAnswer, body_too_long, refusal, unknown_variant
 from sm_emulate.spec import async_inference as async_spec
+from sm_emulate.spec import bidirectional as bidirectional_spec
 from sm_emulate.spec import invocation as spec
 from sm_emulate.spec.containers import NOT_DIRECT
 from sm_emulate.spec.multi_model import MODELS_PATH, TARGET_MODEL_MISSING
@@ -43,6 +44,7 @@ _MODELS = MODELS_PATH.encode()
 _ASYNC_SUFFIX = async_spec.PATH.partition("{endpoint_name}")[2].encode()
 _PREFIX, _, _SUFFIX = (part.encode() for part in spec.RUNTIME_PATH.partition("{endpoint_name}"))
 _STREAM_SUFFIX = spec.STREAM_PATH.rpartition("}")[2].encode()
+_BIDIRECTIONAL_SUFFIX = bidirectional_spec.PATH.rpartition("}")[2].encode()
 _OPENAI = spec.OPENAI_PATH.rpartition("}")[2].encode() + b"/v1/"
 _OWN = frozenset({readers.OWN_PREFIX, b"/"})
 _SESSION_ID = re.compile(spec.SESSION_ID.encode())
@@ -233,6 +235,8 @@ class Incoming:
         elif self.method == b"POST" and path.startswith(_PREFIX) and path.endswith(_ASYNC_SUFFIX):
             self.asynchronous = True
             self.endpoint = unquote(path[len(_PREFIX) : -len(_ASYNC_SUFFIX)].decode("latin-1"))
+        elif path.startswith(_PREFIX) and path.endswith(_BIDIRECTIONAL_SUFFIX):
+            return refusal("InputValidationError", bidirectional_spec.HTTP2_ONLY)
         elif self.method == b"GET" and (
             path.startswith(readers.OWN_PREFIX) or (path == b"/" and readers.wants_a_page(self.forward))
         ):

@@ -31,6 +31,7 @@ class Target:
     """One container that requests go to: its connections, the words of its answers, and what it has at hand."""
 
     __slots__ = (
+        "bidirectional",
         "container_name",
         "doors",
         "earlier",
@@ -51,6 +52,7 @@ class Target:
         self.variant_name = variant.variant_name
         self.container_name = variant.container_name
         self.models = variant.models
+        self.bidirectional = variant.bidirectional
         self.upstream = upstream
         self.earlier: tuple[Stage, ...] = ()
         """The containers of a pipeline before this one, which is its last."""

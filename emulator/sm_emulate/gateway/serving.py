@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sm_emulate.gateway.known import KnownRequests
 from sm_emulate.gateway.route import Router
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sm_emulate.gateway.async_call import Accept
     from sm_emulate.gateway.captured import Capture
-    from sm_emulate.gateway.connection import ClientConnection
+    from sm_emulate.gateway.container_socket import ContainerSocket
     from sm_emulate.gateway.front import EndpointFront, Invocation
     from sm_emulate.gateway.meters import Meters
     from sm_emulate.gateway.own import OwnExchange
@@ -31,6 +31,19 @@ SHADOW_GRACE_S = 1.0
 
 HANDFUL = 64
 """So many are told at once; more would keep those in flight waiting."""
+
+
+class Client(Protocol):
+    """A connection of a client, whatever it speaks."""
+
+    def drain(self) -> None:
+        """Take no more requests, and close once none is in flight."""
+
+    def cut(self) -> None:
+        """Close now, with the error that is owed if it can still be given."""
+
+    def abort(self) -> None:
+        """Close at once."""
 
 
 class Serving:
@@ -60,14 +73,15 @@ class Serving:
         self.known = KnownRequests(
             self.wording, remembers=capture is None and not (front.multi_model or front.asynchronous)
         )
-        self.clients: set[ClientConnection] = set()
+        self.clients: set[Client] = set()
+        self.sockets: set[ContainerSocket] = set()
         self.shadows: set[ShadowExchange] = set()
         """Copies on their way; they have no client."""
         self.draining = False
         self._empty, self._no_shadow = asyncio.Event(), asyncio.Event()
         self._untold: list[Invocation] = []
 
-    def left(self, client: ClientConnection) -> None:
+    def left(self, client: Client) -> None:
         """Forget a client whose connection is gone."""
         self.clients.discard(client)
         if self.draining and not self.clients:
@@ -126,7 +140,12 @@ class Serving:
         for shadow in list(self.shadows):
             shadow.cut()
         await self.router.close()
+        for socket in list(self.sockets):
+            socket.hang_up()
         # transports say goodbye in the loop's next rounds
         for _ in range(3):
             await asyncio.sleep(0)
+        for client in list(self.clients):
+            client.abort()
+        await asyncio.sleep(0)
         self.tell_all()
