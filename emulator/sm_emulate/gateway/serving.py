@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from sm_emulate.gateway.known import KnownRequests
@@ -20,21 +19,17 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.meters import Meters
     from sm_emulate.gateway.own import OwnExchange
     from sm_emulate.gateway.page_source import PageSource
-    from sm_emulate.gateway.shadow import ShadowExchange
 
 
 GATHER_S = 0.1
 """How long finished requests wait to be told together: one by one, telling costs more than serving."""
-
-SHADOW_GRACE_S = 1.0
-"""How long a stop waits for the answers that shadow variants still owe."""
 
 HANDFUL = 64
 """So many are told at once; more would keep those in flight waiting."""
 
 
 class Client(Protocol):
-    """A connection of a client, whatever it speaks."""
+    """A connection of a client, whatever it speaks, or a copy for the shadow."""
 
     def drain(self) -> None:
         """Take no more requests, and close once none is in flight."""
@@ -75,10 +70,8 @@ class Serving:
         )
         self.clients: set[Client] = set()
         self.sockets: set[ContainerSocket] = set()
-        self.shadows: set[ShadowExchange] = set()
-        """Copies on their way; they have no client."""
         self.draining = False
-        self._empty, self._no_shadow = asyncio.Event(), asyncio.Event()
+        self._empty = asyncio.Event()
         self._untold: list[Invocation] = []
 
     def left(self, client: Client) -> None:
@@ -86,12 +79,6 @@ class Serving:
         self.clients.discard(client)
         if self.draining and not self.clients:
             self._empty.set()
-
-    def shadow_over(self, shadow: ShadowExchange) -> None:
-        """Forget a copy whose answer has come, or will not."""
-        self.shadows.discard(shadow)
-        if self.draining and not self.shadows:
-            self._no_shadow.set()
 
     def tell(self, invocation: Invocation) -> None:
         """Count it, and tell the listener in a moment, with what else is finished by then."""
@@ -133,12 +120,6 @@ class Serving:
                 await asyncio.wait_for(self._empty.wait(), grace_s)
             except (TimeoutError, asyncio.TimeoutError):
                 self.abort()
-        if self.shadows:
-            # a loop cannot be closed over their connections; but nobody waits long for a shadow
-            with suppress(TimeoutError, asyncio.TimeoutError):
-                await asyncio.wait_for(self._no_shadow.wait(), min(grace_s, SHADOW_GRACE_S))
-        for shadow in list(self.shadows):
-            shadow.cut()
         await self.router.close()
         for socket in list(self.sockets):
             socket.hang_up()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ShadowExchange:
-    """Asks a shadow's container as `Exchange` asks a production one; no client waits for it.
+    """Asks a shadow's container as `Exchange` asks a production one; no client waits for it, but the gateway's end does.
 
     Args:
         serving: whose request it is.
@@ -42,7 +42,7 @@ class ShadowExchange:
         self._size = request.size
         self._done = self._retried = False
         self._timer = serving.loop.call_later(serving.front.model_timeout_s, self._expire)
-        serving.shadows.add(self)
+        serving.clients.add(self)
         connection = target.pool.take()
         if connection is None:
             self._opening = target.pool.open(self)
@@ -86,9 +86,18 @@ class ShadowExchange:
     def resume_sending(self) -> None:
         """Nothing more is sent anyway."""
 
+    # --- as one of the gateway's clients ------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Come to its end, as it would anyway."""
+
     def cut(self) -> None:
         """End now: the endpoint is going."""
         self._give_up("the endpoint was stopped")
+
+    abort = cut
+
+    # --- steps --------------------------------------------------------------------------------------------
 
     def _expire(self) -> None:
         self._give_up(
@@ -108,8 +117,8 @@ class ShadowExchange:
             return
         self._done = True
         self._timer.cancel()
+        self._serving.left(self)
         self._target.left()
-        self._serving.shadow_over(self)
         self._serving.tell(
             Invocation(
                 at=time(),

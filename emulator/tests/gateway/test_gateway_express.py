@@ -357,7 +357,7 @@ def test_a_shadow_that_never_answers_does_not_hold_up_the_end(serve, containers,
     try:
         assert client(gateway).ask(b"abcd")[2] == b"dcba"
         assert asked.wait(60)
-        gateway.close(grace_s=600)
+        gateway.close(grace_s=0.5)
         assert gateway._failure is None
     finally:
         over.set()
