@@ -26,9 +26,7 @@ def bodies(data, *, split="Line", single=False, limit=None, kept="$", content_ty
 
 
 def payloads(packing, stream):
-    return [
-        batch.payload(number) for batch in packing.batches(stream) for number in range(len(batch.bodies))
-    ]
+    return [batch.payload(number) for batch in packing.batches(stream) for number in range(len(batch.bodies))]
 
 
 def sent(data, **how):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ShadowExchange:
-    """Asks a shadow's container as `Exchange` asks a production one; no client waits for it, but the gateway's end does.
+    """Asks a shadow's container as `Exchange` asks a production one; no client waits for it, only the gateway's end.
 
     Args:
         serving: whose request it is.
