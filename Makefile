@@ -21,6 +21,7 @@ test: ## Run everything that CI runs: linters, types, layers, generated docs, al
 	@$(in_venv) \
 	endpoint=$$(.ci/engine); export DOCKER_HOST="$$endpoint"; \
 	.ci/base-image >/dev/null; \
+	.ci/browser >/dev/null || test -z "$$CI"; \
 	tox run --workdir "$(CACHE)/tox/$$(basename "$$venv")"
 
 lint: ## Run ruff, mypy and import-linter.

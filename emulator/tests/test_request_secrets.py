@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sm_emulate import api
-from sm_emulate.request.secrets import looks_secret, masked_document
+from sm_emulate.request.secrets import looks_secret, masked_document, secret_values
 
 SECRET = {
     "HF_TOKEN": "x",
@@ -64,3 +64,18 @@ def test_a_secret_reaches_the_container_and_no_file_of_the_run(jobs, home):
 def test_the_limits_of_environment_are_the_api_s():
     most = {f"K{number}": "v" * 512 for number in range(99)} | {"K" * 512: "v"}
     assert len(api.training_request("img", environment=most).environment) == 100
+
+
+def test_the_values_to_hide_are_those_of_every_environment():
+    document = {
+        "CreateModel": [
+            {
+                "PrimaryContainer": {
+                    "Environment": {"API_KEY": "longer-key", "PIN_TOKEN": "1234", "PLAIN": "value"}
+                }
+            },
+            {"Containers": [{"Environment": {"URL": "postgres://me:hidden@there"}}]},
+        ],
+        "Tags": [{"Key": "API_KEY", "Value": "a tag"}],
+    }
+    assert secret_values(document) == {"longer-key", "postgres://me:hidden@there"}

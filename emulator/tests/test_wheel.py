@@ -48,6 +48,13 @@ def test_wheel_holds_every_module_and_the_type_marker(wheel):
     assert packed == expected
 
 
+def test_wheel_holds_the_page_of_an_endpoint(wheel):
+    folder = "sm_emulate/gateway/page/"
+    packed = {name.removeprefix(folder) for name in wheel.namelist() if name.startswith(folder)}
+    assert packed == {path.name for path in (ROOT / "emulator" / folder).iterdir()}
+    assert "index.html" in packed
+
+
 def test_wheel_installs_the_command(wheel):
     (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/entry_points.txt"))
     entry_points = configparser.ConfigParser()

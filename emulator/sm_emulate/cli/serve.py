@@ -58,6 +58,8 @@ Examples:
 \b
 The gateway speaks the container's own paths and AWS's, so boto3 works too:
   boto3.client("sagemaker-runtime", endpoint_url="http://127.0.0.1:PORT")
+\b
+Opened in a browser, that address is a page: plots, logs, and a form that sends a payload.
 """
 
 

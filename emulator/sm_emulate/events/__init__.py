@@ -126,6 +126,7 @@ class Pinged(Event):
     status: int | None
     seconds: float
     failure: str = ""
+    host: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -136,9 +136,11 @@ def unknown_variant(front: EndpointFront, variant: bytes) -> ErrorAnswer:
     )
 
 
-def plain(text: str, content_type: str) -> ErrorAnswer:
+def plain(text: str, content_type: str, *, status: int = 200) -> ErrorAnswer:
     """Give what the gateway itself tells, in the shape of its other own answers."""
-    return ErrorAnswer(code="", status=200, body=text.encode(), content_type=content_type)
+    return ErrorAnswer(
+        code="", status=status, body=text.encode("utf-8", "replace"), content_type=content_type
+    )
 
 
 def body_too_long(front: EndpointFront) -> ErrorAnswer:

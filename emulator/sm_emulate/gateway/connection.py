@@ -14,6 +14,7 @@ from sm_emulate.gateway.answers import refusal
 from sm_emulate.gateway.exchange import Exchange
 from sm_emulate.gateway.express import Express, express
 from sm_emulate.gateway.incoming import MAX_HEAD_BYTES, Incoming
+from sm_emulate.gateway.own import OwnExchange
 
 if TYPE_CHECKING:
     from sm_emulate.gateway.answers import ErrorAnswer
@@ -38,7 +39,7 @@ class ClientConnection(asyncio.Protocol):
         self._waiting: deque[Incoming] = deque()
         self._express: Express | None = None
         """In place of a current exchange."""
-        self._current: Exchange | None = None
+        self._current: Exchange | OwnExchange | None = None
         self._current_request: Incoming | None = None
         self._advancing = False
         self._reading = True
@@ -285,7 +286,8 @@ class ClientConnection(asyncio.Protocol):
         while self._waiting and self._current is None and not self._gone:
             request = self._waiting.popleft()
             self._current_request = request
-            self._current = exchange = Exchange(self, request)
+            exchange = OwnExchange(self, request) if request.own else Exchange(self, request)
+            self._current = exchange
             exchange.begin()
         self._advancing = False
 

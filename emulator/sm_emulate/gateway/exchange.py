@@ -6,7 +6,7 @@ from time import perf_counter, time
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import SmEmulateError
-from sm_emulate.gateway import answers, meters, wire
+from sm_emulate.gateway import answers, wire
 from sm_emulate.gateway.admission import Admission, unavailable
 from sm_emulate.gateway.answers import ErrorAnswer
 from sm_emulate.gateway.async_call import read_call
@@ -113,8 +113,6 @@ class Exchange:
         """Refuse, wait for the body, or go to the container."""
         request = self._request
         long = request.length is None or request.length > self._front.hold_bytes
-        if request.own:
-            request.refused = answers.plain(self._serving.meters.prometheus(), meters.CONTENT_TYPE)
         if request.refused is not None and (request.complete or request.expects or request.broken or long):
             self._give_error(request.refused)
             return
@@ -618,8 +616,7 @@ class Exchange:
             if self._captured_request is not None and failure is None and status == self._original:
                 self._capture(self._target.variant_name)
             self._target.left()
-        if not self._request.own:
-            self._report(status, failure)
+        self._report(status, failure)
         self._client.exchange_done(close=self._will_close)
 
     def _capture(self, variant: str) -> None:

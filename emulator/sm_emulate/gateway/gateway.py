@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.async_call import Accept
     from sm_emulate.gateway.captured import Capture
     from sm_emulate.gateway.front import EndpointFront, Fleet, Invocation
+    from sm_emulate.gateway.page_source import PageSource
     from sm_emulate.gateway.serving import Serving
 
 _BACKLOG = 1024
@@ -56,6 +57,7 @@ class Gateway:
             a second and before `close` returns.
         accept: takes the calls of an asynchronous endpoint.
         capture: is given what data capture keeps.
+        page: of the page at `/-/`; without it, that has no facts to show.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Gateway:
         listener: Callable[[Sequence[Invocation]], None] | None = None,
         accept: Accept | None = None,
         capture: Capture | None = None,
+        page: PageSource | None = None,
     ) -> None:
         self.front = front
         self.fleet = front.fleet
@@ -74,6 +77,7 @@ class Gateway:
         self.host = host
         self.port = port
         self._listener, self._accept, self._capture = listener, accept, capture
+        self._page = page
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Future[float] | None = None
@@ -170,7 +174,13 @@ class Gateway:
 
         self._stop = loop.create_future()
         serving = self._serving = Serving(
-            self.front, loop, self._listener, self.meters, accept=self._accept, capture=self._capture
+            self.front,
+            loop,
+            self._listener,
+            self.meters,
+            accept=self._accept,
+            capture=self._capture,
+            page=self._page,
         )
         server = await loop.create_server(lambda: ClientConnection(serving), sock=listening, backlog=_BACKLOG)
         ready.set()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 from uuid import uuid4
 
+from sm_emulate.gateway import readers
 from sm_emulate.gateway.answers import ErrorAnswer, body_too_long, refusal, unknown_variant
 from sm_emulate.spec import async_inference as async_spec
 from sm_emulate.spec import bidirectional as bidirectional_spec
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 MAX_HEAD_BYTES = 64 * 1024
 """Longest request head, and longest answer head; more is taken for an attack or a fault."""
-
-METRICS_PATH = b"/-/metrics"
-"""The gateway's own numbers; no path of the API or of a container looks like it."""
 
 
 def _lines(headers: tuple[spec.RequestHeader, ...]) -> dict[bytes, tuple[spec.RequestHeader, bytes]]:
@@ -48,6 +46,7 @@ _PREFIX, _, _SUFFIX = (part.encode() for part in spec.RUNTIME_PATH.partition("{e
 _STREAM_SUFFIX = spec.STREAM_PATH.rpartition("}")[2].encode()
 _BIDIRECTIONAL_SUFFIX = bidirectional_spec.PATH.rpartition("}")[2].encode()
 _OPENAI = spec.OPENAI_PATH.rpartition("}")[2].encode() + b"/v1/"
+_OWN = frozenset({readers.OWN_PREFIX, b"/"})
 _SESSION_ID = re.compile(spec.SESSION_ID.encode())
 
 
@@ -123,8 +122,11 @@ class Incoming:
         lowered = name.lower()
         if self.supported is None:
             # the path is known: it stands before the first header
-            streams = self.target.partition(b"?")[0].endswith(_STREAM_SUFFIX)
-            self.supported = _SUPPORTED_BY_STREAMS if streams else _SUPPORTED
+            path = self.target.partition(b"?")[0]
+            if path.endswith(_STREAM_SUFFIX):
+                self.supported = _SUPPORTED_BY_STREAMS
+            else:
+                self.supported = readers.HEADERS if path[:3] in _OWN else _SUPPORTED
         supported = self.supported.get(lowered)
         if supported is not None:
             header, line_start = supported
@@ -235,7 +237,9 @@ class Incoming:
             self.endpoint = unquote(path[len(_PREFIX) : -len(_ASYNC_SUFFIX)].decode("latin-1"))
         elif path.startswith(_PREFIX) and path.endswith(_BIDIRECTIONAL_SUFFIX):
             return refusal("InputValidationError", bidirectional_spec.HTTP2_ONLY)
-        elif path == METRICS_PATH and self.method == b"GET":
+        elif self.method == b"GET" and (
+            path.startswith(readers.OWN_PREFIX) or (path == b"/" and readers.wants_a_page(self.forward))
+        ):
             self.own = True
             return None
         elif front.multi_model and (path == _MODELS or path.startswith(_MODELS + b"/")):

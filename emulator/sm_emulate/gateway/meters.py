@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
+def counts(variant: str, path: str) -> bool:
+    """Tell whether a request is an invocation of a variant, and no ping or the like."""
+    return bool(variant) and "/invocations" in path
+
+
 class _Variant:
     __slots__ = ("failed_by_caller", "failed_by_model", "invocations", "model", "overhead")
 
@@ -31,7 +36,7 @@ class Meters:
 
     def add(self, seen: Invocation) -> None:
         """Count one request; one that no variant was asked for, or a ping, counts nowhere."""
-        if not seen.variant or "/invocations" not in seen.path:
+        if not counts(seen.variant, seen.path):
             return
         variant = self._variants.get(seen.variant)
         if variant is None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.container_socket import ContainerSocket
     from sm_emulate.gateway.front import EndpointFront, Invocation
     from sm_emulate.gateway.meters import Meters
+    from sm_emulate.gateway.own import OwnExchange
+    from sm_emulate.gateway.page_source import PageSource
 
 
 GATHER_S = 0.1
@@ -51,12 +53,15 @@ class Serving:
         *,
         accept: Accept | None = None,
         capture: Capture | None = None,
+        page: PageSource | None = None,
     ) -> None:
         self.front = front
         self.loop = loop
         self.listener = listener
         self.accept = accept
         self.capture = capture
+        self.page = page
+        self.streams: set[OwnExchange] = set()
         self.meters = meters
         self.wording = Wording(front)
         self.router = Router(front, loop)
@@ -106,6 +111,8 @@ class Serving:
     async def drain(self, grace_s: float) -> None:
         """Let requests in flight come to their end, at most for `grace_s`, then close what is left."""
         self.draining = True
+        for stream in list(self.streams):
+            stream.drain()
         for client in list(self.clients):
             client.drain()
         if self.clients:

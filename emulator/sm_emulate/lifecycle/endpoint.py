@@ -20,6 +20,7 @@ from sm_emulate.events import (
     now,
 )
 from sm_emulate.gateway import EndpointFront, Gateway, PipelineRules, warm_up
+from sm_emulate.gateway.page_source import PAGE_PATH, PageSource
 from sm_emulate.lifecycle.bidirectional import kept
 from sm_emulate.lifecycle.endpoint_container import container_host
 from sm_emulate.lifecycle.endpoint_fleet import ServingFleet
@@ -32,6 +33,7 @@ from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.serving_container import StopAskedError
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
+from sm_emulate.request.secrets import secret_values
 from sm_emulate.spec import bidirectional, wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
 from sm_emulate.storage.async_queue import AsyncQueue
@@ -128,6 +130,7 @@ class Endpoint:
         self._last_update: dict[str, object] = {}
         self._ended: dict[str, int] = {}
         self._noted, self._next_note = (0, 0), 0.0
+        self._secrets = secret_values(request.as_aws())
 
     # --- from outside ---------------------------------------------------------------------------------
 
@@ -254,7 +257,7 @@ class Endpoint:
             self._fleet.healthy()
         warming.join()
         self._open()
-        self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
+        self._enter(EndpointStatus.IN_SERVICE, self._where())
 
     @property
     def _converses(self) -> bool:
@@ -299,6 +302,9 @@ class Endpoint:
             listener=self._invoked,
             accept=None if self._async is None else self._async.accept,
             capture=capture,
+            page=PageSource(
+                run=self.run_folder, describe=lambda: self.result().describe(), hidden=lambda: self._secrets
+            ),
         )
         # a request that is accepted finds somebody who works it off
         left = 0 if self._async is None else self._async.start(self._upstreams())
@@ -332,6 +338,9 @@ class Endpoint:
                 publish=self._publish,
             )
         return work, capturing
+
+    def _where(self) -> str:
+        return f"serving at {self.url}; a page to look at: {self.url}{PAGE_PATH}"
 
     # --- what happens on the way ----------------------------------------------------------------------
 
@@ -380,6 +389,7 @@ class Endpoint:
         fleet: ServingFleet | None = None
         try:
             request = requested(update, self.request)
+            self._secrets = self._secrets | secret_values(request.as_aws())
             fleet = self._new_fleet(request)
             fleet.prepare()
             fleet.start()
@@ -400,7 +410,7 @@ class Endpoint:
                 self.run_folder.write(self.run_folder.request, request.as_aws())
             self._updated(update)
         if not self._asked.times:
-            self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
+            self._enter(EndpointStatus.IN_SERVICE, self._where())
 
     def _new_fleet(self, request: EndpointRequest) -> ServingFleet:
         for name in dict.fromkeys(name for each in request.all_variants for name in each.model.images):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sm_emulate.gateway.page_source import PAGE_PATH
+from sm_emulate.request.async_inference import MEMBER as ASYNC
 from sm_emulate.spec.containers import ports_of
 from sm_emulate.spec.endpoint import EndpointStatus, endpoint_arn
 
@@ -74,6 +76,8 @@ class EndpointResult:
         }
         if request.shadow is not None:
             described["ShadowProductionVariants"] = [self._variant(request.shadow)]
+        if request.async_inference is not None:
+            described[ASYNC] = request.documents.create_endpoint_config[ASYNC]
         if self.failure_reason is not None:
             described["FailureReason"] = self.failure_reason
         return described | {
@@ -82,6 +86,7 @@ class EndpointResult:
             "Emulator": {
                 "RunFolder": str(self.run_folder),
                 "Url": self.url,
+                **({"Page": self.url + PAGE_PATH} if self.url else {}),
                 "Image": request.model.image,
                 "ImageId": self.images[request.model.image].id,
                 "Settings": dict(platform.settings.given),

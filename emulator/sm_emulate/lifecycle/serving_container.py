@@ -243,7 +243,12 @@ class ServingContainer:
 
     def _tell(self, outcome: PingOutcome) -> None:
         self._publish(
-            Pinged(status=outcome.status, seconds=round(outcome.seconds, 6), failure=outcome.failure or "")
+            Pinged(
+                status=outcome.status,
+                seconds=round(outcome.seconds, 6),
+                failure=outcome.failure or "",
+                host=self.host,
+            )
         )
 
     def _still_waiting(self, last: PingOutcome | None, seconds: float) -> None:

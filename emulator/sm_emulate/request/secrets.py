@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 HIDDEN = "***"
+_LONG_ENOUGH = 6
 _OURS = frozenset({"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"})
 """What the platform itself sets: an address that means something inside the container only."""
 _NAMES = re.compile(
@@ -32,6 +33,27 @@ def looks_secret(name: str, value: str) -> bool:
 def masked(variables: Mapping[str, str]) -> dict[str, str]:
     """Give variables with `***` in place of what looks like a secret."""
     return {name: HIDDEN if looks_secret(name, value) else value for name, value in variables.items()}
+
+
+def secret_values(document: Any) -> set[str]:
+    """Give the values of every `Environment` in a document of the API that must not be shown wherever they stand.
+
+    One of a few characters also stands where it is no secret, and is left out.
+    """
+    if isinstance(document, (list, tuple)):
+        return {value for item in document for value in secret_values(item)}
+    found: set[str] = set()
+    if isinstance(document, Mapping):
+        for name, inner in document.items():
+            if name == "Environment" and isinstance(inner, Mapping):
+                found |= {
+                    value
+                    for key, value in inner.items()
+                    if len(value) >= _LONG_ENOUGH and looks_secret(key, value)
+                }
+            else:
+                found |= secret_values(inner)
+    return found
 
 
 def masked_document(document: Any) -> Any:

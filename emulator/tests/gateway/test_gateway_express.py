@@ -337,3 +337,27 @@ def test_heads_that_never_come_again_are_not_kept_for_ever(serve, gateways, say,
             assert one.answer()[0] == 200
     assert 0 < len(gateway._serving.known._heads) <= 256
     assert all(isinstance(each, ClientConnection) for each in gateway._serving.clients)
+
+
+def test_a_shadow_that_never_answers_does_not_hold_up_the_end(serve, containers, gateways, say, client):
+    asked, over = threading.Event(), threading.Event()
+
+    def hangs(wire):
+        wire.read_request()
+        asked.set()
+        over.wait(60)
+
+    container, shadow = serve(echo(say)), containers(hangs)
+    gateway = gateways(container)
+    upstream = Upstream(host="127.0.0.1", port=shadow.port)
+    fleet = gateway.front.fleet
+    gateway.set_fleet(
+        Fleet(variants=fleet.variants, shadow=VariantFront(variant_name="next", upstreams=(upstream,)))
+    )
+    try:
+        assert client(gateway).ask(b"abcd")[2] == b"dcba"
+        assert asked.wait(60)
+        gateway.close(grace_s=0.5)
+        assert gateway._failure is None
+    finally:
+        over.set()
