@@ -89,6 +89,8 @@ def new_endpoint(
         for variant in request.all_variants:
             for container in variant.model.containers:
                 _check_label(container, images[container.image])
+        if request.serverless is not None:
+            _check_serverless(request, images[request.model.image], gpus=gpus)
         with runs.create("endpoints", request.endpoint_name) as run, RunFiles(run) as files:
             endpoint = Endpoint(
                 request,
@@ -291,6 +293,22 @@ def _check_label(container: ContainerDefinition, image: Image) -> None:
             value=image.labels.get(LABEL),
             expected=f"LABEL {LABEL}=true in its Dockerfile",
             link="https://docs.aws.amazon.com/sagemaker/latest/dg/build-multi-model-build-container.html",
+        )
+
+
+def _check_serverless(request: EndpointRequest, image: Image, *, gpus: str) -> None:
+    """Refuse what a serverless endpoint has no room or no hardware for."""
+    from sm_emulate.request.serverless import PAGE
+    from sm_emulate.spec.serverless import MAX_IMAGE_BYTES
+
+    if gpus not in {"auto", "none", "0"}:
+        raise RequestError("serverless endpoints have no GPUs", value=gpus, expected="--gpus none", link=PAGE)
+    if image.size_bytes > MAX_IMAGE_BYTES:
+        raise RequestError(
+            "the image is larger than serverless endpoints take",
+            value=f"{request.model.image}: {image.size_bytes / 1e9:.1f} GB",
+            expected="at most 10 GB",
+            link=PAGE,
         )
 
 

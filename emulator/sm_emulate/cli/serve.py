@@ -36,7 +36,8 @@ PARENT_MILLISECONDS = 200
 _OF_A_REQUEST = ("image", "model", "endpoint_name", "variant_name", "variants", "shadow", "instance_count", "routing",
                  "instance_type", "environment", "multi_model", "model_cache_setting",
                  "startup_timeout", "enable_network_isolation", "async_output",
-                 "async_failure", "max_concurrent", "data_capture")  # fmt: skip
+                 "async_failure", "max_concurrent", "data_capture", "serverless_memory",
+                 "serverless_concurrency", "provisioned_concurrency")  # fmt: skip
 """The flags that a request file leaves no room for."""
 EXAMPLES = """\b
 Examples:
@@ -52,6 +53,7 @@ Examples:
   sm-emulate serve my-image --async-output ./answers --endpoint-name later --detach
   sm-emulate invoke later --async --wait --data @payload.csv --content-type text/csv
   sm-emulate serve my-image --data-capture ./captured --data-capture-sampling 20
+  sm-emulate serve my-image --serverless-memory 2048 --serverless-concurrency 5
 \b
 The gateway speaks the container's own paths and AWS's, so boto3 works too:
   boto3.client("sagemaker-runtime", endpoint_url="http://127.0.0.1:PORT")
@@ -102,6 +104,12 @@ The gateway speaks the container's own paths and AWS's, so boto3 works too:
 @click.option("--data-capture", metavar="PATH|s3://...", help="Capture requests and answers into this place.")
 @click.option("--data-capture-sampling", type=click.IntRange(0, 100), default=100, show_default=True,
               metavar="PERCENT", help="How many of them.")  # fmt: skip
+@click.option("--serverless-memory", type=int, metavar="MB",
+              help="Make it a serverless endpoint: memory of each container, 1024 to 6144 in steps of 1024.")  # fmt: skip
+@click.option("--serverless-concurrency", type=int, metavar="N",
+              help="Requests that a serverless endpoint takes at once, 1 to 200.")  # fmt: skip
+@click.option("--provisioned-concurrency", type=int, metavar="N",
+              help="Containers of a serverless endpoint that are always there.  [default: 0]")  # fmt: skip
 @click.option("--enable-network-isolation", is_flag=True, help="No way out of the container.")
 @click.option("--detach", is_flag=True, help="Return when the endpoint is in service, and leave it running.")
 @click.option("--quiet", is_flag=True, help="Container logs and warnings only.")
@@ -128,6 +136,7 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
     from sm_emulate.request.flags import key_values
     from sm_emulate.request.json_file import read_object
     from sm_emulate.request.naming import default_job_name
+    from sm_emulate.request.serverless import config_of_flags as serverless_flags
     from sm_emulate.request.variant_flag import variant_flags
     from sm_emulate.storage.runs import default_cache
 
@@ -167,6 +176,11 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
         network_isolation=flags["enable_network_isolation"],
         models=models,
         multi_model=flags["multi_model"],
+        serverless=serverless_flags(
+            memory=flags["serverless_memory"],
+            concurrency=flags["serverless_concurrency"],
+            provisioned=flags["provisioned_concurrency"],
+        ),
         model_cache_setting=flags["model_cache_setting"],
     )
 

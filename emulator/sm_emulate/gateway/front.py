@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sm_emulate.spec import invocation as spec
 
 if TYPE_CHECKING:
+    from sm_emulate.gateway.on_demand import Environments
     from sm_emulate.gateway.target_models import TargetModels
 
 
@@ -34,6 +35,8 @@ class VariantFront:
         routing: how one of the instances is chosen: `RANDOM` or `LEAST_OUTSTANDING_REQUESTS`.
         container_name: what error messages call the container.
         models: of a multi-model container, which then is the only one of its variant.
+        environments: of a serverless variant, which then is the only one: each of its upstreams takes one request at a
+            time, and more are started when they are wanted.
     """
 
     variant_name: str = "AllTraffic"
@@ -42,6 +45,7 @@ class VariantFront:
     routing: str = RANDOM
     container_name: str = "primary"
     models: TargetModels | None = field(default=None, compare=False, repr=False)
+    environments: Environments | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +92,8 @@ class EndpointFront:
         multi_model: its container serves many models: requests name theirs in X-Amzn-SageMaker-Target-Model.
         default_accept: the Accept header that it sees where the caller gave none; None is no header.
         asynchronous: takes InvokeEndpointAsync, and nothing else.
+        serverless: its variant has environments in place of instances.
+        max_answer_bytes: longest answer that is passed on; None for any.
     """
 
     endpoint_name: str
@@ -109,6 +115,8 @@ class EndpointFront:
     container_host: str = spec.CONTAINER_HOST
     default_accept: str | None = None
     asynchronous: bool = False
+    serverless: bool = False
+    max_answer_bytes: int | None = None
 
     def __post_init__(self) -> None:
         limits = (

@@ -53,11 +53,35 @@ class Latency:
 
 
 class _Variant:
-    __slots__ = ("failed_by_caller", "failed_by_model", "invocations", "model", "overhead")
+    __slots__ = (
+        "failed_by_caller",
+        "failed_by_model",
+        "invocations",
+        "model",
+        "overhead",
+        "set_up",
+        "throttled",
+    )
 
     def __init__(self) -> None:
         self.invocations = self.failed_by_caller = self.failed_by_model = 0
         self.model, self.overhead = Latency(), Latency()
+        self.set_up: Latency | None = None
+        self.throttled: int | None = None
+
+    def described(self) -> dict[str, Any]:
+        """Give its numbers as CloudWatch names them, and those of cold starts where there are some."""
+        found: dict[str, Any] = {
+            "Invocations": self.invocations,
+            "Invocation4XXErrors": self.failed_by_caller,
+            "Invocation5XXErrors": self.failed_by_model,
+            "ModelLatency": self.model.described(),
+            "OverheadLatency": self.overhead.described(),
+        }
+        if self.set_up is not None:
+            found["ModelSetupTime"] = {"SampleCount": self.set_up.count} | self.set_up.described()
+            found["Throttles"] = self.throttled
+        return found
 
 
 class Meters:
@@ -71,9 +95,7 @@ class Meters:
         """Count one request; one that no variant was asked for, or a ping, counts nowhere."""
         if not seen.variant or "/invocations" not in seen.path:
             return
-        variant = self._variants.get(seen.variant)
-        if variant is None:
-            variant = self._variants[seen.variant] = _Variant()
+        variant = self._variant(seen.variant)
         variant.invocations += 1
         status = seen.original_status
         if status is None or status >= 500:
@@ -84,22 +106,23 @@ class Meters:
         variant.model.add(seen.model_s)
         variant.overhead.add(seen.overhead_s)
 
+    def set_up(self, name: str, seconds: float) -> None:
+        """Count a cold start of a serverless variant."""
+        self._serverless(name).add(seconds)
+
+    def throttle(self, name: str) -> None:
+        """Count a request beyond what a serverless variant takes at once."""
+        self._serverless(name)
+        variant = self._variant(name)
+        variant.throttled = (variant.throttled or 0) + 1
+
     def total(self) -> int:
         """Give the number of all invocations."""
         return sum(each.invocations for each in list(self._variants.values()))
 
     def described(self) -> dict[str, Any]:
         """Give the metrics of each variant that was asked, latencies in microseconds."""
-        return {
-            name: {
-                "Invocations": each.invocations,
-                "Invocation4XXErrors": each.failed_by_caller,
-                "Invocation5XXErrors": each.failed_by_model,
-                "ModelLatency": each.model.described(),
-                "OverheadLatency": each.overhead.described(),
-            }
-            for name, each in list(self._variants.items())
-        }
+        return {name: each.described() for name, each in list(self._variants.items())}
 
     def prometheus(self) -> str:
         """Give the metrics in Prometheus' text format."""
@@ -113,18 +136,29 @@ class Meters:
                 "failed_by_model",
                 "Requests that the model answered with 5XX or not at all.",
             ),
+            ("throttles", "throttled", "Requests beyond the MaxConcurrency of a serverless variant."),
         ):
             full = f"sm_emulate_{metric}_total"
+            counts = [(name, getattr(each, member)) for name, each in variants]
+            counts = [(name, count) for name, count in counts if count is not None]
+            if variants and not counts:
+                continue
             lines += [f"# HELP {full} {about}", f"# TYPE {full} counter"]
-            lines += [f"{full}{{{self._labels(name)}}} {getattr(each, member)}" for name, each in variants]
+            lines += [f"{full}{{{self._labels(name)}}} {count}" for name, count in counts]
         for metric, member, about in (
             ("model_latency", "model", "Time in the container."),
             ("overhead_latency", "overhead", "Time that the gateway added."),
+            ("model_setup_time", "set_up", "Time that a new environment of a serverless variant took."),
         ):
             full = f"sm_emulate_{metric}_microseconds"
+            found: list[tuple[str, Latency | None]] = [
+                (name, getattr(each, member)) for name, each in variants
+            ]
+            latencies = [(name, latency) for name, latency in found if latency is not None]
+            if found and not latencies:
+                continue
             lines += [f"# HELP {full} {about}", f"# TYPE {full} summary"]
-            for name, each in variants:
-                latency: Latency = getattr(each, member)
+            for name, latency in latencies:
                 labels = self._labels(name)
                 lines += [
                     f'{full}{{{labels},quantile="{part:g}"}} {latency.quantile(part):.1f}'
@@ -135,6 +169,18 @@ class Meters:
                     f"{full}_count{{{labels}}} {latency.count}",
                 ]
         return "\n".join(lines) + "\n"
+
+    def _variant(self, name: str) -> _Variant:
+        variant = self._variants.get(name)
+        if variant is None:
+            variant = self._variants[name] = _Variant()
+        return variant
+
+    def _serverless(self, name: str) -> Latency:
+        variant = self._variant(name)
+        if variant.set_up is None:
+            variant.set_up, variant.throttled = Latency(), 0
+        return variant.set_up
 
     def _labels(self, variant: str) -> str:
         return f'endpoint="{self._endpoint}",variant="{variant}"'

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sm_emulate.gateway.answers import no_response, refusal, unknown_variant
 from sm_emulate.gateway.container import ContainerPool
 from sm_emulate.gateway.front import LEAST_OUTSTANDING
+from sm_emulate.gateway.on_demand import OnDemand
 from sm_emulate.gateway.sessions import Sessions
 from sm_emulate.gateway.wire import Wording
 from sm_emulate.spec import invocation as spec
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.answers import ErrorAnswer
     from sm_emulate.gateway.front import EndpointFront, Fleet, Upstream, VariantFront
     from sm_emulate.gateway.incoming import Incoming
+    from sm_emulate.gateway.meters import Meters
 
 
 class Target:
@@ -80,8 +82,10 @@ class _Variant:
 class Router:
     """Picks the target of each request; its fleet may change while it serves."""
 
-    def __init__(self, front: EndpointFront, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, front: EndpointFront, loop: asyncio.AbstractEventLoop, meters: Meters) -> None:
         self._front, self._loop = front, loop
+        self.on_demand = OnDemand(front, loop, meters) if front.serverless else None
+        """Has the targets of a serverless endpoint, which are not picked here."""
         self._random = Random(front.seed)  # noqa: S311 - traffic is no secret
         self._variants: dict[bytes, _Variant] = {}
         self._weighted: list[_Variant] = []
@@ -146,9 +150,14 @@ class Router:
         for target in before.values():
             if target not in kept:
                 self._retire(target)
+        if self.on_demand is not None:
+            variant = fleet.variants[0]
+            self.on_demand.set_targets(variant.variant_name, kept, variant.environments)
 
     async def close(self) -> None:
         """Close the connections that nothing goes over, and stop loading models."""
+        if self.on_demand is not None:
+            self.on_demand.close()
         for models in {target.models for target in (*self._targets.values(), *self._retiring)}:
             if models is not None:
                 await models.close()

@@ -45,7 +45,7 @@ class Serving:
         self.capture = capture
         self.meters = meters
         self.wording = Wording(front)
-        self.router = Router(front, loop)
+        self.router = Router(front, loop, meters)
         self.clients: set[ClientConnection] = set()
         self.draining = False
         self._empty = asyncio.Event()

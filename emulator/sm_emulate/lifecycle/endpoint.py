@@ -21,10 +21,10 @@ from sm_emulate.events import (
 )
 from sm_emulate.gateway import EndpointFront, Gateway, warm_up
 from sm_emulate.lifecycle.endpoint_container import container_host
-from sm_emulate.lifecycle.endpoint_fleet import ServingFleet
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
 from sm_emulate.lifecycle.endpoint_update import new_weights, requested, take
 from sm_emulate.lifecycle.fleet_surroundings import FleetGround
+from sm_emulate.lifecycle.fleets import fleet_for
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
@@ -32,6 +32,7 @@ from sm_emulate.lifecycle.serving_container import StopAskedError
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
 from sm_emulate.spec import wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
+from sm_emulate.spec.serverless import MAX_PAYLOAD_BYTES
 from sm_emulate.storage.async_queue import AsyncQueue
 from sm_emulate.storage.trouble import told
 
@@ -43,7 +44,9 @@ if TYPE_CHECKING:
     from sm_emulate.gateway import Invocation, Upstream
     from sm_emulate.lifecycle.async_work import AsyncWork
     from sm_emulate.lifecycle.data_capture import DataCapturing
+    from sm_emulate.lifecycle.endpoint_fleet import ServingFleet
     from sm_emulate.lifecycle.endpoint_update import Update
+    from sm_emulate.lifecycle.serving_container import ServingContainer
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.storage.run_folder import RunFolder
 
@@ -113,7 +116,7 @@ class Endpoint:
             vary=vary,
         )
         self._images = {request.model.image: image, **(images or {})}
-        self._fleet = ServingFleet(request, images=self._images, ground=self._ground, changed=self._reroute)
+        self._fleet = fleet_for(request, images=self._images, ground=self._ground, changed=self._reroute)
         self._gateway: Gateway | None = None
         self._async: AsyncWork | None = None
         self._capturing: DataCapturing | None = None
@@ -168,17 +171,23 @@ class Endpoint:
     @property
     def upstream(self) -> Upstream | None:
         """Where the first container itself listens; None before it runs."""
-        return self._fleet.instances[0].containers[0].upstream
+        first = self._first
+        return None if first is None else first.upstream
 
     @property
     def began(self) -> bool:
         """Whether a container was ever started."""
-        return any(each.began for each in self._fleet.instances)
+        return self._fleet.began
 
     @property
     def container(self) -> str | None:
         """The engine's id of the first container; None when it does not run."""
-        return self._fleet.instances[0].containers[0].id
+        first = self._first
+        return None if first is None else first.id
+
+    @property
+    def _first(self) -> ServingContainer | None:
+        return next((each.containers[0] for each in list(self._fleet.instances)), None)
 
     def stop(self) -> None:
         """Ask it to stop as DeleteEndpoint does; a second time, kill at once. Signal handlers may call it."""
@@ -254,14 +263,19 @@ class Endpoint:
 
     def _open(self) -> None:
         request, platform = self.request, self.platform
+        serverless = request.serverless is not None
         front = EndpointFront(
             endpoint_name=request.endpoint_name,
             fleet=self._fleet.routes(),
             seed=self._seed,
             multi_model=request.model.multi_model,
+            serverless=serverless,
+            max_body_bytes=(MAX_PAYLOAD_BYTES if serverless else platform.settings.number("payload-limit")),
+            max_answer_bytes=MAX_PAYLOAD_BYTES if serverless else None,
+            # an answer that is too long is found before the first of it is passed on
+            hold_bytes=MAX_PAYLOAD_BYTES if serverless else EndpointFront.hold_bytes,
             region=platform.region,
             account=platform.account,
-            max_body_bytes=platform.settings.number("payload-limit"),
             stream_timeout_s=platform.settings.number("stream-timeout"),
             first_part_timeout_s=platform.settings.number("stream-first-part"),
             refuse_unknown_sessions=platform.settings.text("unknown-session") == "validation-error",
@@ -390,7 +404,7 @@ class Endpoint:
         for name in dict.fromkeys(name for each in request.all_variants for name in each.model.images):
             if self._find_image is not None:
                 self._images[name] = self._find_image(name)
-        return ServingFleet(
+        return fleet_for(
             request,
             images=dict(self._images),
             ground=self._ground,

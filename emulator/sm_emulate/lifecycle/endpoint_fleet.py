@@ -47,6 +47,9 @@ class ServingFleet:
         changed: called when other instances than before take requests, from any thread.
     """
 
+    word = "instance"
+    """What logs call one of them."""
+
     def __init__(
         self,
         request: EndpointRequest,
@@ -83,7 +86,7 @@ class ServingFleet:
         self.instances = [
             self._instance(variant)
             for variant in request.all_variants
-            for _ in range(variant.initial_instance_count)
+            for _ in range(self._first_count(variant))
         ]
 
     # --- the way into service -------------------------------------------------------------------------
@@ -160,6 +163,11 @@ class ServingFleet:
         )
 
     # --- in service -----------------------------------------------------------------------------------
+
+    @property
+    def began(self) -> bool:
+        """Whether a container was ever started."""
+        return bool(self._ended) or any(each.began for each in list(self.instances))
 
     @property
     def lost(self) -> bool:
@@ -292,12 +300,18 @@ class ServingFleet:
         if self._stopping():
             raise StopAskedError
 
+    def _first_count(self, variant: Variant) -> int:
+        return variant.initial_instance_count
+
+    def _window(self, instance: Instance) -> float:
+        return instance.variant.container_startup_health_check_timeout_in_seconds
+
     def _instance(self, variant: Variant, *, replaced: int = 0) -> Instance:
         host = variant.variant_name
         if not self.request.alone or self.generation or replaced:
             number = self._counts[host] = self._counts.get(host, 0) + 1
             middle = f"update-{self.generation}-" if self.generation else ""
-            host = f"{host}/{middle}instance-{number}"
+            host = f"{host}/{middle}{self.word}-{number}"
         containers = [
             ServingContainer(
                 self._ground.engine,
@@ -313,8 +327,7 @@ class ServingFleet:
         return Instance(variant, host, containers, replaced=replaced)
 
     def _welcome(self, instance: Instance) -> None:
-        window = instance.variant.container_startup_health_check_timeout_in_seconds
-        upstreams = instance.healthy(window)
+        upstreams = instance.healthy(self._window(instance))
         instance.since = time.monotonic()
         instance.next_ping = instance.since + self._interval
         self._new_shelf(instance.variant, upstreams[0])

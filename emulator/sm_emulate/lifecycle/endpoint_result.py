@@ -89,8 +89,15 @@ class EndpointResult:
                 **({"LastUpdate": dict(self.last_update)} if self.last_update else {}),
                 "Seconds": dict(self.seconds),
             }
-            | self._models(),
+            | self._models()
+            | self._environments(),
         }
+
+    def _environments(self) -> dict[str, Any]:
+        """Say how many environments a serverless endpoint has now, which AWS tells nobody."""
+        if self.request.serverless is None:
+            return {}
+        return {"Environments": self.instances.get(self.request.variant_name, 0)}
 
     def _models(self) -> dict[str, Any]:
         if self.models is None:
@@ -114,7 +121,7 @@ class EndpointResult:
             EndpointStatus.FAILED,
             EndpointStatus.OUT_OF_SERVICE,
         }
-        return {
+        described: dict[str, Any] = {
             "VariantName": name,
             "DeployedImages": [
                 {
@@ -126,6 +133,11 @@ class EndpointResult:
             ],
             "CurrentWeight": weight,
             "DesiredWeight": weight,
+        }
+        if variant.serverless is not None:
+            config = variant.serverless.as_aws()
+            return described | {"CurrentServerlessConfig": config, "DesiredServerlessConfig": config}
+        return described | {
             "CurrentInstanceCount": self.instances.get(name, 0) if up else 0,
             "DesiredInstanceCount": variant.initial_instance_count,
         }

@@ -70,7 +70,7 @@ def requested(update: Update, now: EndpointRequest) -> EndpointRequest:
             hint="stop it and serve it anew",
         )
     if update.image is None:
-        return _servable(from_request_file(update.request))
+        return _same_kind(_servable(from_request_file(update.request)), now)
     stem, _, number = now.endpoint_config_name.rpartition("-update-")
     name = (
         f"{stem}-update-{int(number) + 1}"
@@ -79,6 +79,17 @@ def requested(update: Update, now: EndpointRequest) -> EndpointRequest:
     )
     document = _with_image(now.as_aws(), image=update.image, model=update.model, config_name=name)
     return replace(_servable(from_request_file(document)), instance_chosen=now.instance_chosen)
+
+
+def _same_kind(request: EndpointRequest, now: EndpointRequest) -> EndpointRequest:
+    """Give the request, unless it is serverless and the endpoint is not, or the other way round."""
+    if (request.serverless is None) is not (now.serverless is None):
+        raise RequestError(
+            "an update from instances to serverless, or back, is not emulated",
+            value=now.endpoint_name,
+            hint="stop it and serve it anew",
+        )
+    return request
 
 
 def _servable(request: EndpointRequest) -> EndpointRequest:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sm_emulate.errors import RequestError
 from sm_emulate.request import async_inference, hosted_model, location
 from sm_emulate.request import data_capture as capturing
+from sm_emulate.request import serverless as serverless_config
 from sm_emulate.request.hosted_model import not_emulated
 from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE
 from sm_emulate.request.service_model import OperationModel, load
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sm_emulate.request.async_inference import AsyncInference
     from sm_emulate.request.data_capture import DataCapture
     from sm_emulate.request.hosted_model import HostedModel
+    from sm_emulate.request.serverless import Serverless
     from sm_emulate.request.validate import Problem
     from sm_emulate.request.variant import Variant
 
@@ -76,7 +78,12 @@ class EndpointRequest:
     @property
     def alone(self) -> bool:
         """Whether all of it is one instance of one variant."""
-        return sum(each.initial_instance_count for each in self.all_variants) == 1
+        return sum(each.initial_instance_count for each in self.all_variants) == 1 and self.serverless is None
+
+    @property
+    def serverless(self) -> Serverless | None:
+        """How its execution environments are; None where it has instances."""
+        return self.variants[0].serverless
 
     @property
     def model(self) -> HostedModel:
@@ -146,6 +153,7 @@ def from_flags(
     role_arn: str | None = None,
     multi_model: bool = False,
     model_cache_setting: str | None = None,
+    serverless: Mapping[str, int] | None = None,
     more_config: Mapping[str, Any] | None = None,
     base_dir: Path | None = None,
     models: EndpointModels | None = None,
@@ -155,6 +163,7 @@ def from_flags(
     Model and endpoint configuration take the name of the endpoint unless they are named; models of further
     variants have the variant's name behind it.
     Without an image the variants are `more_variants` alone.
+    `serverless` is a ServerlessConfig, in place of an instance type and a count.
     `more_config` holds further members of CreateEndpointConfig.
     """
     name = model_name or endpoint_name
@@ -177,12 +186,13 @@ def from_flags(
             model_cache_setting=model_cache_setting,
         )
         documents.append(document)
-        variant: dict[str, Any] = {
-            "VariantName": each.name,
-            "ModelName": document["ModelName"],
-            "InstanceType": instance_type or DEFAULT_INSTANCE_TYPE,
-            "InitialInstanceCount": each.count,
-        }
+        variant: dict[str, Any] = {"VariantName": each.name, "ModelName": document["ModelName"]}
+        if serverless is not None:
+            variant[serverless_config.MEMBER] = dict(serverless)
+        if serverless is None or instance_type is not None:
+            variant["InstanceType"] = instance_type or DEFAULT_INSTANCE_TYPE
+        if serverless is None or each.count != 1:
+            variant["InitialInstanceCount"] = each.count
         if each.weight is not None:
             variant["InitialVariantWeight"] = each.weight
         if routing is not None:
@@ -327,6 +337,9 @@ def from_request_file(
 def _config_problems(
     document: Mapping[str, Any], documents: EndpointDocuments, model_names: tuple[str, ...]
 ) -> list[Problem]:
+    found = serverless_config.problems(document, (documents.create_model, *documents.more_models))
+    if found:
+        return found
     if any(_multi_model(each) for each in (documents.create_model, *documents.more_models)):
         variants = [each for name in LISTS for each in document.get(name, ())]
         if async_inference.MEMBER in document:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sm_emulate.request import serverless as serverless_config
 from sm_emulate.request.hosted_model import not_emulated
 from sm_emulate.request.validate import Problem
 from sm_emulate.request.wording import shown
+from sm_emulate.spec.serverless import WINDOW_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sm_emulate.request.hosted_model import HostedModel
+    from sm_emulate.request.serverless import Serverless
 
 DEFAULT_STARTUP_TIMEOUT_S = 480
 """The 8 minutes that a container has to answer its first ping, when CreateEndpointConfig says nothing."""
@@ -33,6 +36,8 @@ class Variant:
     initial_variant_weight: float = 1.0
     routing_strategy: str = "RANDOM"
     container_startup_health_check_timeout_in_seconds: int = DEFAULT_STARTUP_TIMEOUT_S
+    serverless: Serverless | None = None
+    """None for a variant on instances; else its `instance_type` is empty."""
 
 
 def variants_of(
@@ -43,13 +48,15 @@ def variants_of(
         Variant(
             variant_name=each["VariantName"],
             model=models[each["ModelName"]],
-            instance_type=each["InstanceType"],
+            instance_type=each.get("InstanceType", ""),
             initial_instance_count=each.get("InitialInstanceCount", 1),
             initial_variant_weight=float(each.get("InitialVariantWeight", 1.0)),
             routing_strategy=each.get("RoutingConfig", {}).get("RoutingStrategy", "RANDOM"),
             container_startup_health_check_timeout_in_seconds=each.get(
-                "ContainerStartupHealthCheckTimeoutInSeconds", DEFAULT_STARTUP_TIMEOUT_S
+                "ContainerStartupHealthCheckTimeoutInSeconds",
+                WINDOW_SECONDS if serverless_config.MEMBER in each else DEFAULT_STARTUP_TIMEOUT_S,
             ),
+            serverless=serverless_config.from_variant(each),
         )
         for each in document.get(list_name, ())
     )
@@ -79,11 +86,14 @@ def problems(document: Mapping[str, Any], model_names: tuple[str, ...]) -> list[
 
 
 def _problem(variant: Mapping[str, Any], path: str, model_names: tuple[str, ...]) -> Problem | None:
-    if "ServerlessConfig" in variant:
-        return not_emulated(f"{path}.ServerlessConfig", "serverless endpoints are", "InstanceType")
-    if "InstanceType" not in variant:
+    if serverless_config.MEMBER in variant:
+        found = next(serverless_config.variant_problems(variant, path), None)
+        if found is not None:
+            return found
+    elif "InstanceType" not in variant:
         what = f"{path}.InstanceType is missing"
-        return Problem(path=f"{path}.InstanceType", what=what, expected="an instance type")
+        expected = f"an instance type, or {serverless_config.MEMBER}"
+        return Problem(path=f"{path}.InstanceType", what=what, expected=expected)
     if variant.get("ModelName") not in model_names:
         return other_name(f"{path}.ModelName", variant.get("ModelName"), " or ".join(model_names))
     routing = variant.get("RoutingConfig", {}).get("RoutingStrategy", _ROUTINGS[0])

@@ -163,6 +163,8 @@ ERROR_STATUS: dict[str, int] = {
     "ModelError": 424,
     "ModelNotReadyException": 429,
     "ValidationError": 400,
+    # of no operation's own: any service's answer to too many requests
+    "ThrottlingException": 429,
     "ServiceUnavailable": 503,
     "InternalFailure": 500,
     "InternalDependencyException": 530,
