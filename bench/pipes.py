@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.ground import NotHereError
@@ -15,8 +16,6 @@ from bench.measure import Times
 from bench.row import Row
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bench.ground import Ground
 
 FASTER, MEGABYTES = 3.0, 64.0
@@ -145,7 +144,7 @@ def _cat(folder: Path, data: Path, epochs: int, over: threading.Event) -> None:
 def _peak(process: int) -> float:
     """Give the most memory that a process has had up to now, in MB; ru_maxrss would count its parent's, too."""
     try:
-        with open(f"/proc/{process}/status") as status:  # noqa: PTH123
+        with Path(f"/proc/{process}/status").open() as status:
             found = next((line for line in status if line.startswith("VmHWM:")), None)
     except OSError:
         return 0.0

@@ -398,6 +398,7 @@ def test_an_output_path_gets_the_archives_and_the_run_folder_links_to_them(jobs,
 
 def test_artifacts_go_to_s3_and_stay_in_the_run_folder(jobs, tmp_path):
     platform = api.platform(s3="embedded")
+    (platform.s3.folder / "bucket").mkdir(parents=True)
     jobs.run(
         lambda box: write(box, "/opt/ml/model/m", "m"), output_path="s3://bucket/out/", platform=platform
     )
@@ -421,6 +422,7 @@ def _leaves_a_model(box):
 
 def test_without_compression_the_model_s_files_are_put_one_by_one(jobs):
     platform = api.platform(s3="embedded")
+    (platform.s3.folder / "bucket").mkdir(parents=True)
     jobs.run(_leaves_a_model, output_path="s3://bucket/out", after=_uncompressed, platform=platform)
     output = platform.s3.folder / "bucket" / "out" / "job" / "output"
     assert (output / "model" / "deep" / "weights").read_text() == "w"
@@ -440,10 +442,11 @@ def test_without_compression_a_local_output_path_gets_the_files_too(jobs, tmp_pa
 
 def test_an_s3_that_takes_no_artifacts_fails_the_job_and_they_stay_here(jobs):
     platform = api.platform(s3="embedded")
+    (platform.s3.folder / "bucket").mkdir(parents=True)
 
     def program(box):
         write(box, "/opt/ml/model/m", "m")
-        platform.s3.folder.mkdir(parents=True)
+        (platform.s3.folder / "bucket").rmdir()
         (platform.s3.folder / "bucket").write_text("no folder any more")
 
     result = jobs.run(program, output_path="s3://bucket/out", platform=platform)

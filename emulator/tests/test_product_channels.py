@@ -50,11 +50,17 @@ def test_artifacts_are_put_into_the_bucket(product, images, bucket):
 
 def test_the_embedded_s3_needs_nothing_but_folders(product, images):
     product.folder("home", "s3", "data", "in", files={"a": "1", "deep/b": "2"})
+    (product.home / "s3" / "out").mkdir()
     words = ["--s3", "embedded", "--channel", "train=s3://data/in/", "--output-path", "s3://out/models"]
     product.train(
         images.train("cat /opt/ml/input/data/train/deep/b > /opt/ml/model/m"), "--job-name", "j", *words
     )
     assert (product.home / "s3" / "out" / "models" / "j" / "output" / "model.tar.gz").exists()
+    typo = product.run("train", "no-image", "--s3", "embedded", "--output-path", "s3://oust/models")
+    assert typo.code == 2
+    assert "there is no bucket oust" in typo.err
+    assert "mkdir -p" in typo.err
+    assert not (product.home / "s3" / "oust").exists()
 
 
 @needs_fuse

@@ -171,9 +171,10 @@ for other in sorted(shared.iterdir()):
     ]  # fmt: skip
     ended = [each.finish() for each in running]
     assert [each.code for each in ended] == [0, 0], [str(each) for each in ended]
-    log = lambda name: (product.home / f"training-jobs/{name}/logs/algo-1.log").read_text()  # noqa: E731
-    assert log("one") == "one 200\ntwo 404\n"
-    assert log("two") == "one 404\ntwo 200\n"
+    logs = {
+        name: (product.home / f"training-jobs/{name}/logs/algo-1.log").read_text() for name in ("one", "two")
+    }
+    assert logs == {"one": "one 200\ntwo 404\n", "two": "one 404\ntwo 200\n"}
 
 
 @as_root

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sm_emulate.cli.interrupts import Interrupts
+from sm_emulate.cli.job import follow
 from sm_emulate.cli.options import (
     Seconds,
-    engine_at,
     engine_option,
     home_option,
     output_option,
@@ -141,27 +139,16 @@ def _request(flags: dict[str, Any]) -> ProcessingRequest:
 
 def _run(request: ProcessingRequest, platform: Platform, flags: dict[str, Any]) -> int:
     from sm_emulate.api.processing import process as run_job
-    from sm_emulate.errors import ExitCode
 
     several = request.cluster.instance_count > 1
-    with Interrupts() as interrupts, terminal(mark_hosts=several, quiet=flags["quiet"]) as told:
-        result = run_job(
-            request,
-            engine=engine_at(flags["engine"]) if flags["engine"] else None,
-            home=flags["home"],
-            platform=platform,
-            gpus=flags["gpus"],
-            stop_grace_s=flags["stop_grace"],
-            listeners=(told,),
-            ready=interrupts.stop,
-        )
-    if flags["output"] == "json":
-        click.echo(json.dumps(result.describe(), indent=2))
-    else:
-        _print_result(result)
-    if interrupts.by_person:
-        return ExitCode.INTERRUPTED
-    return ExitCode.OK if result.succeeded else ExitCode.CONTAINER
+    return follow(
+        run_job,
+        request,
+        flags,
+        platform=platform,
+        told=terminal(mark_hosts=several, quiet=flags["quiet"]),
+        show=_print_result,
+    )
 
 
 def _print_result(result: ProcessingResult) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -11,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sm_emulate.cli.interrupts import Interrupts
+from sm_emulate.cli.job import follow
 from sm_emulate.cli.options import (
     Seconds,
-    engine_at,
     engine_option,
     home_option,
     output_option,
@@ -227,28 +225,17 @@ def _run(
     request: TrainingRequest, platform: Platform, interruptions: Interruptions, flags: dict[str, Any]
 ) -> int:
     from sm_emulate.api.training import train as run_job
-    from sm_emulate.errors import ExitCode
 
     several = request.resource_config.total_instances > 1
-    with Interrupts() as interrupts, terminal(mark_hosts=several, quiet=flags["quiet"]) as told:
-        result = run_job(
-            request,
-            engine=engine_at(flags["engine"]) if flags["engine"] else None,
-            home=flags["home"],
-            platform=platform,
-            gpus=flags["gpus"],
-            stop_grace_s=flags["stop_grace"],
-            interruptions=interruptions,
-            listeners=(told,),
-            ready=interrupts.stop,
-        )
-    if flags["output"] == "json":
-        click.echo(json.dumps(result.describe(), indent=2))
-    else:
-        _print_result(result)
-    if interrupts.by_person:
-        return ExitCode.INTERRUPTED
-    return ExitCode.OK if result.succeeded else ExitCode.CONTAINER
+    return follow(
+        run_job,
+        request,
+        flags,
+        platform=platform,
+        told=terminal(mark_hosts=several, quiet=flags["quiet"]),
+        show=_print_result,
+        interruptions=interruptions,
+    )
 
 
 def _print_result(result: TrainingResult) -> None:

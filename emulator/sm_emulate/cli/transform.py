@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import datetime, timezone
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sm_emulate.cli.interrupts import Interrupts
+from sm_emulate.cli.job import follow
 from sm_emulate.cli.options import (
     Seconds,
-    engine_at,
     engine_option,
     home_option,
     output_option,
@@ -112,30 +110,19 @@ Each input object becomes OUTPUT_PATH/NAME.out. Ctrl-C stops the job; a second o
 def transform(**flags: Any) -> int:
     """Run a batch transform job on IMAGE as SageMaker would: every input object becomes an output object."""
     from sm_emulate.api.transforming import transform as run_job
-    from sm_emulate.errors import ExitCode
 
     platform = platform_of(flags)
     request = _request(flags)
     several = request.transform_resources.instance_count > 1
-    with Interrupts() as interrupts, terminal(mark_hosts=several, quiet=flags["quiet"]) as told:
-        result = run_job(
-            request,
-            engine=engine_at(flags["engine"]) if flags["engine"] else None,
-            home=flags["home"],
-            platform=platform,
-            gpus=flags["gpus"],
-            start_window_s=flags["startup_timeout"],
-            stop_grace_s=flags["stop_grace"],
-            listeners=(told,),
-            ready=interrupts.stop,
-        )
-    if flags["output"] == "json":
-        click.echo(json.dumps(result.describe(), indent=2))
-    else:
-        _print_result(result)
-    if interrupts.by_person:
-        return ExitCode.INTERRUPTED
-    return ExitCode.OK if result.succeeded else ExitCode.CONTAINER
+    return follow(
+        run_job,
+        request,
+        flags,
+        platform=platform,
+        told=terminal(mark_hosts=several, quiet=flags["quiet"]),
+        show=_print_result,
+        start_window_s=flags["startup_timeout"],
+    )
 
 
 def _request(flags: dict[str, Any]) -> TransformRequest:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sm_emulate.cli.interrupts import Interrupts
+from sm_emulate.cli.job import follow
 from sm_emulate.cli.options import (
     Seconds,
     colours_allowed,
     complete_tuning_jobs,
-    engine_at,
     engine_option,
     home_option,
     output_option,
@@ -113,7 +112,6 @@ def tune(**flags: Any) -> int:
         click.echo(json.dumps(to_aws(request), indent=2))
         return 0
     from sm_emulate.api.tuning import tune as run_job
-    from sm_emulate.errors import ExitCode
     from sm_emulate.report.tuning_terminal import TuningTerminal
 
     told = TuningTerminal(
@@ -123,24 +121,7 @@ def tune(**flags: Any) -> int:
         colour=colours_allowed(),
         live=os.environ.get("TERM") != "dumb",
     )
-    with Interrupts() as interrupts, told:
-        result = run_job(
-            request,
-            engine=engine_at(flags["engine"]) if flags["engine"] else None,
-            home=flags["home"],
-            platform=platform,
-            gpus=flags["gpus"],
-            stop_grace_s=flags["stop_grace"],
-            listeners=(told,),
-            ready=interrupts.stop,
-        )
-    if flags["output"] == "json":
-        click.echo(json.dumps(result.describe(), indent=2))
-    else:
-        _print_result(result)
-    if interrupts.by_person:
-        return ExitCode.INTERRUPTED
-    return ExitCode.OK if result.succeeded else ExitCode.CONTAINER
+    return follow(run_job, request, flags, platform=platform, told=told, show=_print_result)
 
 
 def _request(flags: dict[str, Any]) -> TuningRequest:

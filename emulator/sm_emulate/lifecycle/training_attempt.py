@@ -217,7 +217,7 @@ class TrainingAttempt:
             )
             containers.begin(host.name, spec if parts.vary is None else parts.vary(spec))
         # so that its import takes its time while the containers start
-        import sm_emulate.lifecycle.upload  # noqa: F401
+        import sm_emulate.lifecycle.upload  # noqa: F401  # see above
 
     def _hear(self, event: Event) -> None:
         self._heard(event)

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 
 
 class BucketFolders:
-    """`s3://BUCKET/KEY` as the file `FOLDER/BUCKET/KEY`: an `ObjectStore`.
-
-    A bucket is made when it is first written to.
-    """
+    """`s3://BUCKET/KEY` as the file `FOLDER/BUCKET/KEY`: an `ObjectStore`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -29,14 +26,7 @@ class BucketFolders:
     def objects(self, prefix: str, *, folders: bool = False) -> Iterator[StoredObject]:
         """Find every file whose key begins with a prefix; folders are no objects here."""
         del folders
-        bucket, _ = bucket_and_key(prefix)
-        if not (self._folder / bucket).is_dir() or not bucket:
-            raise RequestError(
-                f"there is no bucket {bucket}",
-                value=prefix,
-                expected=f"one of the folders in {self._folder}",
-                hint=f"a bucket of the embedded S3 is a folder: mkdir -p {self._folder / (bucket or 'BUCKET')}",
-            )
+        bucket = self._bucket(prefix)
         for found in self._files.objects(self._file(prefix)):
             yield self._stored(found, bucket)
 
@@ -46,7 +36,8 @@ class BucketFolders:
         return None if found is None else self._stored(found, bucket_and_key(uri)[0])
 
     def check_writable(self, uri: str) -> None:
-        """Make sure that the bucket's folder can be written to."""
+        """Make sure that the bucket is there and its folder can be written to."""
+        self._bucket(uri)
         self._files.check_writable(self._file(uri))
 
     def local_file(self, found: StoredObject) -> str:
@@ -68,6 +59,18 @@ class BucketFolders:
     def delete(self, uri: str) -> None:
         """Remove the file."""
         self._files.delete(self._file(uri))
+
+    def _bucket(self, uri: str) -> str:
+        """Give the name of a bucket that is there."""
+        bucket, _ = bucket_and_key(uri)
+        if not bucket or not (self._folder / bucket).is_dir():
+            raise RequestError(
+                f"there is no bucket {bucket}",
+                value=uri,
+                expected=f"one of the folders in {self._folder}",
+                hint=f"a bucket of the embedded S3 is a folder: mkdir -p {self._folder / (bucket or 'BUCKET')}",
+            )
+        return bucket
 
     def _stored(self, found: StoredObject, bucket: str) -> StoredObject:
         key = found.key.removeprefix(f"{self._folder}/{bucket}/".lstrip("/"))
