@@ -105,7 +105,7 @@ The gateway speaks the container's own paths and AWS's, so boto3 works too:
 @click.option("--data-capture-sampling", type=click.IntRange(0, 100), default=100, show_default=True,
               metavar="PERCENT", help="How many of them.")  # fmt: skip
 @click.option("--serverless-memory", type=int, metavar="MB",
-              help="Make it a serverless endpoint: memory of each container, 1024 to 6144 in steps of 1024.")  # fmt: skip
+              help="Make it a serverless endpoint: 1024, 2048 ... 6144 MB for each container.")  # fmt: skip
 @click.option("--serverless-concurrency", type=int, metavar="N",
               help="Requests that a serverless endpoint takes at once, 1 to 200.")  # fmt: skip
 @click.option("--provisioned-concurrency", type=int, metavar="N",

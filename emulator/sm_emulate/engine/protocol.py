@@ -70,7 +70,7 @@ class ContainerSpec:
     mounts: tuple[Mount, ...] = ()
     tmpfs: Mapping[str, str] = field(default_factory=dict)
     volumes: tuple[str, ...] = ()
-    """Paths inside that are volumes without a name: on disk, begun with what the image has there, gone with the container."""
+    """Paths inside that are volumes without a name: they begin as the image's own and are gone with the container."""
     network: str | None = None
     """None is the engine's default bridge, "none" has only a loopback, else the name of a network."""
     aliases: tuple[str, ...] = ()

@@ -117,10 +117,10 @@ def oversize_body(request: str) -> ErrorAnswer:
     return refusal("ValidationError", serverless_spec.OVERSIZE_BODY.format(request=request))
 
 
-def oversize_answer(front: EndpointFront, *, container: str, status: int, size: int) -> ErrorAnswer:
+def oversize_answer(front: EndpointFront, *, container: str, size: int) -> ErrorAnswer:
     """Give the answer for a container that answered with more than a serverless endpoint passes on."""
     words = serverless_spec.OVERSIZE_ANSWER.format(size=size, limit=front.max_answer_bytes)
-    return model_error(front, container=container, status=0 if status < 400 else status, message=words)
+    return model_error(front, container=container, status=spec.NO_ORIGINAL_STATUS, message=words)
 
 
 def unknown_variant(front: EndpointFront, variant: bytes) -> ErrorAnswer:

@@ -244,9 +244,12 @@ class Exchange:
 
     def answer_goes_on(self, data: bytes) -> None:
         most = self._front.max_answer_bytes
-        if most is not None and self._held_size + self._out + len(data) > most and not self._is_error:
-            self._refuse_answer(self._held_size + self._out + len(data))
-        elif self._is_error:
+        if most is not None and not self._is_error:
+            size = len(data) + (self._out if self._streams_answer else self._held_size)
+            if size > most:
+                self._refuse_answer(size)
+                return
+        if self._is_error:
             if self._held_size < _ERROR_BODY_BYTES:
                 self._held.append(data[: _ERROR_BODY_BYTES - self._held_size])
                 self._held_size += len(self._held[-1])
@@ -266,12 +269,11 @@ class Exchange:
 
     def _refuse_answer(self, size: int) -> None:
         """Give up an answer that is longer than the endpoint passes on."""
-        assert self._original is not None
         self._leave_container()
         self._heard_at = perf_counter()
         size = max(size, self._answer_length or 0)
         name = self._container_name
-        error = answers.oversize_answer(self._front, container=name, status=self._original, size=size)
+        error = answers.oversize_answer(self._front, container=name, size=size)
         self._end_early(error, f"the answer has {size} bytes", answers.stream_broken(name))
 
     def answer_ends(self) -> None:

@@ -63,8 +63,8 @@ class ServerlessFleet(ElasticFleet):
         wanted, most = self.max_concurrency, self.most
         if wanted > most:
             message = (
-                f"this machine starts at most {most} of {wanted} containers for this endpoint: requests beyond wait for "
-                "one (--setting serverless-environments)"
+                f"this machine starts at most {most} of {wanted} containers for this endpoint: further requests wait "
+                "for one (--setting serverless-environments)"
             )
             self._ground.publish(Noted(message=message))
 
