@@ -91,12 +91,13 @@ def test_an_environment_that_crashes_is_no_end_of_the_endpoint(serve):
     assert len(serve.made) == 2
 
 
-def test_what_a_container_is_given(serve):
+def test_what_a_container_is_given(serve, engine):
     with serve({"serverless-cpus": "by-memory"}) as endpoint, endpoint:
         pass
     spec = serve.specs[0]
     assert (spec.memory_bytes, spec.user, spec.read_only_root) == (2048 << 20, "993:990", True)
     assert (spec.volumes, dict(spec.tmpfs), spec.ipc, spec.shm_bytes) == (("/tmp",), {}, "none", None)
+    assert spec.cpus == (1.16 if engine.info().cpus > 1 else None)
 
 
 def test_each_part_of_it_is_a_setting(serve):

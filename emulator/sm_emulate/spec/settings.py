@@ -575,7 +575,7 @@ SETTINGS: tuple[Setting, ...] = (
             "Who runs in a serverless container. AWS says that it is not root and not who; its remedy is `chmod o+rwX` in "
             "the Dockerfile. `image` is the image's USER."
         ),
-        facts=("hosting.several.serverless-user", "hosting.several.serverless-files"),
+        facts=("hosting.several.serverless-user",),
     ),
     Setting(
         name="serverless-root",
@@ -595,7 +595,7 @@ SETTINGS: tuple[Setting, ...] = (
             "Whether a serverless container has /dev/shm. Lambda has none, so that Python's multiprocessing queues and "
             "pools fail there; AWS's pages on serverless endpoints do not speak of it. `present` has `shm-size` bytes."
         ),
-        facts=("hosting.several.serverless-files",),
+        facts=("hosting.several.serverless-shm",),
     ),
     Setting(
         name="serverless-tmp",
@@ -635,14 +635,14 @@ SETTINGS: tuple[Setting, ...] = (
             "What the first request to a serverless endpoint finds: cold ends the container in which the endpoint was "
             "checked when it was created, warm leaves it until it was idle for too long. Nothing is published."
         ),
-        facts=("hosting.several.serverless-scaling",),
+        facts=("hosting.several.serverless-first",),
     ),
     Setting(
         name="serverless-idle",
         kind=Kind.SECONDS,
         default=lambda _: "600",
         about="Seconds without a request after which a serverless container is ended. No number is published.",
-        facts=("hosting.several.serverless-scaling",),
+        facts=("hosting.several.serverless-idle",),
     ),
     Setting(
         name="serverless-wait",

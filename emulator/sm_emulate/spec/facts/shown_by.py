@@ -29,6 +29,9 @@ ARTIFACTS = "emulator/tests/test_product_train_artifacts.py"
 SERVE = "emulator/tests/test_product_serve.py"
 VARIANTS = "emulator/tests/test_product_serve_variants.py"
 UPDATE = "emulator/tests/test_product_update.py"
+SERVERLESS = "emulator/tests/test_product_serverless.py"
+ENVIRONMENTS = "emulator/tests/test_lifecycle_serverless.py"
+ON_DEMAND = "emulator/tests/gateway/test_gateway_on_demand.py"
 ROUTE = "emulator/tests/gateway/test_gateway_routes.py"
 MULTI = "emulator/tests/test_product_multi_model.py"
 SHELF = "emulator/tests/test_lifecycle_model_shelf.py"
@@ -135,6 +138,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "hosting.start.architecture": (f"{IMAGE_RULES}::test_rule",),
     "hosting.start.image-size": (
+        f"{ENVIRONMENTS}::test_gpus_and_large_images_are_refused",
         f"{IMAGE_RULES}::test_rule",
         f"{IMAGE_RULES}::test_too_large_is_an_error_for_serverless_endpoints_only",
     ),
@@ -772,6 +776,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "hosting.invocation.not-ready": (
         f"{MULTI}::test_a_model_that_takes_long_is_not_ready_and_goes_on_loading",
+        f"{ON_DEMAND}::test_a_request_that_waits_for_too_long_is_told_that_the_model_is_not_ready",
     ),
     "hosting.headers.target-model": (f"{MULTI}::test_the_container_sees_the_headers_of_the_invocation",),
     "hosting.multi-model.label": (f"{MULTI}::test_an_image_without_the_label_is_refused",),
@@ -910,6 +915,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "hosting.model.data-source-limits": (
         f"{TRANSFORM_REQUEST}::test_a_model_in_s3_is_an_archive_and_a_folder_is_taken_from_here_only",
+        f"{ENDPOINT_REQUEST}::test_what_serverless_does_not_go_with_is_refused",
     ),
     "hosting.model.additional": (f"{START}::test_additional_model_data_lies_in_folders_of_its_own",),
     "hosting.model.layout": (f"{UNPACK}::test_one_folder_around_everything_is_noted_as_a_likely_mistake",),
@@ -1137,6 +1143,44 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{ASYNC_DOOR}::test_what_the_api_does_not_take_is_a_validation_error_and_is_not_accepted",
         f"{ASYNC_WORK}::test_an_input_of_more_than_1_gb_fails",
     ),
+    "hosting.several.serverless": (
+        f"{ENDPOINT_REQUEST}::test_a_serverless_variant_has_a_size_a_concurrency_and_three_minutes",
+        f"{ENDPOINT_REQUEST}::test_what_serverless_does_not_go_with_is_refused",
+        f"{SERVERLESS}::test_a_request_file_a_kill_and_what_is_refused",
+        f"{ENVIRONMENTS}::test_each_part_of_it_is_a_setting",
+    ),
+    "hosting.several.serverless-user": (
+        f"{SERVERLESS}::test_a_serverless_container_is_small_is_nobody_and_writes_to_tmp_alone",
+    ),
+    "hosting.several.serverless-files": (
+        f"{SERVERLESS}::test_a_serverless_container_is_small_is_nobody_and_writes_to_tmp_alone",
+        f"{ENVIRONMENTS}::test_each_part_of_it_is_a_setting",
+    ),
+    "hosting.several.serverless-scaling": (
+        f"{ON_DEMAND}::test_requests_at_once_have_an_environment_each_and_one_too_many_is_throttled",
+        f"{ON_DEMAND}::test_idle_environments_end_and_provisioned_ones_stay",
+        f"{ENVIRONMENTS}::test_the_first_request_starts_an_environment_and_the_second_finds_it",
+        f"{ENVIRONMENTS}::test_provisioned_environments_are_there_from_the_start_and_serve",
+    ),
+    "hosting.several.serverless-shm": (
+        f"{SERVERLESS}::test_a_serverless_container_is_small_is_nobody_and_writes_to_tmp_alone",
+    ),
+    "hosting.several.serverless-idle": (
+        f"{ENVIRONMENTS}::test_an_idle_environment_ends_and_the_next_request_starts_another",
+    ),
+    "hosting.several.serverless-first": (
+        f"{ENVIRONMENTS}::test_the_first_request_starts_an_environment_and_the_second_finds_it",
+    ),
+    "hosting.several.serverless-throttling": (
+        f"{SERVERLESS}::test_each_request_at_once_has_a_container_and_one_too_many_is_throttled",
+    ),
+    "hosting.several.serverless-cpus": (f"{ENVIRONMENTS}::test_what_a_container_is_given",),
+    "hosting.several.serverless-setup-time": (f"{ON_DEMAND}::test_the_time_of_a_cold_start_is_overhead",),
+    "hosting.health.serverless": (
+        f"{ENDPOINT_REQUEST}::test_a_serverless_variant_has_a_size_a_concurrency_and_three_minutes",
+        f"{ENVIRONMENTS}::test_an_image_that_does_not_come_up_fails_in_the_words_of_serverless",
+    ),
+    "hosting.limits.serverless": (f"{ON_DEMAND}::test_no_more_than_4_mb_each_way",),
     "hosting.several.async-request": (
         f"{ASYNC_DOOR}::test_a_call_is_answered_with_202_and_the_places_to_look_at",
         f"{ASYNC_WORK}::test_the_container_gets_an_ordinary_invocation_and_the_answer_becomes_an_object",
