@@ -107,6 +107,14 @@ def test_a_network_that_cannot_be_entered_is_told(jobs, engine, heard, monkeypat
     assert "algo-1 has no AWS credentials" in heard.of(Warned)[0].message
 
 
+def test_a_container_that_ends_before_it_is_entered_is_no_trouble(jobs, engine, heard, monkeypatch):
+    entered = threading.Event()
+    monkeypatch.setattr(engine, "listen_inside", lambda *_: entered.set())
+    jobs.run(lambda box: entered.wait(20) and None)
+    assert entered.is_set()
+    assert not [each for each in heard.of(Warned) if "credentials" in each.message]
+
+
 def keys_of(**more):
     given = {
         "role_arn": None,

@@ -14,9 +14,17 @@ from scenes import Jobs
 
 from sm_emulate import api
 from sm_emulate.engine.memory import MemoryEngine
-from sm_emulate.errors import EngineError, GpuNotFoundError, ImageNotFoundError, RequestError, StartError
+from sm_emulate.errors import (
+    EngineError,
+    GpuNotFoundError,
+    ImageNotFoundError,
+    MachineError,
+    RequestError,
+    StartError,
+)
 from sm_emulate.events import ContainerExited, ContainerStarted, StatusChanged, Warned
 from sm_emulate.spec import wordings
+from sm_emulate.staging.tree import StagedTree
 from sm_emulate.storage.runs import Runs
 
 TRAINING = "Training image download completed. Training in progress."
@@ -452,6 +460,18 @@ def test_an_s3_that_takes_no_artifacts_fails_the_job_and_they_stay_here(jobs):
     result = jobs.run(program, output_path="s3://bucket/out", platform=platform)
     assert result.failure_reason.startswith("ClientError: Artifact upload failed:")
     assert members(jobs.folder().model_archive) == ["m"]
+
+
+def test_a_channel_that_cannot_be_listed_fails_the_job_before_its_program_starts(jobs, tmp_path, monkeypatch):
+    def unlistable(tree):
+        raise MachineError("the manifest of a channel cannot be written", value="no space left on device")
+
+    monkeypatch.setattr(StagedTree, "list_channels", unlistable)
+    started = []
+    with pytest.raises(MachineError, match="the manifest of a channel"):
+        jobs.run(started.append)
+    assert started == []
+    assert jobs.engine.leftovers({}) == []
 
 
 CALLS = ("create", "logs", "start", "wait")

@@ -143,6 +143,7 @@ def test_a_channel_may_be_written_to_where_the_setting_says_so_but_never_a_fast_
 def test_the_manifest_lies_beside_the_channel_with_prefix_and_sorted_uris(tmp_path, data):
     tree = tree_of(tmp_path, api.training_request("img", channels={"train": data}))
     tree.make()
+    tree.list_channels()
     assert tree.path("/opt/ml/input/data/train-manifest").read_text().splitlines() == [
         f"{data}/".lstrip("/"),
         f"file://{data}/a.csv",
@@ -178,6 +179,7 @@ def test_a_name_that_is_no_utf_8_is_listed_as_its_bytes(tmp_path, data):
     (data / os.fsdecode(b"\xff.csv")).touch()
     tree = tree_of(tmp_path, api.training_request("img", channels={"train": data}))
     tree.make()
+    tree.list_channels()
     assert b"/\xff.csv\n" in tree.path("/opt/ml/input/data/train-manifest").read_bytes()
 
 

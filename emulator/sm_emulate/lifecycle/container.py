@@ -69,6 +69,7 @@ class ContainerLife:
         post: given the news, each after the event of the same thing.
         gather_s: how long to let the lines of a busy container gather before they are passed on; a server that
             logs each request else costs us as much as the request itself.
+        ready: waited for between making and starting it.
     """
 
     def __init__(
@@ -80,8 +81,10 @@ class ContainerLife:
         publish: Callable[[Event], None],
         post: Callable[[News], None],
         gather_s: float = 0.0,
+        ready: threading.Event | None = None,
     ) -> None:
         self.host = host
+        self._ready = ready
         self._engine, self._spec = engine, spec
         self._publish, self._post = publish, post
         self._gather_s = gather_s
@@ -154,6 +157,8 @@ class ContainerLife:
 
     def _follow(self, container: str) -> None:
         stream = self._stream = self._engine.logs(container)
+        if self._ready is not None:
+            self._ready.wait()
         if self._told_to_stop():
             return
         self._engine.start(container)

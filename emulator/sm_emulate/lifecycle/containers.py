@@ -9,6 +9,7 @@ from sm_emulate.errors import StartError
 from sm_emulate.lifecycle.container import Broken, ContainerLife, Ended, NeverStarted, Started
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine, Exit
@@ -36,8 +37,8 @@ class Containers:
         self.broken: dict[str, BaseException] = {}
         """By host: why the engine could not start or follow its container."""
 
-    def begin(self, host: str, spec: ContainerSpec) -> None:
-        """Start one, in a thread of its own."""
+    def begin(self, host: str, spec: ContainerSpec, *, ready: threading.Event | None = None) -> None:
+        """Make one and start it when it is `ready`, in a thread of its own."""
         life = ContainerLife(
             self._engine,
             spec,
@@ -45,6 +46,7 @@ class Containers:
             publish=self._publish,
             post=self._news.put,
             gather_s=self._gather_s,
+            ready=ready,
         )
         self._lives[host] = life
         life.begin()

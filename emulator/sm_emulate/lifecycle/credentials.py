@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.platform import Platform
 
 _TAKEN = f"{PORT}/tcp"
+END_SECONDS = 1.0
+"""In which an engine notices that a container has ended."""
 
 
 class Credentials(Companion):
@@ -87,13 +90,22 @@ class Credentials(Companion):
         try:
             opened = self._engine.listen_inside(container, ADDRESS, ports)
             if opened is None:
-                if self._engine.state(container).exit is None:
+                if not self._ends_now(container):
                     self._publish(Warned(message=f"{host} has no AWS credentials: {UNREACHABLE}"))
                 return
         except SmEmulateError:  # it has ended and is gone
             return
         for port, listener in opened.items():
             self._door.add(listener, partial(self._answer, port=port, host=host, container=container))
+
+    def _ends_now(self, container: str) -> bool:
+        """Tell whether a container could not be entered because it has ended; the engine hears of that a bit later."""
+        until = time.monotonic() + END_SECONDS
+        while self._engine.state(container).exit is None:
+            if time.monotonic() > until:
+                return False
+            time.sleep(END_SECONDS / 20)
+        return True
 
     def _answer(self, connection: socket.socket, *, port: int, host: str, container: str) -> None:
         self._behind().answer(connection, port=port, host=host, container=container, path=self._paths[host])

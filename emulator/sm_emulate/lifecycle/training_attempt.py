@@ -5,6 +5,7 @@ A job that is interrupted or breaks down has several; each begins with a fresh /
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -200,6 +201,8 @@ class TrainingAttempt:
             settings=parts.platform.settings,
             publish=parts.publish,
         )
+        # channels are listed while the engine makes the containers
+        listed = threading.Event()
         for host in parts.cluster.hosts:
             spec = container_spec(
                 parts.request,
@@ -215,7 +218,15 @@ class TrainingAttempt:
                 labels=parts.labels,
                 name=f"sm-emulate-{host.name}-{parts.session[:12]}{again}",
             )
-            containers.begin(host.name, spec if parts.vary is None else parts.vary(spec))
+            containers.begin(host.name, spec if parts.vary is None else parts.vary(spec), ready=listed)
+        try:
+            for tree in self.trees.values():
+                tree.list_channels()
+        except BaseException:
+            containers.signal("SIGKILL")  # none of them is ever started
+            raise
+        finally:
+            listed.set()
         # so that its import takes its time while the containers start
         import sm_emulate.lifecycle.upload  # noqa: F401  # see above
 

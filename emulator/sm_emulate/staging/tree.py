@@ -73,10 +73,10 @@ class StagedTree:
         return replace(self, files={f"{self.config}/{name}": content for name, content in varied.items()})
 
     def make(self) -> None:
-        """Make the folder. Directories are 0755 and files 0644, as on the platform.
+        """Make the folder, its manifests aside. Directories are 0755 and files 0644, as on the platform.
 
         Raises:
-            MachineError: the disk is full, or a channel cannot be read.
+            MachineError: the disk is full.
         """
         with told("the job's /opt/ml cannot be made", self.folder):
             for directory in self.directories:
@@ -84,15 +84,23 @@ class StagedTree:
             for file, content in self.files.items():
                 self.path(file).write_bytes(content)
                 self.path(file).chmod(0o644)
+            for each in self.placed:
+                self._mount_point(each)
+            self.path(self.config).chmod(self.config_mode)
+
+    def list_channels(self) -> None:
+        """Write the manifests of local channels; with 100,000 files this takes as long as making a container.
+
+        Raises:
+            MachineError: the disk is full, or a channel cannot be read.
+        """
+        with told("the manifest of a channel cannot be written", self.folder):
             for manifest, source in self.manifests.items():
                 with self.path(manifest).open("wb") as listing:
                     listing.writelines(
                         lines.encode("utf-8", "surrogateescape") for lines in manifest_lines(source)
                     )
                 self.path(manifest).chmod(0o644)
-            for each in self.placed:
-                self._mount_point(each)
-            self.path(self.config).chmod(self.config_mode)
 
     def _mount_point(self, placed: Placed) -> None:
         """Make what is mounted, and what it is mounted on, so that the engine makes neither as root."""
