@@ -10,6 +10,7 @@ from sm_emulate import api
 from sm_emulate.engine.protocol import Image
 from sm_emulate.errors import EndpointFailedError, RequestError
 from sm_emulate.events import ContainerExited, ContainerStarted
+from sm_emulate.lifecycle.endpoint_update import Update, ask_for
 
 WAIT_SECONDS = 60
 SERVERLESS = {"serverless_memory": 2048, "serverless_concurrency": 2}
@@ -89,6 +90,19 @@ def test_an_environment_that_crashes_is_no_end_of_the_endpoint(serve):
         assert api.invoke("demo", b"abc").body == b"cba"
         assert endpoint.result().status.value == "InService"
     assert len(serve.made) == 2
+
+
+def test_an_update_serves_with_the_new_image(serve, endpoints, model):
+    with serve({"serverless-first": "warm"}) as endpoint, endpoint:
+        assert api.invoke("demo", b"abc").body == b"cba"
+        endpoints.engine.add_image("img:2", model())
+        ask_for(endpoint.run_folder, Update(image="img:2"))
+        until(lambda: endpoint.result().last_update.get("Status"))
+        assert endpoint.result().last_update["Status"] == "Succeeded"
+        assert api.invoke("demo", b"abc").body == b"cba"
+        assert endpoint.result().describe()["Emulator"]["Environments"] == 1
+        assert endpoint.request.serverless.max_concurrency == 2
+    assert serve.made[0].signals == ["SIGTERM"]
 
 
 def test_what_a_container_is_given(serve, engine):

@@ -159,7 +159,8 @@ class OnDemand:
             await self._loop.run_in_executor(None, environments.start_one)
         except Exception as error:  # noqa: BLE001  # told to whoever waits longest
             self._starting.discard(task)
-            if self._waiting:
+            # after an update the old ones' end is nobody's trouble
+            if self._waiting and environments is self.environments:
                 self._waiting.popleft().failed(str(getattr(error, "value", None) or error))
             self.look()
         else:

@@ -44,9 +44,8 @@ class ElasticFleet(ServingFleet):
         return instance
 
     def retire(self, instance: Instance, *, drained: Callable[[], bool] = lambda: True) -> None:
-        """Send an instance no more requests, and stop it in a thread once it is drained."""
+        """Send an instance no more requests, and stop it in a thread once it is drained. Waits for nobody."""
         instance.upstreams = ()
-        self._changed()
         thread = threading.Thread(
             target=self._end, args=(instance, drained), name=f"retiring {instance.host}", daemon=True
         )
@@ -61,6 +60,7 @@ class ElasticFleet(ServingFleet):
             self._replacing = [each for each in self._replacing if each.is_alive()] + [thread]
 
     def _end(self, instance: Instance, drained: Callable[[], bool]) -> None:
+        self._changed()
         pause = threading.Event()
         while not drained() and not self._stopping():
             pause.wait(0.05)
