@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sm_emulate.gateway.event_stream import exception
+from sm_emulate.spec import inference_component as components
 from sm_emulate.spec import invocation as spec
 from sm_emulate.spec import serverless as serverless_spec
 
@@ -105,6 +106,20 @@ def _stream_error(code: str, message: str) -> bytes:
 def refusal(code: str, message: str) -> ErrorAnswer:
     """Give an error that is settled before the container is asked."""
     return _answer(code, {"Message": message[: spec.MAX_MESSAGE_CHARS]})
+
+
+def component_missing() -> ErrorAnswer:
+    """Give the answer for a request that has to name an inference component and does not."""
+    members: dict[str, object] = {"ErrorCode": components.NAME_MISSING_CODE, "Message": components.NAME_MISSING}
+    return _answer("ValidationError", members)
+
+
+def unknown_component(front: EndpointFront, component: bytes) -> ErrorAnswer:
+    """Give the answer for an inference component that the endpoint does not have."""
+    words = components.NOT_FOUND.format(
+        component=component.decode("latin-1"), endpoint=front.endpoint_name, account=front.account
+    )
+    return refusal("ValidationError", words)
 
 
 def throttled(status: int) -> ErrorAnswer:

@@ -628,5 +628,6 @@ class Exchange:
                 bytes_out=self._out,
                 failure=failure,
                 variant="" if self._target is None else self._target.variant_name,
+                component="" if self._target is None else self._target.component,
             )
         )

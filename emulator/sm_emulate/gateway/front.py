@@ -37,6 +37,7 @@ class VariantFront:
         models: of a multi-model container, which then is the only one of its variant.
         environments: of a serverless variant, which then is the only one: each of its upstreams takes one request at a
             time, and more are started when they are wanted.
+        component: the inference component whose copies the upstreams are; empty for a variant of its own.
     """
 
     variant_name: str = "AllTraffic"
@@ -46,6 +47,7 @@ class VariantFront:
     container_name: str = "primary"
     models: TargetModels | None = field(default=None, compare=False, repr=False)
     environments: Environments | None = field(default=None, compare=False, repr=False)
+    component: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +58,13 @@ class Fleet:
         variants: the production variants.
         shadow: gets copies of requests; its answers are dropped.
         shadow_percent: how many of the requests are copied.
+        components: the inference components, one of which each request names; None where variants have models.
     """
 
     variants: tuple[VariantFront, ...]
     shadow: VariantFront | None = None
     shadow_percent: float = 100.0
+    components: tuple[VariantFront, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +150,7 @@ class Invocation(NamedTuple):
         bytes_out: length of the body given to the client.
         variant: who was asked; empty if nobody was.
         shadow: it is the copy for a shadow variant, whose answer is given to nobody.
+        component: which inference component was asked; empty for none.
         failure: plain words for what went wrong between gateway and container or client; None if nothing did.
             SageMaker's own message hides this: it blames CPU and memory for every lost answer.
     """
@@ -161,3 +166,4 @@ class Invocation(NamedTuple):
     failure: str | None = None
     variant: str = ""
     shadow: bool = False
+    component: str = ""

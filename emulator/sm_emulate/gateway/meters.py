@@ -12,6 +12,8 @@ _PER_E = 20.0
 """Buckets for each factor e: a percentile is exact to 5 percent."""
 _BUCKETS = 400
 _QUANTILES = (0.5, 0.99)
+_SOME_HAVE = frozenset({"throttled", "lacking", "set_up"})
+"""What only serverless variants have, or only inference components."""
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -57,6 +59,7 @@ class _Variant:
         "failed_by_caller",
         "failed_by_model",
         "invocations",
+        "lacking",
         "model",
         "overhead",
         "set_up",
@@ -68,6 +71,19 @@ class _Variant:
         self.model, self.overhead = Latency(), Latency()
         self.set_up: Latency | None = None
         self.throttled: int | None = None
+        self.lacking: int | None = None
+
+    def add(self, seen: Invocation) -> None:
+        """Count one request."""
+        self.invocations += 1
+        status = seen.original_status
+        if status is None or status >= 500:
+            # a caller that left is no error of the model
+            self.failed_by_model += seen.status is not None or seen.shadow
+        elif status >= 400:
+            self.failed_by_caller += 1
+        self.model.add(seen.model_s)
+        self.overhead.add(seen.overhead_s)
 
     def described(self) -> dict[str, Any]:
         """Give its numbers as CloudWatch names them, and those of cold starts where there are some."""
@@ -81,6 +97,8 @@ class _Variant:
         if self.set_up is not None:
             found["ModelSetupTime"] = {"SampleCount": self.set_up.count} | self.set_up.described()
             found["Throttles"] = self.throttled
+        if self.lacking is not None:
+            found["NoCapacityInvocationFailures"] = self.lacking
         return found
 
 
@@ -90,21 +108,20 @@ class Meters:
     def __init__(self, endpoint_name: str) -> None:
         self._endpoint = endpoint_name
         self._variants: dict[str, _Variant] = {}
+        self._components: dict[str, _Variant] = {}
 
     def add(self, seen: Invocation) -> None:
         """Count one request; one that no variant was asked for, or a ping, counts nowhere."""
         if not seen.variant or "/invocations" not in seen.path:
             return
-        variant = self._variant(seen.variant)
-        variant.invocations += 1
-        status = seen.original_status
-        if status is None or status >= 500:
-            # a caller that left is no error of the model
-            variant.failed_by_model += seen.status is not None or seen.shadow
-        elif status >= 400:
-            variant.failed_by_caller += 1
-        variant.model.add(seen.model_s)
-        variant.overhead.add(seen.overhead_s)
+        self._variant(seen.variant).add(seen)
+        if seen.component:
+            self._component(seen.component).add(seen)
+
+    def no_capacity(self, component: str) -> None:
+        """Count a request to an inference component without copies."""
+        counted = self._component(component)
+        counted.lacking = (counted.lacking or 0) + 1
 
     def set_up(self, name: str, seconds: float) -> None:
         """Count a cold start of a serverless variant."""
@@ -124,50 +141,21 @@ class Meters:
         """Give the metrics of each variant that was asked, latencies in microseconds."""
         return {name: each.described() for name, each in list(self._variants.items())}
 
+    def described_component(self, name: str) -> dict[str, Any]:
+        """Give the metrics of an inference component; empty before it was asked for."""
+        found = self._components.get(name)
+        return {} if found is None else found.described()
+
     def prometheus(self) -> str:
         """Give the metrics in Prometheus' text format."""
-        lines = []
-        variants = list(self._variants.items())
-        for metric, member, about in (
-            ("invocations", "invocations", "Requests sent to the variant."),
-            ("invocation_4xx_errors", "failed_by_caller", "Requests that the model answered with 4XX."),
-            (
-                "invocation_5xx_errors",
-                "failed_by_model",
-                "Requests that the model answered with 5XX or not at all.",
-            ),
-            ("throttles", "throttled", "Requests beyond the MaxConcurrency of a serverless variant."),
-        ):
-            full = f"sm_emulate_{metric}_total"
-            counts = [(name, getattr(each, member)) for name, each in variants]
-            counts = [(name, count) for name, count in counts if count is not None]
-            if variants and not counts:
-                continue
-            lines += [f"# HELP {full} {about}", f"# TYPE {full} counter"]
-            lines += [f"{full}{{{self._labels(name)}}} {count}" for name, count in counts]
-        for metric, member, about in (
-            ("model_latency", "model", "Time in the container."),
-            ("overhead_latency", "overhead", "Time that the gateway added."),
-            ("model_setup_time", "set_up", "Time that a new environment of a serverless variant took."),
-        ):
-            full = f"sm_emulate_{metric}_microseconds"
-            found: list[tuple[str, Latency | None]] = [
-                (name, getattr(each, member)) for name, each in variants
-            ]
-            latencies = [(name, latency) for name, latency in found if latency is not None]
-            if found and not latencies:
-                continue
-            lines += [f"# HELP {full} {about}", f"# TYPE {full} summary"]
-            for name, latency in latencies:
-                labels = self._labels(name)
-                lines += [
-                    f'{full}{{{labels},quantile="{part:g}"}} {latency.quantile(part):.1f}'
-                    for part in _QUANTILES
-                ]
-                lines += [
-                    f"{full}_sum{{{labels}}} {latency.total:.1f}",
-                    f"{full}_count{{{labels}}} {latency.count}",
-                ]
+        variants = [(self._labels(name), each) for name, each in list(self._variants.items())]
+        components = [
+            (f'endpoint="{self._endpoint}",component="{name}"', each)
+            for name, each in list(self._components.items())
+        ]
+        lines = _exposed("sm_emulate", "variant", variants)
+        if components:
+            lines += _exposed("sm_emulate_component", "inference component", components)
         return "\n".join(lines) + "\n"
 
     def _variant(self, name: str) -> _Variant:
@@ -175,6 +163,13 @@ class Meters:
         if variant is None:
             variant = self._variants[name] = _Variant()
         return variant
+
+    def _component(self, name: str) -> _Variant:
+        component = self._components.get(name)
+        if component is None:
+            component = self._components[name] = _Variant()
+            component.lacking = 0
+        return component
 
     def _serverless(self, name: str) -> Latency:
         variant = self._variant(name)
@@ -184,3 +179,47 @@ class Meters:
 
     def _labels(self, variant: str) -> str:
         return f'endpoint="{self._endpoint}",variant="{variant}"'
+
+
+def _exposed(prefix: str, what: str, counted: list[tuple[str, _Variant]]) -> list[str]:
+    """Give the lines of all that is counted: labels, and the numbers behind them."""
+    lines: list[str] = []
+    for metric, member, about in (
+        ("invocations", "invocations", f"Requests sent to the {what}."),
+        ("invocation_4xx_errors", "failed_by_caller", "Requests that the model answered with 4XX."),
+        (
+            "invocation_5xx_errors",
+            "failed_by_model",
+            "Requests that the model answered with 5XX or not at all.",
+        ),
+        ("throttles", "throttled", "Requests beyond the MaxConcurrency of a serverless variant."),
+        ("no_capacity_failures", "lacking", "Requests while there was no copy of it."),
+    ):
+        full = f"{prefix}_{metric}_total"
+        counts = [(labels, getattr(each, member)) for labels, each in counted]
+        counts = [(labels, count) for labels, count in counts if count is not None]
+        if member in _SOME_HAVE and not counts:
+            continue
+        lines += [f"# HELP {full} {about}", f"# TYPE {full} counter"]
+        lines += [f"{full}{{{labels}}} {count}" for labels, count in counts]
+    for metric, member, about in (
+        ("model_latency", "model", "Time in the container."),
+        ("overhead_latency", "overhead", "Time that the gateway added."),
+        ("model_setup_time", "set_up", "Time that a new environment of a serverless variant took."),
+    ):
+        full = f"{prefix}_{metric}_microseconds"
+        found: list[tuple[str, Latency | None]] = [(labels, getattr(each, member)) for labels, each in counted]
+        latencies = [(labels, latency) for labels, latency in found if latency is not None]
+        if member in _SOME_HAVE and not latencies:
+            continue
+        lines += [f"# HELP {full} {about}", f"# TYPE {full} summary"]
+        for labels, latency in latencies:
+            lines += [
+                f'{full}{{{labels},quantile="{part:g}"}} {latency.quantile(part):.1f}'
+                for part in _QUANTILES
+            ]
+            lines += [
+                f"{full}_sum{{{labels}}} {latency.total:.1f}",
+                f"{full}_count{{{labels}}} {latency.count}",
+            ]
+    return lines

@@ -7,12 +7,14 @@ from itertools import accumulate
 from random import Random
 from typing import TYPE_CHECKING
 
+from sm_emulate.gateway import answers
 from sm_emulate.gateway.answers import no_response, refusal, unknown_variant
 from sm_emulate.gateway.container import ContainerPool
 from sm_emulate.gateway.front import LEAST_OUTSTANDING
 from sm_emulate.gateway.on_demand import OnDemand
 from sm_emulate.gateway.sessions import Sessions
 from sm_emulate.gateway.wire import Wording
+from sm_emulate.spec import inference_component as components
 from sm_emulate.spec import invocation as spec
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ class Target:
     """One container that requests go to: its connections, the words of its answers, and what it has at hand."""
 
     __slots__ = (
+        "component",
         "container_name",
         "models",
         "outstanding",
@@ -43,6 +46,7 @@ class Target:
         self, front: EndpointFront, variant: VariantFront, upstream: Upstream, loop: asyncio.AbstractEventLoop
     ) -> None:
         self.variant_name = variant.variant_name
+        self.component = variant.component
         self.container_name = variant.container_name
         self.models = variant.models
         self.upstream = upstream
@@ -83,11 +87,12 @@ class Router:
     """Picks the target of each request; its fleet may change while it serves."""
 
     def __init__(self, front: EndpointFront, loop: asyncio.AbstractEventLoop, meters: Meters) -> None:
-        self._front, self._loop = front, loop
+        self._front, self._loop, self._meters = front, loop, meters
         self.on_demand = OnDemand(front, loop, meters) if front.serverless else None
         """Has the targets of a serverless endpoint, which are not picked here."""
         self._random = Random(front.seed)  # noqa: S311 - traffic is no secret
         self._variants: dict[bytes, _Variant] = {}
+        self._components: dict[bytes, _Variant] | None = None
         self._weighted: list[_Variant] = []
         self._bounds: list[float] = []
         self._only: Target | None = None
@@ -102,12 +107,32 @@ class Router:
         """Whether a caller may ask for this production variant."""
         return variant in self._variants
 
+    @property
+    def has_components(self) -> bool:
+        """Whether every request has to name an inference component."""
+        return self._components is not None
+
+    def refuses_component(self, component: bytes | None) -> ErrorAnswer | None:
+        """Say what is wrong with the inference component that a request names, or that it names none."""
+        if self._components is None:
+            return None if component is None else refusal("ValidationError", components.NOT_ALLOWED)
+        if component is None:
+            return answers.component_missing()
+        if component not in self._components:
+            return answers.unknown_component(self._front, component)
+        return None
+
     def pick(self, request: Incoming) -> Target | ErrorAnswer:
         """Give the target of this request and count the request in, or say why there is none."""
         if request.session is not None and request.session != spec.NEW_SESSION.encode():
             pinned = self._pinned(request.session)
             if pinned is not None:
                 return pinned
+        if self._components is not None:
+            component = self._components.get(request.component or b"")
+            if component is None:  # deleted while the body came
+                return answers.unknown_component(self._front, request.component or b"")
+            return self._pick_copy(component)
         target = self._only if request.variant is None else None
         if target is None:
             chosen = self._choose(request.variant)
@@ -116,6 +141,15 @@ class Router:
             target = chosen.pick()
             if target is None:
                 return no_response(self._front, chosen.front.container_name)
+        target.outstanding += 1
+        return target
+
+    def _pick_copy(self, component: _Variant) -> Target | ErrorAnswer:
+        """Give a copy of an inference component, unless it has none now."""
+        target = component.pick()
+        if target is None:
+            self._meters.no_capacity(component.front.component)
+            return refusal("ValidationError", components.NO_CAPACITY)
         target.outstanding += 1
         return target
 
@@ -144,6 +178,12 @@ class Router:
         self._bounds = list(accumulate(each.front.weight for each in self._weighted))
         lone = self._weighted[0].targets if len(self._weighted) == 1 else []
         self._only = lone[0] if len(lone) == 1 else None
+        self._components = None
+        if fleet.components is not None:
+            self._components = {
+                each.component.encode("latin-1", "replace"): self._variant(each, before)
+                for each in fleet.components
+            }
         self.shadow = None if fleet.shadow is None else self._variant(fleet.shadow, before)
         self._shadow_percent = fleet.shadow_percent
         kept = set(self._targets.values())

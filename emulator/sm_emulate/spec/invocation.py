@@ -228,11 +228,6 @@ NOT_FOR_ONE_MODEL: dict[str, str] = {
         "Endpoint {endpoint} is not a multi-container endpoint with direct invocation and does not support "
         "target container hostname header."
     ),
-    # RT says that the endpoint must host the component; answer and wording ours (UNSURE)
-    "X-Amzn-SageMaker-Inference-Component": (
-        "Endpoint {endpoint} does not host inference components and does not support inference component "
-        "name header."
-    ),
 }
 """Headers that choose where an endpoint with one model and one container has nothing to choose."""
 
