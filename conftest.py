@@ -101,16 +101,20 @@ def base_image(docker_endpoint: str, shared_folder: Path) -> str:
 @pytest.fixture(scope="session")
 def sample_image(
     docker: Callable[..., subprocess.CompletedProcess[str]], base_image: str, shared_folder: Path
-) -> Callable[[str], str]:
-    """Build a folder of sample_images by its name, at most once a session, and give the tag."""
+) -> Callable[..., str]:
+    """Build a folder of sample_images by its name, at most once a session, and give the tag.
 
-    def build(name: str) -> str:
-        tag = f"sm-emulate/{name.replace('_', '-')}"
-        with only_one(shared_folder / f"{name}.lock"):
-            built = shared_folder / f"{name}.built"
+    Where a Dockerfile makes several images, `sample_image("pipeline", "predictor")` builds one of its targets.
+    """
+
+    def build(name: str, target: str = "") -> str:
+        what = f"{name}-{target}" if target else name
+        tag = f"sm-emulate/{what.replace('_', '-')}"
+        with only_one(shared_folder / f"{what}.lock"):
+            built = shared_folder / f"{what}.built"
             if not built.exists():
                 docker(
-                    "build", "--build-arg", f"BASE_IMAGE={base_image}", "--tag", tag,
+                    "build", "--build-arg", f"BASE_IMAGE={base_image}", "--tag", tag, "--target", target,
                     str(ROOT / "sample_images" / name),
                 )  # fmt: skip
                 built.touch()

@@ -55,6 +55,8 @@ class Limits:
     serve_stop_grace_s: float = 30.0
     slow_body_s: float = 7.5
     """Over which a request body is sent slowly; most of it is one pause."""
+    stream_s: float = 480.0
+    """For the whole of a streamed answer."""
     train_timeout_s: float = 600.0
     """For one run of training or processing on the sample data; a longer one makes its rules inconclusive."""
 

@@ -469,7 +469,7 @@ def test_a_job_that_ran_out_of_time_says_so(run, engine):
 def test_clean_removes_what_is_named_or_all_that_is_over_and_nothing_alive(run, engine, home):
     finished(run, engine)
     finished(run, engine, name="other")
-    assert run("clean")[1] == ""
+    assert run("clean")[1:] == ("", "nothing is left over\n")
     assert run("clean", "job")[1] == "removed training-jobs/job\n"
     runs = Runs(home)
     with runs.create("endpoints", "alive") as alive:

@@ -1,15 +1,19 @@
-"""The three sample images on the main road: trained, their artifacts opened, the tree served and asked."""
+"""The sample images on the main road: trained, their artifacts opened, served and asked."""
 
 from __future__ import annotations
 
 import json
+import re
+import urllib.request
 from pathlib import Path
 
 import pytest
+from product import WAIT_SECONDS
 
 pytestmark = pytest.mark.engine
 
 FIXTURES = Path(__file__).parents[2] / "fixtures/iris"
+SAMPLES = Path(__file__).parents[2] / "sample_images"
 
 
 @pytest.mark.xdist_group("decision_trees")
@@ -83,3 +87,67 @@ def test_the_training_toolkit_reports_a_failing_script_in_its_own_words(product,
     job = product.train(sample_image("toolkit_script_mode"), code=1)
     assert job.reason.startswith("AlgorithmError: ExecuteUserScriptError:\nExitCode 1\n")
     assert job.reason.endswith(", exit code: 1")
+
+
+def test_words_are_streamed_as_lines_as_events_and_to_openai_clients(product, sample_image):
+    url = product.serve(sample_image("fastapi_streaming"), "--endpoint-name", "writer")["Emulator"]["Url"]
+    asked = ("invoke", "writer", "--content-type", "application/json", "--data")
+    lines = product.run(*asked, '{"prompt": "hello", "max_tokens": 4}', "--stream")
+    assert (lines.code, [json.loads(line)["word"] for line in lines.out.splitlines()]) == (
+        0, ["to", "the", "river", "runs"],
+    )  # fmt: skip
+    events = product.run(
+        *asked, '{"prompt": "hello"}', "--stream", "--accept", "text/event-stream", "--verbose"
+    )
+    assert events.out.startswith('data: {"word": "to"}\n\n')
+    assert "text/event-stream" in events.err
+    whole = product.run(*asked, '{"prompt": "hello", "max_tokens": 4}')
+    assert whole.out == lines.out, "InvokeEndpoint gives the same, when it is complete"
+    refused = product.run(*asked, '{"prompt": "hello", "max_tokens": 0}', "--stream")
+    assert refused.code == 1
+    assert "OriginalMessage: max_tokens: expected 1 to 500" in refused.err
+    chat = urllib.request.Request(
+        f"{url}/endpoints/writer/openai/v1/chat/completions",
+        b'{"model": "m", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 500, "stream": true}',
+        {"Content-Type": "application/json", "Authorization": "Bearer x"},
+    )
+    with urllib.request.urlopen(
+        chat, timeout=WAIT_SECONDS
+    ) as stream:  # 25 seconds of it; the first part is enough
+        assert stream.headers["Content-Type"].startswith("text/event-stream")
+        first = json.loads(stream.readline().removeprefix(b"data: "))
+    assert first["choices"][0]["delta"]["content"] == "to "
+
+
+def test_a_session_remembers_at_its_instance_until_it_is_closed(product, sample_image):
+    product.serve(sample_image("stateful"), "--endpoint-name", "mean", "--instance-count", "2")
+
+    def ask(session, data):
+        return product.run(
+            "invoke", "mean", "--session-id", session, "--content-type", "application/json", "--data", data,
+            "--verbose",
+        )  # fmt: skip
+
+    opened = ask("NEW_SESSION", '{"requestType": "NEW_SESSION"}')
+    told = re.search(r"(?i)x-amzn-sagemaker-new-session-id: (\S+); Expires=\S+Z", opened.err)
+    assert opened.json == {"count": 0, "mean": None}
+    assert told, opened.err
+    means = [ask(told[1], json.dumps({"numbers": [each]})).json["mean"] for each in (1, 3, 5, 7)]
+    assert means == [1, 2, 3, 4]
+    closed = ask(told[1], '{"requestType": "CLOSE"}')
+    assert closed.json == {"count": 4, "mean": 4}
+    assert f"x-amzn-sagemaker-closed-session-id: {told[1]}" in closed.err.lower()
+    after = ask(told[1], '{"numbers": [1]}')
+    assert after.code == 1
+    assert f"OriginalMessage: session {told[1]} is not open" in after.err
+
+
+def test_what_the_preprocessor_answers_is_what_the_predictor_takes(product, sample_image):
+    product.serve(sample_image("pipeline", "preprocessor"), "--endpoint-name", "first")
+    model = SAMPLES / "pipeline/models/predictor"
+    product.serve(sample_image("pipeline", "predictor"), "--model", model, "--endpoint-name", "second")
+    payload = SAMPLES / "pipeline/payload.csv"
+    first = product.run("invoke", "first", "--data", f"@{payload}", "--content-type", "text/csv")
+    assert first.json == json.loads((SAMPLES / "pipeline/payload.json").read_text())
+    second = product.run("invoke", "second", "--data", first.out, "--content-type", "application/json")
+    assert second.out == "setosa\nversicolor\n"

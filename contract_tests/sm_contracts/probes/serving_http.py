@@ -91,14 +91,20 @@ class Connection:
         """Give the bytes of the request's head."""
         return request.head(*self._platform)
 
-    def answer(self, request: Request, *, timeout_s: float | None = None) -> Exchange:
-        """Read the answer to what was sent last."""
-        seen = self._answer(request, timeout_s)
+    def answer(
+        self,
+        request: Request,
+        *,
+        timeout_s: float | None = None,
+        came: Callable[[int], None] = lambda _: None,
+    ) -> Exchange:
+        """Read the answer to what was sent last; `came` is told the size of each piece of its body, as it comes."""
+        seen = self._answer(request, timeout_s, came)
         if self._heard is not None:
             self._heard(request, seen)
         return seen
 
-    def _answer(self, request: Request, timeout_s: float | None) -> Exchange:
+    def _answer(self, request: Request, timeout_s: float | None, came: Callable[[int], None]) -> Exchange:
         limit = request.timeout_s if timeout_s is None else timeout_s
         blank = Exchange(what=request.what, connect_s=self.connect_s)
         deadline = self._began + limit
@@ -106,7 +112,7 @@ class Connection:
             return self._failed(blank, self._trouble)
         try:
             # a container may refuse a body before it has read it: its answer is there although sending failed
-            return self._read(self._socket, request, blank, deadline)
+            return self._read(self._socket, request, blank, deadline, came)
         except (OSError, http.client.HTTPException, ValueError) as error:
             known = self._trouble if isinstance(error, http.client.RemoteDisconnected) else None
             return self._failed(blank, known or error)
@@ -127,7 +133,12 @@ class Connection:
         self.close()
 
     def _read(
-        self, connection: socket.socket, request: Request, blank: Exchange, deadline: float
+        self,
+        connection: socket.socket,
+        request: Request,
+        blank: Exchange,
+        deadline: float,
+        came: Callable[[int], None],
     ) -> Exchange:
         reader = _Reader(connection, deadline)
         answer = http.client.HTTPResponse(reader, method=request.method)  # type: ignore[arg-type]  # all it asks of a socket is makefile
@@ -138,6 +149,7 @@ class Connection:
         kept, length = bytearray(), 0
         try:
             while data := answer.read1(65536):
+                came(len(data))
                 length += len(data)
                 kept += data[: max(0, KEPT_BYTES - len(kept))]
                 if length > _LONGEST_ANSWER:

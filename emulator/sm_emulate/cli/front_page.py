@@ -5,26 +5,38 @@ It needs no click, whose import is three quarters of the time that printing it t
 
 from __future__ import annotations
 
-COMMANDS = {
-    "train": ("sm_emulate.cli.train", "Run a training job on an image."),
-    "tune": ("sm_emulate.cli.tune", "Search for the best hyperparameters."),
-    "process": ("sm_emulate.cli.process", "Run a processing job on an image."),
-    "serve": ("sm_emulate.cli.serve", "Run an endpoint on an image."),
-    "invoke": ("sm_emulate.cli.invoke", "Send a payload to an endpoint."),
-    "update": ("sm_emulate.cli.update", "Change a running endpoint; back if it fails."),
-    "transform": ("sm_emulate.cli.transform", "Run a batch transform job on an image."),
-    "validate": ("sm_emulate.cli.validate", "Say whether SageMaker will run an image."),
-    "rules": ("sm_emulate.cli.rules", "List the rules of validate."),
-    "rule": ("sm_emulate.cli.rules", "Print the page of a rule."),
-    "ps": ("sm_emulate.cli.runs", "List jobs and endpoints."),
-    "describe": ("sm_emulate.cli.runs", "Show a run as AWS's Describe call does."),
-    "metrics": ("sm_emulate.cli.metrics", "Print or plot the metrics of a job."),
-    "logs": ("sm_emulate.cli.runs", "Print a run's container logs."),
-    "stop": ("sm_emulate.cli.runs", "Stop a running job or endpoint."),
-    "clean": ("sm_emulate.cli.runs", "Remove what dead runs left, and old runs."),
-    "doctor": ("sm_emulate.cli.doctor", "Say whether this machine can run it all."),
-    "completion": ("sm_emulate.cli.completion", "Print the shell's completion script."),
+_ROOMS = {
+    "Jobs": {
+        "train": ("sm_emulate.cli.train", "Run a training job on an image."),
+        "tune": ("sm_emulate.cli.tune", "Search for the best hyperparameters."),
+        "process": ("sm_emulate.cli.process", "Run a processing job on an image."),
+        "transform": ("sm_emulate.cli.transform", "Run a batch transform job on an image."),
+    },
+    "Endpoints": {
+        "serve": ("sm_emulate.cli.serve", "Run an endpoint on an image."),
+        "invoke": ("sm_emulate.cli.invoke", "Send a payload to an endpoint."),
+        "update": ("sm_emulate.cli.update", "Change a running endpoint; back if it fails."),
+    },
+    "Verdicts": {
+        "validate": ("sm_emulate.cli.validate", "Say whether SageMaker will run an image."),
+        "rules": ("sm_emulate.cli.rules", "List the rules of validate."),
+        "rule": ("sm_emulate.cli.rules", "Print the page of a rule."),
+    },
+    "Jobs and endpoints that are there": {
+        "ps": ("sm_emulate.cli.runs", "List them."),
+        "describe": ("sm_emulate.cli.runs", "Show one as AWS's Describe call does."),
+        "metrics": ("sm_emulate.cli.metrics", "Print or plot the metrics of a job."),
+        "logs": ("sm_emulate.cli.runs", "Print container logs."),
+        "stop": ("sm_emulate.cli.runs", "Stop a running job or endpoint."),
+        "clean": ("sm_emulate.cli.runs", "Remove what dead runs left, and old runs."),
+    },
+    "This machine": {
+        "doctor": ("sm_emulate.cli.doctor", "Say whether it can run it all."),
+        "completion": ("sm_emulate.cli.completion", "Print the shell's completion script."),
+    },
 }
+COMMANDS = {name: command for room in _ROOMS.values() for name, command in room.items()}
+"""The module of each command, and what it is for."""
 
 _PAGE = """\
 Usage: sm-emulate [OPTIONS] COMMAND [ARGS]...
@@ -36,7 +48,6 @@ Options:
   --version   Show the version.
   -h, --help  Show this message and exit.
 
-Commands:
 {commands}
 
 Examples:
@@ -57,6 +68,8 @@ Exit codes:
 def front_page() -> str:
     """The help of `sm-emulate` itself."""
     width = max(map(len, COMMANDS))
-    return _PAGE.format(
-        commands="\n".join(f"  {name:<{width}}  {about}" for name, (_, about) in COMMANDS.items())
+    rooms = (
+        f"{title}:\n" + "\n".join(f"  {name:<{width}}  {about}" for name, (_, about) in room.items())
+        for title, room in _ROOMS.items()
     )
+    return _PAGE.format(commands="\n\n".join(rooms))

@@ -84,7 +84,8 @@ def _training(run: RunFolder, names: tuple[str, ...], *, plot: bool, png: Path |
             raise RequestError(
                 "the job has no values of this metric",
                 value=name,
-                expected=" or ".join(found) or _why_none(run),
+                expected=" or ".join(found) or "a job that has metrics",
+                hint=None if found else _why_none(run),
             )
     points = [point for point in every if not names or point.name in names]
     rows = summaries(points)
@@ -100,15 +101,19 @@ def _training(run: RunFolder, names: tuple[str, ...], *, plot: bool, png: Path |
     elif output == "json":
         click.echo(json.dumps([_as_json(row, points) for row in rows], indent=2))
     elif not rows:
-        click.echo(f"no metrics yet: {_why_none(run)}", err=True)
+        click.echo(f"{_none(run)}: {_why_none(run)}", err=True)
     elif png is None:
         _print_summaries(rows)
+
+
+def _none(run: RunFolder) -> str:
+    return "no metrics" if run.result.exists() else "no metrics yet"
 
 
 def _why_none(run: RunFolder) -> str:
     asked = (run.read(run.request) or {}).get("AlgorithmSpecification", {}).get("MetricDefinitions")
     if not asked:
-        return "a job that was given metric definitions, as --metric 'loss=loss: ([0-9.]+)'"
+        return "the job has no metric definition, as --metric 'loss=loss: ([0-9.]+)' would be one"
     return f"no line of the log meets the regex of {' or '.join(each['Name'] for each in asked)}"
 
 

@@ -264,15 +264,17 @@ def clean(names: tuple[str, ...], every: bool, cache: bool, home: Path | None, e
             return
     _tidy_cache()
     container_engine = engine_at(engine)
-    for leftover in sweep(runs, container_engine):
-        click.echo(f"removed {leftover.kind} {leftover.name}")
+    removed = sweep(runs, container_engine)
     if every:
         from sm_emulate.lifecycle.warm_pool import terminate
         from sm_emulate.storage.warm_pools import WarmPools
 
-        for leftover in terminate(WarmPools(runs.home), container_engine, jobs=None):
-            click.echo(f"removed {leftover.kind} {leftover.name}")
+        removed += terminate(WarmPools(runs.home), container_engine, jobs=None)
         chosen = [run for run in runs.all() if run.owner_pid() is None]
+    for leftover in removed:
+        click.echo(f"removed {leftover.kind} {leftover.name}")
+    if not removed and not chosen:
+        click.echo("nothing is left over", err=True)
     errors = [error for run in chosen if (error := _delete(run, container_engine)) is not None]
     if len(errors) > 1:
         raise MachineError(

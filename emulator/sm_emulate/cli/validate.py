@@ -37,6 +37,7 @@ Examples:
   sm-emulate validate my-image --role serve --model ./model --data @payload.csv --content-type text/csv
   sm-emulate validate my-image --role train --channel train=./data --report html=report.html
   sm-emulate validate my-image --role processing --input data=./in --processing-output result
+  sm-emulate validate my-image --role streaming --data '{"prompt": "Hi"}' --content-type application/json
   sm-emulate validate my-image --select SM1 --output json
   sm-emulate validate image.tar --ignore SM112 --fail-on warning
 \b

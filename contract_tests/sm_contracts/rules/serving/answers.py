@@ -14,7 +14,7 @@ from sm_contracts.evidence.serving.answers import (
     SampleInvocation,
 )
 from sm_contracts.evidence.serving.exchange import KEPT_BYTES
-from sm_contracts.roles import SERVING
+from sm_contracts.roles import SERVING, Role
 from sm_contracts.rule import Fail, Inconclusive, Outcome, Pass, Severity, rule
 from sm_contracts.rules.serving import HOSTING_FAQ, INFERENCE_CODE, INVOKE_ENDPOINT
 
@@ -94,7 +94,8 @@ def invocation_failed(sample: SampleInvocation) -> Iterator[Outcome]:
     "SM312",
     "invocation-timeout",
     severity=Severity.ERROR,
-    roles=SERVING,
+    # streams have 8 minutes (SM612), batch transform and asynchronous endpoints up to an hour
+    roles=(Role.SERVE, Role.PIPELINE, Role.SERVERLESS, Role.SESSIONS),
     needs=SampleInvocation,
     source=INFERENCE_CODE,
 )

@@ -1,0 +1,1 @@
+"""Band 6: what only some containers can do, and announce."""

@@ -1,0 +1,3 @@
+from capable import Capable, run
+
+run(Capable)
