@@ -110,7 +110,10 @@ def refusal(code: str, message: str) -> ErrorAnswer:
 
 def component_missing() -> ErrorAnswer:
     """Give the answer for a request that has to name an inference component and does not."""
-    members: dict[str, object] = {"ErrorCode": components.NAME_MISSING_CODE, "Message": components.NAME_MISSING}
+    members: dict[str, object] = {
+        "ErrorCode": components.NAME_MISSING_CODE,
+        "Message": components.NAME_MISSING,
+    }
     return _answer("ValidationError", members)
 
 

@@ -208,15 +208,16 @@ def _exposed(prefix: str, what: str, counted: list[tuple[str, _Variant]]) -> lis
         ("model_setup_time", "set_up", "Time that a new environment of a serverless variant took."),
     ):
         full = f"{prefix}_{metric}_microseconds"
-        found: list[tuple[str, Latency | None]] = [(labels, getattr(each, member)) for labels, each in counted]
+        found: list[tuple[str, Latency | None]] = [
+            (labels, getattr(each, member)) for labels, each in counted
+        ]
         latencies = [(labels, latency) for labels, latency in found if latency is not None]
         if member in _SOME_HAVE and not latencies:
             continue
         lines += [f"# HELP {full} {about}", f"# TYPE {full} summary"]
         for labels, latency in latencies:
             lines += [
-                f'{full}{{{labels},quantile="{part:g}"}} {latency.quantile(part):.1f}'
-                for part in _QUANTILES
+                f'{full}{{{labels},quantile="{part:g}"}} {latency.quantile(part):.1f}' for part in _QUANTILES
             ]
             lines += [
                 f"{full}_sum{{{labels}}} {latency.total:.1f}",

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
-from sm_emulate.request import hosted_model, location
+from sm_emulate.request import async_inference, hosted_model, location
 from sm_emulate.request.hosted_model import not_emulated
 from sm_emulate.request.validate import Problem, require
 from sm_emulate.request.variant import DEFAULT_STARTUP_TIMEOUT_S
 from sm_emulate.spec.inference_component import NO_COPIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sm_emulate.request.hosted_model import HostedModel
@@ -111,6 +111,40 @@ def from_aws(
         ),
         document=placed,
     )
+
+
+def all_from_aws(documents: Sequence[Mapping[str, Any]], **given: Any) -> tuple[InferenceComponent, ...]:
+    """Give the components of an endpoint; the arguments are those of `from_aws`.
+
+    Raises:
+        RequestError: two have one name, or one is wrong.
+    """
+    found: dict[str, InferenceComponent] = {}
+    for document in documents:
+        component = from_aws(document, **given)
+        if component.name in found:
+            raise RequestError(
+                "two inference components have one name", value=component.name, expected="another name"
+            )
+        found[component.name] = component
+    return tuple(found.values())
+
+
+def config_problems(document: Mapping[str, Any]) -> list[Problem]:
+    """Say what in a CreateEndpointConfig document does not go with inference components."""
+    if len(document["ProductionVariants"]) > 1:
+        subject = "inference components on several variants are"
+        return [not_emulated("ProductionVariants", subject, "one variant")]
+    if document.get("ShadowProductionVariants"):
+        subject = "a shadow variant beside inference components is"
+        return [not_emulated("ShadowProductionVariants", subject, "one production variant")]
+    if async_inference.MEMBER in document:
+        subject = "an asynchronous endpoint with inference components is"
+        return [not_emulated(async_inference.MEMBER, subject, "an endpoint that answers at once")]
+    if "ExecutionRoleArn" not in document:
+        what = "ExecutionRoleArn is missing, which an endpoint with inference components needs"
+        return [Problem(path="ExecutionRoleArn", what=what, expected="the ARN of a role")]
+    return []
 
 
 def _model(
@@ -221,85 +255,3 @@ def _specification_problems(specification: Mapping[str, Any], models: tuple[str,
         elif url is not None and not url.endswith(_ARCHIVE):
             expected = "a name that ends in .tar.gz"
             yield Problem(path=_ARTIFACT, what=f"{_ARTIFACT} is no archive", value=url, expected=expected)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ComponentFlags:
-    """One component in the words of a command line; nothing is judged here."""
-
-    name: str
-    image: str
-    model_data: str | None = None
-    copies: int = 1
-    memory: int = 128
-    max_memory: int | None = None
-    cpus: float | None = None
-    gpus: int | None = None
-
-
-EXPECTED = "NAME=IMAGE[,copies=N][,memory=MB][,max-memory=MB][,cpus=N][,gpus=N][,model=PATH]"
-
-
-def component_flags(text: str) -> ComponentFlags:
-    """Read `NAME=IMAGE[,OPTION=VALUE...]`.
-
-    Raises:
-        RequestError: it is something else.
-    """
-    first, *options = text.split(",")
-    name, _, image = first.partition("=")
-    named = dict(option.partition("=")[::2] for option in options)
-    known = {"copies", "memory", "max-memory", "cpus", "gpus", "model"}
-    if not name or not image or len(named) < len(options) or set(named) - known:
-        raise RequestError("this is no inference component", value=text, expected=EXPECTED)
-    try:
-        return ComponentFlags(
-            name=name,
-            image=image,
-            model_data=named.get("model"),
-            copies=int(named.get("copies", "1")),
-            memory=int(named.get("memory", "128")),
-            max_memory=int(named["max-memory"]) if "max-memory" in named else None,
-            cpus=float(named["cpus"]) if "cpus" in named else None,
-            gpus=int(named["gpus"]) if "gpus" in named else None,
-        )
-    except ValueError:
-        raise RequestError(
-            "copies, memory, cpus and gpus of an inference component are numbers",
-            value=text,
-            expected=EXPECTED,
-        ) from None
-
-
-def documents_of_flags(
-    flags: ComponentFlags,
-    *,
-    endpoint_name: str,
-    variant_name: str,
-    environment: Mapping[str, str] | None = None,
-    network_isolation: bool = False,
-    role_arn: str | None = None,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give the CreateModel and the CreateInferenceComponent document that these words mean."""
-    model = hosted_model.create_model(
-        flags.image,
-        model_name=f"{endpoint_name}-{flags.name}"[:63].rstrip("-"),
-        model_data=flags.model_data,
-        environment=environment,
-        network_isolation=network_isolation,
-        role_arn=role_arn,
-    )
-    needs: dict[str, Any] = {"MinMemoryRequiredInMb": flags.memory}
-    if flags.max_memory is not None:
-        needs["MaxMemoryRequiredInMb"] = flags.max_memory
-    if flags.cpus is not None:
-        needs["NumberOfCpuCoresRequired"] = flags.cpus
-    if flags.gpus is not None:
-        needs["NumberOfAcceleratorDevicesRequired"] = flags.gpus
-    return model, {
-        "InferenceComponentName": flags.name,
-        "EndpointName": endpoint_name,
-        "VariantName": variant_name,
-        "Specification": {"ModelName": model["ModelName"], "ComputeResourceRequirements": needs},
-        "RuntimeConfig": {"CopyCount": flags.copies},
-    }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.request import serverless as serverless_config
-from sm_emulate.request.hosted_model import not_emulated
+from sm_emulate.request.hosted_model import NO_MODEL, not_emulated
 from sm_emulate.request.validate import Problem
 from sm_emulate.request.wording import shown
 from sm_emulate.spec.serverless import WINDOW_SECONDS
@@ -47,7 +47,7 @@ def variants_of(
     return tuple(
         Variant(
             variant_name=each["VariantName"],
-            model=models[each["ModelName"]],
+            model=models[each["ModelName"]] if "ModelName" in each else NO_MODEL,
             instance_type=each.get("InstanceType", ""),
             initial_instance_count=each.get("InitialInstanceCount", 1),
             initial_variant_weight=float(each.get("InitialVariantWeight", 1.0)),
@@ -62,14 +62,22 @@ def variants_of(
     )
 
 
-def problems(document: Mapping[str, Any], model_names: tuple[str, ...]) -> list[Problem]:
-    """Say what the service model cannot say about the variants of a CreateEndpointConfig document."""
+def problems(
+    document: Mapping[str, Any], model_names: tuple[str, ...], *, for_components: bool = False
+) -> list[Problem]:
+    """Say what the service model cannot say about the variants of a CreateEndpointConfig document.
+
+    Args:
+        document: the document.
+        model_names: what ModelName may be.
+        for_components: the models are those of inference components, and variants have none.
+    """
     names: set[str] = set()
     instances = 0
     for list_name in LISTS:
         for number, variant in enumerate(document.get(list_name, ())):
             path = f"{list_name}[{number}]"
-            found = _problem(variant, path, model_names)
+            found = _problem(variant, path, () if for_components else model_names)
             if found is not None:
                 return [found]
             name = variant["VariantName"]
@@ -94,12 +102,22 @@ def _problem(variant: Mapping[str, Any], path: str, model_names: tuple[str, ...]
         what = f"{path}.InstanceType is missing"
         expected = f"an instance type, or {serverless_config.MEMBER}"
         return Problem(path=f"{path}.InstanceType", what=what, expected=expected)
-    if variant.get("ModelName") not in model_names:
+    if model_names and variant.get("ModelName") not in model_names:
         return other_name(f"{path}.ModelName", variant.get("ModelName"), " or ".join(model_names))
+    if not model_names and (found := _problem_beside_components(variant, path)) is not None:
+        return found
     routing = variant.get("RoutingConfig", {}).get("RoutingStrategy", _ROUTINGS[0])
     if routing not in _ROUTINGS:
         where = f"{path}.RoutingConfig.RoutingStrategy"
         return not_emulated(where, f"{routing} is", " or ".join(_ROUTINGS))
+    return None
+
+
+def _problem_beside_components(variant: Mapping[str, Any], path: str) -> Problem | None:
+    for name in ("ModelName", serverless_config.MEMBER):
+        if name in variant:
+            what = f"{path}.{name} does not go with inference components"
+            return Problem(path=f"{path}.{name}", what=what, expected=f"a variant without {name}")
     return None
 
 
