@@ -74,9 +74,9 @@ def new_endpoint(
         MachineError: this machine cannot run it.
     """
     platform = platform or Platform()
-    for variant in request.all_variants:
-        check_local(variant.model)
-        check_stored(variant.model, platform.s3)
+    for model in request.models:
+        check_local(model)
+        check_stored(model, platform.s3)
     if port:
         check_port(port)
     for place in request.written_places:
@@ -84,17 +84,17 @@ def new_endpoint(
     runs = _runs(home)
     with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.instance_type, engine=used)
-        names = dict.fromkeys(name for variant in request.all_variants for name in variant.model.images)
+        names = dict.fromkeys(name for model in request.models for name in model.images)
         images = {name: find_image(used, name, listeners) for name in names}
-        for variant in request.all_variants:
-            for container in variant.model.containers:
+        for model in request.models:
+            for container in model.containers:
                 _check_label(container, images[container.image])
         if request.serverless is not None:
             _check_serverless(request, images[request.model.image], gpus=gpus)
         with runs.create("endpoints", request.endpoint_name) as run, RunFiles(run) as files:
             endpoint = Endpoint(
                 request,
-                image=images[request.model.image],
+                image=images.get(request.model.image),
                 images=images,
                 engine=used,
                 run=run,

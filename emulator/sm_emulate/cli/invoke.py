@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from sm_emulate.cli.options import complete_running, complete_s3, home_option, runs_of
+from sm_emulate.cli.options import complete_components, complete_running, complete_s3, home_option, runs_of
 from sm_emulate.errors import ExitCode, RequestError
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ Exit codes: 0 answered   1 ModelError or ModelStreamError: the container is at f
 @click.option(
     "--target-model", metavar="KEY", help="X-Amzn-SageMaker-Target-Model, of a multi-model endpoint."
 )
+@click.option("--component", metavar="NAME", shell_complete=complete_components,
+              help="Inference component: X-Amzn-SageMaker-Inference-Component.")  # fmt: skip
 @click.option("--inference-id", metavar="ID", help="X-Amzn-SageMaker-Inference-Id.")
 @click.option("--session-id", metavar="ID|NEW_SESSION", help="X-Amzn-SageMaker-Session-Id.")
 @click.option("--stream", is_flag=True, help="InvokeEndpointWithResponseStream: print each part as it comes.")
@@ -65,6 +67,7 @@ def invoke(
     accept: str | None,
     custom_attributes: str | None,
     target_variant: str | None,
+    component: str | None,
     target_model: str | None,
     inference_id: str | None,
     session_id: str | None,
@@ -82,6 +85,7 @@ def invoke(
     headers = {
         "X-Amzn-SageMaker-Custom-Attributes": custom_attributes,
         "X-Amzn-SageMaker-Target-Variant": target_variant,
+        "X-Amzn-SageMaker-Inference-Component": component,
         "X-Amzn-SageMaker-Target-Model": target_model,
         "X-Amzn-SageMaker-Inference-Id": inference_id,
         "X-Amzn-SageMaker-Session-Id": session_id,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import Warned
 from sm_emulate.lifecycle.endpoint_fleet import ServingFleet
 from sm_emulate.lifecycle.serving_container import StopAskedError
+from sm_emulate.lifecycle.together import together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sm_emulate.lifecycle.instance import Instance
     from sm_emulate.request.variant import Variant
@@ -46,11 +48,21 @@ class ElasticFleet(ServingFleet):
     def retire(self, instance: Instance, *, drained: Callable[[], bool] = lambda: True) -> None:
         """Send an instance no more requests, and stop it in a thread once it is drained. Waits for nobody."""
         instance.upstreams = ()
-        thread = threading.Thread(
-            target=self._end, args=(instance, drained), name=f"retiring {instance.host}", daemon=True
-        )
+
+        def end() -> None:
+            self._changed()
+            self._end(instance, drained)
+
+        thread = threading.Thread(target=end, name=f"retiring {instance.host}", daemon=True)
         self._track(thread)
         thread.start()
+
+    def dismiss(self, instances: Sequence[Instance], *, drained: Callable[[], bool]) -> None:
+        """Send these no more requests, stop them once they are drained, and wait until they are gone."""
+        for each in instances:
+            each.upstreams = ()
+        self._changed()
+        together([partial(self._end, each, drained) for each in instances], name="retiring")
 
     # --- steps ----------------------------------------------------------------------------------------
 
@@ -60,7 +72,6 @@ class ElasticFleet(ServingFleet):
             self._replacing = [each for each in self._replacing if each.is_alive()] + [thread]
 
     def _end(self, instance: Instance, drained: Callable[[], bool]) -> None:
-        self._changed()
         pause = threading.Event()
         while not drained() and not self._stopping():
             pause.wait(0.05)

@@ -24,7 +24,7 @@ from sm_emulate.lifecycle.endpoint_container import container_host
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
 from sm_emulate.lifecycle.endpoint_update import new_weights, requested, take
 from sm_emulate.lifecycle.fleet_surroundings import FleetGround
-from sm_emulate.lifecycle.fleets import fleet_for
+from sm_emulate.lifecycle.fleets import EndpointFleet, fleet_for, hosting, recomposing_for
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from sm_emulate.gateway import Invocation, Upstream
     from sm_emulate.lifecycle.async_work import AsyncWork
     from sm_emulate.lifecycle.data_capture import DataCapturing
-    from sm_emulate.lifecycle.endpoint_fleet import ServingFleet
     from sm_emulate.lifecycle.endpoint_update import Update
     from sm_emulate.lifecycle.serving_container import ServingContainer
     from sm_emulate.request.endpoint import EndpointRequest
@@ -63,7 +62,7 @@ class Endpoint:
 
     Args:
         request: what to serve, checked.
-        image: the first variant's image as the engine knows it.
+        image: the first variant's image as the engine knows it; None where inference components have theirs.
         images: those of the others, by the names that the request uses.
         engine: runs the containers.
         run: a new run folder that this process holds.
@@ -81,7 +80,7 @@ class Endpoint:
         self,
         request: EndpointRequest,
         *,
-        image: Image,
+        image: Image | None,
         images: Mapping[str, Image] | None = None,
         engine: Engine,
         run: RunFolder,
@@ -115,8 +114,9 @@ class Endpoint:
             stopping=lambda: self._asked.times,
             vary=vary,
         )
-        self._images = {request.model.image: image, **(images or {})}
+        self._images = {**({} if image is None else {request.model.image: image}), **(images or {})}
         self._fleet = fleet_for(request, images=self._images, ground=self._ground, changed=self._reroute)
+        self._recomposing = recomposing_for(self._fleet, request)
         self._gateway: Gateway | None = None
         self._async: AsyncWork | None = None
         self._capturing: DataCapturing | None = None
@@ -223,6 +223,7 @@ class Endpoint:
             metrics={} if self._gateway is None else self._gateway.meters.described(),
             models=None if self._fleet.shelf is None else self._fleet.shelf.counts(),
             seconds=dict(self._seconds),
+            components=None if self._recomposing is None else self._recomposing.described(self._gateway),
         )
 
     def __enter__(self) -> Endpoint:
@@ -358,6 +359,12 @@ class Endpoint:
         if update.weights:
             self._reweigh(update)
             return
+        if update.component:
+            self._updating = threading.Thread(
+                target=self._recompose, args=(update,), name="recomposing", daemon=True
+            )
+            self._updating.start()
+            return
         self._generation += 1
         self._updating = threading.Thread(target=self._update, args=(update,), name="updating", daemon=True)
         self._updating.start()
@@ -372,10 +379,31 @@ class Endpoint:
             self._updated(update)
         self._enter(EndpointStatus.IN_SERVICE, "the variants' weights are as asked for")
 
+    def _recompose(self, update: Update) -> None:
+        """Add, scale or delete an inference component; the endpoint stays in service."""
+        error: BaseException | None = None
+        try:
+            self.request = hosting(self._recomposing, self.request).follow(
+                update, self.request, find_image=self._find_image, drained=self._drained
+            )
+            with suppress(OSError):
+                self.run_folder.write(self.run_folder.request, self.request.as_aws())
+        except StopAskedError:
+            return
+        except BaseException as caught:  # noqa: BLE001  # whatever it is, the other components go on
+            error = caught
+        self._reroute()
+        self._updated(update, error)
+        if not self._asked.times:
+            self._enter(EndpointStatus.IN_SERVICE, f"inference component {update.component}: {update.words}")
+
+    def _drained(self) -> bool:
+        return self._gateway is None or not self._gateway.retiring
+
     def _update(self, update: Update) -> None:
         """Start the new fleet beside the old one; have it take over, or go back."""
         self._enter(EndpointStatus.UPDATING, "Updating the endpoint")
-        fleet: ServingFleet | None = None
+        fleet: EndpointFleet | None = None
         try:
             request = requested(update, self.request)
             fleet = self._new_fleet(request)
@@ -400,7 +428,7 @@ class Endpoint:
         if not self._asked.times:
             self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
 
-    def _new_fleet(self, request: EndpointRequest) -> ServingFleet:
+    def _new_fleet(self, request: EndpointRequest) -> EndpointFleet:
         for name in dict.fromkeys(name for each in request.all_variants for name in each.model.images):
             if self._find_image is not None:
                 self._images[name] = self._find_image(name)
@@ -412,7 +440,7 @@ class Endpoint:
             changed=self._reroute,
         )
 
-    def _retire(self, old: ServingFleet) -> None:
+    def _retire(self, old: EndpointFleet) -> None:
         """Let the old fleet finish what it has at hand, and stop it."""
         deadline = time.monotonic() + DRAIN_SECONDS
         while time.monotonic() < deadline and (

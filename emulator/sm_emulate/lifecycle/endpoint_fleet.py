@@ -203,8 +203,12 @@ class ServingFleet:
         else:
             with suppress(queue.Empty):
                 self._news.get(timeout=timeout)
-            for each in list(self.instances):
-                each.catch_up()
+        self.look()
+
+    def look(self) -> None:
+        """Look after those that ended, and ping one whose time has come."""
+        for each in list(self.instances):
+            each.catch_up()
         if self._given_up:
             return
         for each in list(self.instances):
@@ -306,12 +310,17 @@ class ServingFleet:
     def _window(self, instance: Instance) -> float:
         return instance.variant.container_startup_health_check_timeout_in_seconds
 
-    def _instance(self, variant: Variant, *, replaced: int = 0) -> Instance:
+    def _host(self, variant: Variant, *, replaced: int) -> str:
+        """Give a new instance its name."""
         host = variant.variant_name
-        if not self.request.alone or self.generation or replaced:
-            number = self._counts[host] = self._counts.get(host, 0) + 1
-            middle = f"update-{self.generation}-" if self.generation else ""
-            host = f"{host}/{middle}{self.word}-{number}"
+        if self.request.alone and not self.generation and not replaced:
+            return host
+        number = self._counts[host] = self._counts.get(host, 0) + 1
+        middle = f"update-{self.generation}-" if self.generation else ""
+        return f"{host}/{middle}{self.word}-{number}"
+
+    def _instance(self, variant: Variant, *, replaced: int = 0) -> Instance:
+        host = self._host(variant, replaced=replaced)
         containers = [
             ServingContainer(
                 self._ground.engine,

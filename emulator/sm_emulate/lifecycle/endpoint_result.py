@@ -44,6 +44,8 @@ class EndpointResult:
     """How the last update ended; empty before there is one."""
     weights: Mapping[str, float]
     """Of each production variant, now."""
+    components: tuple[Mapping[str, Any], ...] | None = None
+    """Inference components, as DescribeInferenceComponent has them; None where variants have models."""
     models: ShelfCounts | None = None
     """Of a multi-model endpoint in service."""
     seconds: Mapping[str, float]
@@ -81,8 +83,7 @@ class EndpointResult:
             "Emulator": {
                 "RunFolder": str(self.run_folder),
                 "Url": self.url,
-                "Image": request.model.image,
-                "ImageId": self.images[request.model.image].id,
+                **self._image(),
                 "Settings": dict(platform.settings.given),
                 "ContainerExitCodes": dict(self.container_exit_codes),
                 "Metrics": dict(self.metrics),
@@ -92,6 +93,13 @@ class EndpointResult:
             | self._models()
             | self._environments(),
         }
+
+    def _image(self) -> dict[str, Any]:
+        """Name the first variant's image; or what inference components there are, with theirs."""
+        if self.components is not None:
+            return {"InferenceComponents": [dict(each) for each in self.components]}
+        image = self.request.model.image
+        return {"Image": image, "ImageId": self.images[image].id}
 
     def _environments(self) -> dict[str, Any]:
         """Say how many environments a serverless endpoint has now, which AWS tells nobody."""
@@ -137,6 +145,10 @@ class EndpointResult:
         if variant.serverless is not None:
             config = variant.serverless.as_aws()
             return described | {"CurrentServerlessConfig": config, "DesiredServerlessConfig": config}
+        if self.components is not None:
+            del described["DeployedImages"]
+            count = variant.initial_instance_count
+            return described | {"CurrentInstanceCount": count if up else 0, "DesiredInstanceCount": count}
         return described | {
             "CurrentInstanceCount": self.instances.get(name, 0) if up else 0,
             "DesiredInstanceCount": variant.initial_instance_count,

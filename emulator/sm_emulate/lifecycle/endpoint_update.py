@@ -28,7 +28,20 @@ class Update:
     image: str | None = None
     model: str | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
+    component: str | None = None
+    """The inference component that is added, scaled or deleted."""
+    copies: int | None = None
+    """How many it is to have; None for one that is added or deleted."""
+    documents: Mapping[str, Any] | None = None
+    """CreateInferenceComponent, and CreateModel if it needs one, of a component that is added."""
     id: str = field(default_factory=lambda: uuid4().hex)
+
+    @property
+    def words(self) -> str:
+        """What is done to the inference component."""
+        if self.documents is not None:
+            return "added"
+        return "deleted" if self.copies is None else f"scaled to {self.copies}"
 
 
 def ask_for(run: RunFolder, update: Update) -> None:
@@ -69,6 +82,12 @@ def requested(update: Update, now: EndpointRequest) -> EndpointRequest:
             value=now.endpoint_name,
             hint="stop it and serve it anew",
         )
+    if now.components is not None:
+        raise RequestError(
+            "an endpoint with inference components is updated by component",
+            value=now.endpoint_name,
+            expected="--component NAME --copies N, --component NAME=IMAGE,... or --delete-component NAME",
+        )
     if update.image is None:
         return _same_kind(_servable(from_request_file(update.request)), now)
     stem, _, number = now.endpoint_config_name.rpartition("-update-")
@@ -82,10 +101,11 @@ def requested(update: Update, now: EndpointRequest) -> EndpointRequest:
 
 
 def _same_kind(request: EndpointRequest, now: EndpointRequest) -> EndpointRequest:
-    """Give the request, unless it is serverless and the endpoint is not, or the other way round."""
-    if (request.serverless is None) is not (now.serverless is None):
+    """Give the request, unless it makes another kind of endpoint."""
+    kinds = [(each.serverless is None, each.components is None) for each in (request, now)]
+    if kinds[0] != kinds[1]:
         raise RequestError(
-            "an update from instances to serverless, or back, is not emulated",
+            "an update to another kind of endpoint (instances, serverless, inference components) is not emulated",
             value=now.endpoint_name,
             hint="stop it and serve it anew",
         )

@@ -567,6 +567,17 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("hosting.multi-model.not-ready",),
     ),
     Setting(
+        name="component-memory",
+        choices=("minimum", "instance"),
+        default=lambda _: "minimum",
+        about=(
+            "The memory limit of a copy of an inference component without MaxMemoryRequiredInMb: minimum is "
+            "MinMemoryRequiredInMb, instance is the whole instance's. The API calls the first the least that is "
+            "allocated and does not say what a copy may have beyond."
+        ),
+        facts=("hosting.several.component-limits",),
+    ),
+    Setting(
         name="serverless-user",
         kind=Kind.USER,
         choices=("image",),
