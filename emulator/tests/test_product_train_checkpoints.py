@@ -44,7 +44,9 @@ def test_an_interrupted_job_resumes_from_its_checkpoints(product, images):
     assert job.statuses == [*life, "Interrupted", *life, "Interrupted", *life, "Uploading", "Completed"]
     lines = job.log().splitlines()
     found = [[int(name) for name in line.split()[1:]] for line in lines if line.startswith("found")]
-    assert [sorted(each) for each in found] == [[], [2, 3, 4], [6, 7, 8]], "deleted ones are deleted there, too"
+    assert [sorted(each) for each in found] == [[], [2, 3, 4], [6, 7, 8]], (
+        "deleted ones are deleted there, too"
+    )
     assert [line for line in lines if line.startswith("model")] == ["model"] * 3
     assert job.model == {"step": b"12"}
     assert names(product.tmp / "kept") == ["10", "11", "12"]

@@ -109,7 +109,7 @@ The gateway speaks the container's own paths and AWS's, so boto3 works too:
 @click.option("--data-capture-sampling", type=click.IntRange(0, 100), default=100, show_default=True,
               metavar="PERCENT", help="How many of them.")  # fmt: skip
 @click.option("--component", "components", multiple=True, metavar="NAME=IMAGE[,OPTION=VALUE...]",
-              help="An inference component, in place of IMAGE; options: copies, memory, max-memory, cpus, gpus, model.")  # fmt: skip
+              help="Inference component; options: copies, memory, max-memory, cpus, gpus, model.")  # fmt: skip
 @click.option("--serverless-memory", type=int, metavar="MB",
               help="Make it a serverless endpoint: 1024, 2048 ... 6144 MB for each container.")  # fmt: skip
 @click.option("--serverless-concurrency", type=int, metavar="N",

@@ -75,7 +75,7 @@ def update(name: str, home: Path | None, output: str, **flags: Any) -> None:
         )
     wanted = _update(run, flags, standing)
     ask_for(run, wanted)
-    described = _wait(run, wanted.id)
+    described = _wait(run, wanted.id, component=wanted.component)
     if output == "json":
         click.echo(json.dumps(described, indent=2))
     else:
@@ -171,11 +171,11 @@ def _weights(texts: tuple[str, ...], standing: dict[str, Any]) -> dict[str, floa
     return weights
 
 
-def _wait(run: RunFolder, update_id: str) -> dict[str, Any]:
+def _wait(run: RunFolder, update_id: str, *, component: str | None) -> dict[str, Any]:
     """Wait until the update is over, and give the endpoint's description.
 
     Raises:
-        EndpointFailedError: it was rolled back.
+        EndpointFailedError: it was rolled back, or failed for an inference component.
     """
     from sm_emulate.errors import EndpointFailedError
 
@@ -186,8 +186,11 @@ def _wait(run: RunFolder, update_id: str) -> dict[str, Any]:
         if last.get("Id") == update_id:
             if last["Status"] == "Succeeded":
                 return described
+            whose = "the update was rolled back"
+            if component is not None:
+                whose = f"the update of inference component {component} failed"
             raise EndpointFailedError(
-                f"the update was rolled back: {last['FailureReason']}",
+                f"{whose}: {last['FailureReason']}",
                 value=last.get("Seen") or None,
                 hint=f"the endpoint goes on as it was; `sm-emulate logs {run.name}` has all containers' output",
                 evidence=tuple(last.get("Evidence", ())),

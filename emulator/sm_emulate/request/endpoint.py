@@ -91,7 +91,8 @@ class EndpointRequest:
     @property
     def alone(self) -> bool:
         """Whether all of it is one instance of one variant."""
-        return sum(each.initial_instance_count for each in self.all_variants) == 1 and self.serverless is None
+        elastic = self.serverless is not None or self.components is not None
+        return not elastic and sum(each.initial_instance_count for each in self.all_variants) == 1
 
     @property
     def serverless(self) -> Serverless | None:
