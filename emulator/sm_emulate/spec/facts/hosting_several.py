@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from sm_emulate.spec.fact import EMULATED, PARTLY, Area, confirmed, disputed, unsure
-from sm_emulate.spec.facts.sources import API, EXAMPLES, RUNTIME_API, guide_2023, thread
+from sm_emulate.spec.facts.sources import API, EXAMPLES, RUNTIME_API, guide, guide_2023, thread
 
 AREA = Area(
     prefix="hosting.several",
@@ -49,6 +49,40 @@ AREA = Area(
             "Inference components reserve CPU, accelerators and memory for a container on a shared instance.",
             API,
             RUNTIME_API,
+            level=EMULATED,
+            note="on one variant; what is reserved of an instance is all that it has, on the platform a part is its own",
+        ),
+        unsure(
+            "hosting.several.component-limits",
+            "What a copy may use beyond what it reserves is not said where MaxMemoryRequiredInMb is missing.",
+            API,
+            level=EMULATED,
+            setting="component-memory",
+        ),
+        confirmed(
+            "hosting.several.component-placement",
+            "Copies are placed SPREAD or BINPACK while the instances have room; else the component fails for a lack of hardware resources.",
+            API,
+            level=EMULATED,
+            note="spread over instances by their number of copies; no Availability Zones",
+        ),
+        confirmed(
+            "hosting.several.component-scaling",
+            "UpdateInferenceComponentRuntimeConfig changes CopyCount while the endpoint serves; 0 copies have no capacity, and none can be created with 0.",
+            API,
+            thread("stdapi-ai/stdapi.ai", 43),
+            level=EMULATED,
+        ),
+        confirmed(
+            "hosting.several.component-openai",
+            "The OpenAI-compatible path names the component as /endpoints/NAME/inference-components/COMPONENT/openai.",
+            guide("realtime-endpoints-openai-compatible"),
+            level=EMULATED,
+        ),
+        confirmed(
+            "hosting.several.component-adapters",
+            "An adapter component uses the container of its base component.",
+            API,
         ),
         confirmed(
             "hosting.several.variants",
@@ -247,6 +281,7 @@ AREA = Area(
             "hosting.several.component-hardware",
             "A component reserves at least 0.25 cores, one accelerator or 128 MB.",
             API,
+            level=EMULATED,
         ),
         confirmed(
             "hosting.several.direct-limits",

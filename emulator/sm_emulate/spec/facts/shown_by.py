@@ -29,6 +29,9 @@ ARTIFACTS = "emulator/tests/test_product_train_artifacts.py"
 SERVE = "emulator/tests/test_product_serve.py"
 VARIANTS = "emulator/tests/test_product_serve_variants.py"
 UPDATE = "emulator/tests/test_product_update.py"
+COMPONENTS = "emulator/tests/test_product_components.py"
+COPIES = "emulator/tests/test_lifecycle_components.py"
+COMPONENT_DOOR = "emulator/tests/gateway/test_gateway_components.py"
 SERVERLESS = "emulator/tests/test_product_serverless.py"
 ENVIRONMENTS = "emulator/tests/test_lifecycle_serverless.py"
 ON_DEMAND = "emulator/tests/gateway/test_gateway_on_demand.py"
@@ -1143,6 +1146,31 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{ASYNC_DOOR}::test_what_the_api_does_not_take_is_a_validation_error_and_is_not_accepted",
         f"{ASYNC_WORK}::test_an_input_of_more_than_1_gb_fails",
     ),
+    "hosting.headers.inference-component": (
+        f"{COMPONENT_DOOR}::test_a_request_goes_to_a_copy_of_the_component_that_it_names",
+        f"{COMPONENT_DOOR}::test_a_request_that_names_none_or_an_unknown_one_is_refused",
+        f"{RULES}::test_wrong_requests_are_validation_errors",
+    ),
+    "hosting.several.components": (
+        f"{COMPONENTS}::test_components_share_an_instance_and_are_scaled_added_and_deleted_while_it_serves",
+        f"{COMPONENTS}::test_a_request_file_has_components_and_a_plain_endpoint_none",
+        f"{COPIES}::test_copies_reserve_their_limits_and_answer_by_component",
+    ),
+    "hosting.several.component-limits": (f"{COPIES}::test_the_limit_of_memory_may_be_the_instances",),
+    "hosting.several.component-placement": (
+        f"{COPIES}::test_copies_are_spread_over_instances_until_one_of_the_resources_is_gone",
+        f"{COPIES}::test_binpack_fills_one_instance_first_and_a_seat_that_is_left_is_free",
+        f"{COPIES}::test_without_room_nothing_starts_and_the_others_go_on",
+    ),
+    "hosting.several.component-scaling": (
+        f"{COPIES}::test_a_component_is_scaled_out_and_in_to_nothing_and_back",
+        f"{COPIES}::test_a_component_that_cannot_be_is_refused",
+        f"{COMPONENT_DOOR}::test_a_component_without_copies_has_no_capacity_until_there_is_one",
+    ),
+    "hosting.several.component-openai": (
+        f"{COMPONENT_DOOR}::test_the_openai_path_names_the_component_in_itself",
+    ),
+    "hosting.several.component-hardware": (f"{COPIES}::test_a_component_that_cannot_be_is_refused",),
     "hosting.several.serverless": (
         f"{ENDPOINT_REQUEST}::test_a_serverless_variant_has_a_size_a_concurrency_and_three_minutes",
         f"{ENDPOINT_REQUEST}::test_what_serverless_does_not_go_with_is_refused",
