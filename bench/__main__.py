@@ -14,6 +14,7 @@ from bench import (
     batch,
     cluster,
     gateway,
+    gateway_memory,
     hosting,
     packing,
     pipes,
@@ -36,6 +37,7 @@ PARTS = {
     "h": ("Pipe channels", pipes.pipes),
     "i": ("twenty hosts", cluster.hosts),
     "j": ("batch transform", batch.batch),
+    "k": ("the gateway's memory", gateway_memory.gateway_memory),
     "w": ("warm pools", warm_pools.warm_pools),
 }
 

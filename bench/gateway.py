@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from bench.ground import Ground
 
-ADDED_MS, RATE = 1.0, 0.9
+ADDED_MS, ADDED_P99_MS, RATE = 1.0, 3.0, 0.9
 NAMES = ("direct", "gateway", "nginx")
 _MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
@@ -67,16 +67,55 @@ def gateway(ground: Ground) -> list[Row]:
     for program in ("wrk", "nginx"):
         if not (shutil.which(program) or shutil.which(program, path="/usr/sbin")):
             raise NotHereError(f"{program} is not installed (Debian: apt-get install {program})")
-    script = ground.work / "post.lua"
-    body = PAYLOAD.read_text().replace("\n", "\\n")
-    script.write_text(f'wrk.method = "POST"\nwrk.body = "{body}"\nwrk.headers["Content-Type"] = "text/csv"\n')
+    script = _script(ground)
     with _endpoint(ground) as (ours, direct, serving), _nginx(ground, direct) as (proxied, nginx):
         urls = dict(zip(NAMES, (f"http://{direct}/invocations", ours, proxied), strict=True))
         pids = dict(zip(NAMES, (serving, serving, nginx), strict=True))
         for url in urls.values():
             predict(url)
         one, many = (_loads(ground, urls, pids, script, connections) for connections in (1, 16))
-    return [*_latency(one), *_rates(many)]
+        pause_ms = 2 * 16_000 / statistics.median(load.rate for load in many["gateway"])
+        half = _loads(ground, urls, pids, _script(ground, pause_ms), 16)
+    return [*_latency(one), *_half(half), *_rates(many)]
+
+
+def _script(ground: Ground, pause_ms: float = 0.0) -> Path:
+    """Say what to send, and how long each connection waits on average before it sends again."""
+    script = ground.work / f"post-{pause_ms:.0f}.lua"
+    body = PAYLOAD.read_text().replace("\n", "\\n")
+    lines = ['wrk.method = "POST"', f'wrk.body = "{body}"', 'wrk.headers["Content-Type"] = "text/csv"']
+    if pause_ms:
+        # at random, or the connections fall into step
+        lines.append(f"function delay() return math.random(0, {2 * pause_ms:.0f}) end")
+    script.write_text("\n".join(lines) + "\n")
+    return script
+
+
+def _half(seen: dict[str, list[Load]]) -> list[Row]:
+    """Compare latencies where half of the requests come that the gateway can serve."""
+    p50 = {name: statistics.median(load.p50_ms for load in loads) for name, loads in seen.items()}
+    p99 = {name: statistics.median(load.p99_ms for load in loads) for name, loads in seen.items()}
+    rate = {name: statistics.median(load.rate for load in loads) for name, loads in seen.items()}
+    figures = "; ".join(
+        f"{name} {rate[name]:.0f}/s p50 {p50[name]:.2f} p99 {p99[name]:.2f} ms" for name in NAMES
+    )
+    return [
+        Row(
+            part="c",
+            what="added at p50, half of the gateway's rate",
+            value=p50["gateway"] - p50["direct"],
+            unit="ms",
+            bar=ADDED_MS,
+            note=figures,
+        ),
+        Row(
+            part="c",
+            what="added at p99, half of the gateway's rate",
+            value=p99["gateway"] - p99["direct"],
+            unit="ms",
+            bar=ADDED_P99_MS,
+        ),
+    ]
 
 
 def _latency(seen: dict[str, list[Load]]) -> list[Row]:

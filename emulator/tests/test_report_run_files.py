@@ -81,6 +81,48 @@ def test_every_kind_of_event_can_be_written_as_json():
         assert list(record)[1] == "at"
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"original_status": 200, "failure": 'it said "no"\n', "variant": "bl\u00fc"},
+        {"path": '/a"b\\c\x00\u2028', "status": 0, "model_seconds": 1e-06, "overhead_seconds": 12.5},
+    ],
+)
+def test_the_line_of_an_invocation_reads_as_that_of_any_event(more):
+    given = {
+        "path": "/invocations",
+        "status": 200,
+        "original_status": None,
+        "model_seconds": 0.001234,
+        "overhead_seconds": 0,
+        "bytes_in": 1,
+        "bytes_out": 2,
+        "failure": "",
+        "variant": "",
+    }
+    at = datetime(2026, 1, 31, 12, 0, 0, 42_999, tzinfo=timezone.utc)
+    line = event_line(events.Invoked(at=at, **given | more))
+    assert (
+        line == json.dumps({"event": "Invoked", "at": "2026-01-31T12:00:00.042+00:00"} | given | more) + "\n"
+    )
+
+
+def test_events_that_came_together_are_written_as_those_that_did_not(run):
+    invoked = [
+        events.Invoked(
+            path=f"/{number}", status=200, original_status=200, model_seconds=0.1, overhead_seconds=0.1,
+            bytes_in=1, bytes_out=2,
+        )
+        for number in range(3)
+    ]  # fmt: skip
+    mixed = [*invoked, events.Warned(message="w")]
+    with RunFiles(run) as files:
+        files.hear_all(invoked)
+        files.hear_all(mixed)
+        assert run.events.read_text() == "".join(map(event_line, [*invoked, *mixed]))
+
+
 def test_a_disk_that_is_full_is_told_as_such(run, monkeypatch):
     with RunFiles(run) as files:
         files(events.LogLines(host="algo-1", data=b"1\n"))

@@ -234,8 +234,10 @@ def _serve(
 ) -> int:
     """Start, tell, serve, end."""
     from sm_emulate.api.hosting import new_endpoint
+    from sm_emulate.cli.open_files import allow_many_files
     from sm_emulate.errors import ExitCode
 
+    allow_many_files()
     with (
         Interrupts() as interrupts,
         terminal(quiet=flags["quiet"], mark_hosts=not request.alone) as told,

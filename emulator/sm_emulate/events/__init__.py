@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 def now() -> datetime:
@@ -218,3 +218,10 @@ class Listener(Protocol):
     """Hears every event of one run, one at a time, in order, from whichever thread it happened in."""
 
     def __call__(self, event: Event) -> None: ...
+
+
+class PatientListener(Listener, Protocol):
+    """A listener to whom what came together, such as a busy endpoint's invocations, may be told together."""
+
+    def hear_all(self, events: Sequence[Event]) -> None:
+        """Hear events, in order."""

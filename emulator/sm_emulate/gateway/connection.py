@@ -12,6 +12,7 @@ import httptools
 
 from sm_emulate.gateway.answers import refusal
 from sm_emulate.gateway.exchange import Exchange
+from sm_emulate.gateway.express import Express, express
 from sm_emulate.gateway.incoming import MAX_HEAD_BYTES, Incoming
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class ClientConnection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._parsing: Incoming | None = None
         self._waiting: deque[Incoming] = deque()
+        self._express: Express | None = None
+        """In place of a current exchange."""
         self._current: Exchange | None = None
         self._current_request: Incoming | None = None
         self._advancing = False
@@ -51,6 +54,14 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
+        self._end_express()
+        alone = self._current is None and not self._waiting
+        alone = alone and (self._parsing is None or self._parsing.complete)
+        if alone:
+            self._express = express(self, data)
+            if self._express is not None:
+                self._express.begin()
+                return
         unfinished = self._parsing if self._parsing is not None and not self._parsing.head_done else None
         try:
             self._parser.feed_data(data)
@@ -60,6 +71,8 @@ class ClientConnection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._misheard(refusal("ValidationError", f"The request is not HTTP/1.1: {error}"))
         else:
+            if alone and self._parsing is not None:
+                self.serving.known.learn(data, self._parsing)
             # a head that goes on: what came before its first packet's end is not known to be its own
             if unfinished is not None and self._parsing is unfinished and not unfinished.head_done:
                 self._head_bytes += len(data)
@@ -69,6 +82,7 @@ class ClientConnection(asyncio.Protocol):
         self.update_reading()
 
     def eof_received(self) -> bool:
+        self._end_express()
         if self._current is None and not self._waiting:
             return False
         if not self._deaf and self._parsing is not None and not self._parsing.complete:
@@ -81,6 +95,7 @@ class ClientConnection(asyncio.Protocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
+        self._end_express()
         self._gone = True
         self._deaf = True
         self._waiting.clear()
@@ -92,11 +107,13 @@ class ClientConnection(asyncio.Protocol):
         self.serving.left(self)
 
     def pause_writing(self) -> None:
+        self._end_express()
         self.write_paused = True
         if self._current is not None:
             self._current.client_is_slow()
 
     def resume_writing(self) -> None:
+        self._end_express()
         self.write_paused = False
         if self._current is not None:
             self._current.client_keeps_up()
@@ -173,6 +190,7 @@ class ClientConnection(asyncio.Protocol):
 
     def cut(self) -> None:
         """Close now, with the error that is owed if it can still be given."""
+        self._end_express()
         if self._current is not None:
             self._current.cut()
         else:
@@ -201,6 +219,11 @@ class ClientConnection(asyncio.Protocol):
             self._advance()
             self.update_reading()
 
+    def express_over(self, exchange: Exchange | None, request: Incoming | None) -> None:
+        """Go on with an exchange in place of the express, or with nothing."""
+        self._express = None
+        self._current, self._current_request = exchange, request
+
     def update_reading(self) -> None:
         """Read on only while there is room: one request at a time, and only as fast as the container."""
         if self._gone or self._transport is None or self._transport.is_closing():
@@ -217,10 +240,16 @@ class ClientConnection(asyncio.Protocol):
 
     def drain(self) -> None:
         """Close if nothing is in flight; otherwise the answer under way is the last."""
+        self._end_express()
         if self._current is None and not self._waiting and self._transport is not None:
             self._transport.close()
 
     # --- steps --------------------------------------------------------------------------------------------
+
+    def _end_express(self) -> None:
+        """See to it that an exchange hears of whatever happens now."""
+        if self._express is not None:
+            self._express.give_way()
 
     def _advance(self) -> None:
         if self._advancing:
@@ -270,6 +299,7 @@ class ClientConnection(asyncio.Protocol):
             self._current.refuse(error)
 
     def _on_timer(self) -> None:
+        self._end_express()
         self._timer = None
         if self._current is None:
             return

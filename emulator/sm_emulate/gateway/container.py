@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import httptools
 
 from sm_emulate.gateway.incoming import MAX_HEAD_BYTES
+from sm_emulate.gateway.known import HEAD_END, KnownAnswer
 from sm_emulate.spec import invocation as spec
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class Asker(Protocol):
 
     def answer_ends(self) -> None:
         """Say that the whole body has come."""
+
+    def answered(self, known: KnownAnswer, body: bytes) -> None:
+        """Say all of that at once, of an answer that came in one piece with a head that is known."""
 
     def asking_failed(self, why: str, *, stale: bool) -> None:
         """Say that no answer, or no whole one, will come.
@@ -84,6 +88,11 @@ class ContainerConnection(asyncio.Protocol):
         for part in parts:
             self._transport.write(part)
 
+    def hand_over(self, asker: Asker) -> None:
+        """Have somebody else hear the rest, if there is one."""
+        if self._asker is not None:
+            self._asker = asker
+
     def send(self, data: bytes) -> None:
         """Send more of the body; `sent_whole` is set by whoever knows that it was the last."""
         assert self._transport is not None
@@ -117,7 +126,11 @@ class ContainerConnection(asyncio.Protocol):
             # bytes that nobody asked for: whatever they are, they are not the next answer
             self.drop()
             return
-        self._heard = True
+        known = self._pool.known
+        if known is not None and not self._heard and known.fits(data) and self.sent_whole:
+            self._answer(known, data)
+            return
+        began, self._heard = self._heard, True
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -126,6 +139,8 @@ class ContainerConnection(asyncio.Protocol):
                 return
             self._extra = True
         if self._done:
+            if not began:
+                self._learn(data)
             self._finish()
         elif not self._head_done:
             # informational answers count too, or a container could send them for ever
@@ -168,7 +183,7 @@ class ContainerConnection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head_done or self._done:
             return  # trailers, or a second answer that nobody asked for
-        self._head_bytes += len(name) + len(value)
+        self._head_bytes += len(name) + len(value) + len(b": \r\n")
         lowered = name.lower()
         line_start = _PASSED.get(lowered)
         if line_start is not None:
@@ -218,6 +233,22 @@ class ContainerConnection(asyncio.Protocol):
 
     # --- the end of one answer ----------------------------------------------------------------------------
 
+    def _learn(self, data: bytes) -> None:
+        """Remember the head of an answer that came in one piece."""
+        if self._length is not None and self._keep and not self._extra:
+            end = data.find(HEAD_END) + 4
+            status = self._parser.get_status_code()
+            if end + self._length == len(data) and status < 300 and status != 204:
+                self._pool.known = KnownAnswer(data[:end], status, self._headers, self._length)
+
+    def _answer(self, known: KnownAnswer, data: bytes) -> None:
+        """Give an answer whose head need not be read."""
+        asker, self._asker = self._asker, None
+        self._reused = True
+        self._pool.release(self)
+        assert asker is not None
+        asker.answered(known, data[known.head_size :])
+
     def _finish(self) -> None:
         asker, self._asker = self._asker, None
         keep = self._keep and self.sent_whole and not self._extra and self.is_open()
@@ -255,6 +286,8 @@ class ContainerPool:
         self._loop = loop
         self._idle: list[ContainerConnection] = []
         self._sweep: asyncio.TimerHandle | None = None
+        self.known: KnownAnswer | None = None
+        """The last answer's head; the next one's is often the same."""
         self._opening: set[asyncio.Task[None]] = set()
 
     def take(self) -> ContainerConnection | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.connection import ClientConnection
     from sm_emulate.gateway.container import ContainerConnection
     from sm_emulate.gateway.incoming import Incoming
+    from sm_emulate.gateway.known import KnownAnswer
     from sm_emulate.gateway.route import Target
     from sm_emulate.gateway.target_models import ModelUnavailableError
 
@@ -295,6 +296,11 @@ class Exchange:
         else:
             self._give_answer()
 
+    def answered(self, known: KnownAnswer, body: bytes) -> None:
+        self.answer_begins(known.status, known.lines, known.length)
+        self.answer_goes_on(body)
+        self.answer_ends()
+
     def asking_failed(self, why: str, *, stale: bool) -> None:
         self._connection = None
         self._opening = None
@@ -381,7 +387,7 @@ class Exchange:
             self._held_size, self._is_error, self._retried = 0, False, False
             self._original, self._answer_lines = None, []
             self._extend(self._front.model_timeout_s)
-            self._ask_with_payload()
+            self.ask_with_payload()
         elif again is False:
             self._give_model_error()
         else:
@@ -404,9 +410,26 @@ class Exchange:
             shadow = self._serving.router.pick_shadow()
             if shadow is not None:
                 ShadowExchange(self._serving, shadow, request, self._payload)
-        self._ask_with_payload()
+        self.ask_with_payload()
 
-    def _ask_with_payload(self) -> None:
+    def take_over(
+        self,
+        target: Target,
+        connection: ContainerConnection | None,
+        payload: bytes,
+        *,
+        complete_at: float,
+        asked_at: float,
+        deadline: float,
+    ) -> None:
+        """Go on with a request that somebody else has begun."""
+        self._target, self._connection, self._payload = target, connection, [payload]
+        self._complete_at, self._asked_at, self.deadline = complete_at, asked_at, deadline
+        if connection is not None:
+            connection.hand_over(self)
+
+    def ask_with_payload(self) -> None:
+        """Ask the container, over a connection that is free or a new one."""
         assert self._target is not None
         connection = self._target.pool.take()
         if connection is None:

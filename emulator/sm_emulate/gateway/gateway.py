@@ -13,7 +13,7 @@ from sm_emulate.gateway.meters import Meters
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from sm_emulate.gateway.async_call import Accept
@@ -49,8 +49,8 @@ class Gateway:
         front: the endpoint and its limits.
         host: the address to listen on.
         port: 0 leaves the choice to the kernel.
-        listener: called in the gateway's thread once for each finished request, within a tenth of a
-            second and before `close` returns.
+        listener: called in the gateway's thread with the requests that have finished, within a tenth of
+            a second and before `close` returns.
         accept: takes the calls of an asynchronous endpoint.
         capture: is given what data capture keeps.
     """
@@ -61,7 +61,7 @@ class Gateway:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        listener: Callable[[Invocation], None] | None = None,
+        listener: Callable[[Sequence[Invocation]], None] | None = None,
         accept: Accept | None = None,
         capture: Capture | None = None,
     ) -> None:

@@ -118,7 +118,7 @@ class Incoming:
 
     def add_header(self, name: bytes, value: bytes) -> None:
         """Take one header: keep the line if the API supports it, strip it otherwise."""
-        self.head_bytes += len(name) + len(value)
+        self.head_bytes += len(name) + len(value) + len(b": \r\n")
         lowered = name.lower()
         if self.supported is None:
             # the path is known: it stands before the first header
@@ -184,6 +184,19 @@ class Incoming:
             name, _, value = line.decode("latin-1").partition(":")
             found[name.lower()] = value.strip()
         return found
+
+    @property
+    def unremarkable(self) -> bool:
+        """Whether it is whole, right, and asks for nothing but an answer, by whichever instance."""
+        return (
+            self.refused is None
+            and self.complete
+            and self.invokes
+            and self.keep_alive
+            and self.size == self.length
+            and not (self.chunked or self.expects or self.version_10 or self.flushes or self.asynchronous)
+            and self.variant is self.session is self.target_model is self.component is None
+        )
 
     @property
     def path(self) -> str:

@@ -34,7 +34,8 @@ class Latency:
         self.count += 1
         self.total += micro
         self.longest = max(self.longest, micro)
-        self._buckets[min(int(math.log(micro) * _PER_E), _BUCKETS - 1) if micro > 1 else 0] += 1
+        bucket = int(math.log(micro) * _PER_E) if micro > 1 else 0
+        self._buckets[bucket if bucket < _BUCKETS else -1] += 1
 
     def quantile(self, part: float) -> float:
         """Give the duration that this part of all did not exceed, to 5 percent."""

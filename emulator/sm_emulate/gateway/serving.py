@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from sm_emulate.gateway.known import KnownRequests
 from sm_emulate.gateway.route import Router
 from sm_emulate.gateway.wire import Wording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sm_emulate.gateway.async_call import Accept
     from sm_emulate.gateway.captured import Capture
@@ -32,7 +33,7 @@ class Serving:
         self,
         front: EndpointFront,
         loop: asyncio.AbstractEventLoop,
-        listener: Callable[[Invocation], None] | None,
+        listener: Callable[[Sequence[Invocation]], None] | None,
         meters: Meters,
         *,
         accept: Accept | None = None,
@@ -46,6 +47,10 @@ class Serving:
         self.meters = meters
         self.wording = Wording(front)
         self.router = Router(front, loop, meters)
+        self.known = KnownRequests(
+            self.wording,
+            remembers=capture is None and not (front.multi_model or front.asynchronous or front.serverless),
+        )
         self.clients: set[ClientConnection] = set()
         self.draining = False
         self._empty = asyncio.Event()
@@ -71,14 +76,14 @@ class Serving:
     def tell_all(self) -> None:
         """Tell the listener now; its faults are reported, and are no reason to stop serving."""
         untold, self._untold = self._untold, []
-        for invocation in untold:
-            assert self.listener is not None
-            try:
-                self.listener(invocation)
-            except Exception as error:  # noqa: BLE001 - whatever a caller's function raises
-                self.loop.call_exception_handler(
-                    {"message": "the gateway's listener failed", "exception": error, "invocation": invocation}
-                )
+        if not untold or self.listener is None:
+            return
+        try:
+            self.listener(untold)
+        except Exception as error:  # noqa: BLE001 - whatever a caller's function raises
+            self.loop.call_exception_handler(
+                {"message": "the gateway's listener failed", "exception": error, "invocations": untold}
+            )
 
     def abort(self) -> None:
         """Break off whatever is in flight."""

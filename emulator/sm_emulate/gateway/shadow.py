@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from sm_emulate.gateway.container import ContainerConnection
     from sm_emulate.gateway.incoming import Incoming
+    from sm_emulate.gateway.known import KnownAnswer
     from sm_emulate.gateway.route import Target
     from sm_emulate.gateway.serving import Serving
 
@@ -64,6 +65,10 @@ class ShadowExchange:
     def answer_ends(self) -> None:
         self._connection = None
         self._finish()
+
+    def answered(self, known: KnownAnswer, body: bytes) -> None:
+        self._status, self._out = known.status, len(body)
+        self.answer_ends()
 
     def asking_failed(self, why: str, *, stale: bool) -> None:
         self._connection = self._opening = None

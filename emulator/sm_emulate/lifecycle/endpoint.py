@@ -479,20 +479,23 @@ class Endpoint:
         routed = [each for each in self._fleet.routes().variants if each.weight > 0]
         return [upstream for variant in routed for upstream in variant.upstreams]
 
-    def _invoked(self, seen: Invocation) -> None:
-        self._publish(
-            Invoked(
-                at=datetime.fromtimestamp(seen.at, timezone.utc),
-                path=seen.path,
-                status=seen.status or 0,
-                original_status=seen.original_status,
-                model_seconds=round(seen.model_s, 6),
-                overhead_seconds=round(seen.overhead_s, 6),
-                bytes_in=seen.bytes_in,
-                bytes_out=seen.bytes_out,
-                failure=seen.failure or "",
-                variant=seen.variant,
-            )
+    def _invoked(self, handful: Sequence[Invocation]) -> None:
+        self._publish.all(
+            [
+                Invoked(
+                    at=datetime.fromtimestamp(seen.at, timezone.utc),
+                    path=seen.path,
+                    status=seen.status or 0,
+                    original_status=seen.original_status,
+                    model_seconds=round(seen.model_s, 6),
+                    overhead_seconds=round(seen.overhead_s, 6),
+                    bytes_in=seen.bytes_in,
+                    bytes_out=seen.bytes_out,
+                    failure=seen.failure or "",
+                    variant=seen.variant,
+                )
+                for seen in handful
+            ]
         )
 
     # --- the way out ----------------------------------------------------------------------------------

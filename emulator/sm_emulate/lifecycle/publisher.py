@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sm_emulate.events import Event, Listener
 
@@ -22,3 +22,14 @@ class Publisher:
         with self._lock:
             for listener in self._listeners:
                 listener(event)
+
+    def all(self, events: Sequence[Event]) -> None:
+        """Pass events that came together to every listener, together to those who take them so."""
+        with self._lock:
+            for listener in self._listeners:
+                together = getattr(listener, "hear_all", None)
+                if together is not None:
+                    together(events)
+                    continue
+                for event in events:
+                    listener(event)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from sm_emulate.events import (
     ArtifactPacked,
+    Invoked,
     LogLines,
     LogPart,
     ModelLoaded,
@@ -72,7 +73,7 @@ class Terminal:
         """The host whose unfinished line stands on the stream."""
 
     def __call__(self, event: Event) -> None:
-        if self._deaf:
+        if self._deaf or isinstance(event, Invoked):  # these are many, and a person looks for other things
             return
         try:
             self._tell(event)

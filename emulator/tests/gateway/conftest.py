@@ -170,7 +170,7 @@ def gateways():
             fleet=one(port, variant_name),
             **{"connect_timeout_s": 5.0, **limits},
         )
-        gateway = Gateway(front, listener=listener)
+        gateway = Gateway(front, listener=listener and (lambda handful: [listener(one) for one in handful]))
         gateway.start()
         started.append(gateway)
         return gateway
