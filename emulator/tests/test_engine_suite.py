@@ -93,6 +93,7 @@ def test_out_of_memory_is_told(stage):
     assert (ran.exit.code, ran.exit.oom_killed) == (137, True)
 
 
+@pytest.mark.engine
 def test_a_read_only_root_a_volume_and_no_shared_memory(docker_stage):
     ran = docker_stage.play(
         "id -u; touch /x || echo no; touch /scratch/x && echo yes; cat /dev/shm || true", None,

@@ -114,14 +114,27 @@ def document(change=lambda component: None, **config):
 
 
 def test_a_request_file_has_components_with_containers_or_models():
-    from sm_emulate.request.endpoint import from_request_file
-
-    made = from_request_file(document())
+    made = api.endpoint_request_from_aws(document())
     (only,) = made.components
     assert (only.model.primary.environment, only.startup_timeout_s) == ({"A": "b"}, 90)
-    again = from_request_file(json.loads(json.dumps(made.as_aws())))
+    again = api.endpoint_request_from_aws(json.loads(json.dumps(made.as_aws())))
     assert again.components == made.components
-    assert from_request_file(document() | {"CreateInferenceComponent": []}).components == ()
+    assert api.endpoint_request_from_aws(document() | {"CreateInferenceComponent": []}).components == ()
+
+    def named(component):
+        del component["Specification"]["Container"]
+        component["Specification"]["ModelName"] = "m"
+
+    model = {"ModelName": "m", "PrimaryContainer": {"Image": "img:2"}}
+    by_name = api.endpoint_request_from_aws(document(named) | {"CreateModel": model})
+    assert by_name.components[0].model.image == "img:2"
+    many = {"Image": "img:2", "Mode": "MultiModel", "ModelDataUrl": "s3://bucket/models/"}
+    with pytest.raises(RequestError, match="multi-model container in an inference component is not emulated"):
+        api.endpoint_request_from_aws(
+            document(named) | {"CreateModel": {"ModelName": "m", "PrimaryContainer": many}}
+        )
+    with pytest.raises(RequestError, match="does not name a model that was given"):
+        api.endpoint_request_from_aws(document(named))
 
 
 @pytest.mark.parametrize(
@@ -150,20 +163,16 @@ def test_a_request_file_has_components_with_containers_or_models():
     ],
 )
 def test_what_does_not_go_with_components_is_refused(change, config, what):
-    from sm_emulate.request.endpoint import from_request_file
-
     with pytest.raises(RequestError) as raised:
-        from_request_file(document(change, **config))
+        api.endpoint_request_from_aws(document(change, **config))
     assert what in raised.value.what
 
 
 def test_an_endpoint_with_components_has_a_role():
-    from sm_emulate.request.endpoint import from_request_file
-
     without = document()
     del without["CreateEndpointConfig"]["ExecutionRoleArn"]
     with pytest.raises(RequestError, match="ExecutionRoleArn is missing"):
-        from_request_file(without)
+        api.endpoint_request_from_aws(without)
 
 
 # --- copies -------------------------------------------------------------------------------------------

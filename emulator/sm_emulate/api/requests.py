@@ -250,6 +250,24 @@ def endpoint_request(
     )
 
 
+def endpoint_request_from_aws(
+    document: Mapping[str, Any], *, base_dir: Path | None = None
+) -> EndpointRequest:
+    """Give the endpoint that the documents of its operations make: variants, shadows, inference components and all.
+
+    Args:
+        document: CreateEndpointConfig, CreateEndpoint, CreateModel (an object or a list) and CreateInferenceComponent
+            (likewise, for an endpoint that hosts such), by the operation's name, as boto3 takes them. Where they name
+            S3, a path or `file://` is taken too.
+        base_dir: the folder that relative paths start from; the current one by default.
+
+    Raises:
+        RequestError: the first thing that is wrong, with the others as evidence.
+    """
+    models = endpoints.load_models(cache_dir=default_cache(os.environ))
+    return endpoints.from_request_file(document, base_dir=base_dir, models=models)
+
+
 def platform(
     profile: str = DEFAULT_PROFILE.name,
     *,

@@ -89,7 +89,7 @@ def from_aws(
         exempt=_LOCATIONS,
         rules=lambda sound: [
             *location.problems(sound, _LOCATIONS, operation),
-            *_problems(sound, endpoint_name, tuple(variants), tuple(models)),
+            *_problems(sound, endpoint_name, tuple(variants), models),
         ],
     )
     placed = location.absolute(document, _LOCATIONS, base_dir=base_dir)
@@ -170,7 +170,10 @@ def _model(
 
 
 def _problems(
-    document: Mapping[str, Any], endpoint: str, variants: tuple[str, ...], models: tuple[str, ...]
+    document: Mapping[str, Any],
+    endpoint: str,
+    variants: tuple[str, ...],
+    models: Mapping[str, HostedModel],
 ) -> Iterator[Problem]:
     if document["EndpointName"] != endpoint:
         yield Problem(
@@ -216,7 +219,9 @@ def too_many_copies(copies: int) -> Problem:
     )
 
 
-def _specification_problems(specification: Mapping[str, Any], models: tuple[str, ...]) -> Iterator[Problem]:
+def _specification_problems(
+    specification: Mapping[str, Any], models: Mapping[str, HostedModel]
+) -> Iterator[Problem]:
     if "BaseInferenceComponentName" in specification:
         where = "Specification.BaseInferenceComponentName"
         yield not_emulated(where, "adapter inference components are", "a component with a model of its own")
@@ -247,6 +252,9 @@ def _specification_problems(specification: Mapping[str, Any], models: tuple[str,
             value=specification["ModelName"],
             expected=" or ".join(models) or "a CreateModel document of this name",
         )
+    elif named and models[specification["ModelName"]].multi_model:
+        subject = "a multi-model container in an inference component is"
+        yield not_emulated("Specification.ModelName", subject, "a model with Mode SingleModel")
     elif container is not None:
         url = container.get("ArtifactUrl")
         if not container.get("Image"):
