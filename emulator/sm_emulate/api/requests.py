@@ -253,7 +253,7 @@ def endpoint_request(
 def endpoint_request_from_aws(
     document: Mapping[str, Any], *, base_dir: Path | None = None
 ) -> EndpointRequest:
-    """Give the endpoint that the documents of its operations make: variants, shadows, inference components and all.
+    """Give the endpoint that the documents of its operations make: variants, pipelines, inference components and all.
 
     Args:
         document: CreateEndpointConfig, CreateEndpoint, CreateModel (an object or a list) and CreateInferenceComponent

@@ -33,13 +33,14 @@ if TYPE_CHECKING:
     from sm_emulate.request.endpoint import EndpointModels, EndpointRequest
 
 PARENT_MILLISECONDS = 200
-_OF_A_REQUEST = ("image", "model", "endpoint_name", "variant_name", "variants", "shadow", "instance_count", "routing",
-                 "instance_type", "environment", "multi_model", "model_cache_setting",
+_OF_A_REQUEST = ("image", "model", "endpoint_name", "variant_name", "variants", "containers", "direct", "shadow",
+                 "instance_count", "routing", "instance_type", "environment", "multi_model", "model_cache_setting",
                  "startup_timeout", "enable_network_isolation", "async_output",
                  "async_failure", "max_concurrent", "data_capture", "serverless_memory",
                  "serverless_concurrency", "provisioned_concurrency", "components")  # fmt: skip
 """The flags that a request file leaves no room for."""
-_NOT_OF_COMPONENTS = ("image", "model", "variants", "shadow", "multi_model", "model_cache_setting", "async_output",
+_NOT_OF_COMPONENTS = ("image", "model", "variants", "shadow", "containers", "multi_model", "model_cache_setting",
+                      "async_output",
                       "async_failure", "max_concurrent", "serverless_memory", "serverless_concurrency",
                       "provisioned_concurrency")  # fmt: skip
 EXAMPLES = """\b
@@ -52,6 +53,9 @@ Examples:
   sm-emulate serve image:1 --variant-name old --variant new=image:2,weight=0.1
   sm-emulate serve my-image --instance-count 3 --routing LEAST_OUTSTANDING_REQUESTS
   sm-emulate serve image:1 --shadow next=image:2,weight=0.5
+  sm-emulate serve --container prepare=prepare:1 --container predict=predict:1,model=model.tar.gz
+  sm-emulate serve --direct --container a=image:a --container b=image:b,env.LEVEL=2 --endpoint-name both
+  sm-emulate invoke both --target-container b --data @payload.csv
   sm-emulate serve --request endpoint.json
   sm-emulate serve my-image --async-output ./answers --endpoint-name later --detach
   sm-emulate invoke later --async --wait --data @payload.csv --content-type text/csv
@@ -77,6 +81,11 @@ The gateway speaks the container's own paths and AWS's, so boto3 works too:
 @click.option("--variant-name", metavar="NAME", help="Production variant of IMAGE.  [default: AllTraffic]")
 @click.option("--variant", "variants", multiple=True, metavar="NAME=IMAGE[,OPTION=VALUE...]",
               help="One more production variant; options: model=PATH, weight=N, count=N.")  # fmt: skip
+@click.option("--container", "containers", multiple=True, metavar="[NAME=]IMAGE[,OPTION=VALUE...]",
+              help="Instead of IMAGE: a container of a pipeline, 2 to 15, called in this order; options: model=PATH, "
+                   "env.KEY=VALUE.")  # fmt: skip
+@click.option("--direct", is_flag=True,
+              help="Of --container: each request names its container (TargetContainerHostname).")  # fmt: skip
 @click.option("--shadow", metavar="NAME=IMAGE[,OPTION=VALUE...]",
               help="Shadow variant: gets copies of requests, its answers are dropped.")  # fmt: skip
 @click.option("--instance-count", type=int, metavar="N",
@@ -132,6 +141,7 @@ def serve(**flags: Any) -> int:
 
 
 def _request(flags: dict[str, Any]) -> EndpointRequest:
+    from sm_emulate.request.containers import container_flags
     from sm_emulate.request.endpoint import (
         DEFAULT_VARIANT_NAME,
         config_of_flags,
@@ -157,9 +167,17 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
     if flags["components"]:
         return _of_components(flags, models)
     more = tuple(variant_flags(text) for text in flags["variants"])
-    image = flags["image"] or (more[0].image if more else None)
+    several = tuple(container_flags(text) for text in flags["containers"])
+    if several:
+        _only_containers(flags)
+    elif flags["direct"]:
+        raise click.UsageError("--direct belongs to --container.")
+    named = [each.image for each in several] + [each.image for each in more]
+    image = flags["image"] or next(iter(named), None)
     if image is None:
-        raise click.UsageError("Missing argument 'IMAGE' (or --variant NAME=IMAGE, or --request FILE).")
+        raise click.UsageError(
+            "Missing argument 'IMAGE' (or --variant NAME=IMAGE, --container or --request FILE)."
+        )
     name = flags["endpoint_name"] or default_job_name(image, datetime.now(timezone.utc))
     return from_flags(
         image=flags["image"],
@@ -190,6 +208,8 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
             provisioned=flags["provisioned_concurrency"],
         ),
         model_cache_setting=flags["model_cache_setting"],
+        containers=several,
+        direct=flags["direct"],
     )
 
 
@@ -225,6 +245,21 @@ def _of_components(flags: dict[str, Any], models: EndpointModels) -> EndpointReq
     )
 
 
+def _only_containers(flags: dict[str, Any]) -> None:
+    """Refuse what a single container has and a pipeline's does not."""
+    named = {
+        "image": "IMAGE",
+        "model": "--model",
+        "multi_model": "--multi-model",
+        "model_cache_setting": "--model-cache-setting",
+    }
+    given = [words for name, words in named.items() if flags[name]]
+    if given:
+        raise click.UsageError(
+            f"{given[0]} and --container exclude each other: each --container has its own."
+        )
+
+
 def _serve(
     request: EndpointRequest,
     flags: dict[str, Any],
@@ -240,7 +275,7 @@ def _serve(
     allow_many_files()
     with (
         Interrupts() as interrupts,
-        terminal(quiet=flags["quiet"], mark_hosts=not request.alone) as told,
+        terminal(quiet=flags["quiet"], mark_hosts=not request.one_log) as told,
         new_endpoint(
             request,
             engine=engine_at(flags["engine"]) if flags["engine"] else None,

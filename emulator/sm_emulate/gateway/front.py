@@ -18,6 +18,8 @@ class Upstream:
 
     host: str
     port: int
+    beside: tuple[Upstream, ...] = ()
+    """The other containers of the same instance, in their order; this one is the first."""
 
 
 RANDOM = "RANDOM"
@@ -38,6 +40,9 @@ class VariantFront:
         environments: of a serverless variant, which then is the only one: each of its upstreams takes one request at a
             time, and more are started when they are wanted.
         component: the inference component whose copies the upstreams are; empty for a variant of its own.
+        containers: the names of the containers that share each instance; empty where there is one.
+        container_ports: where each of them listens inside.
+        direct: requests name the container that they are for; else one is asked after the other.
     """
 
     variant_name: str = "AllTraffic"
@@ -48,6 +53,9 @@ class VariantFront:
     models: TargetModels | None = field(default=None, compare=False, repr=False)
     environments: Environments | None = field(default=None, compare=False, repr=False)
     component: str = ""
+    containers: tuple[str, ...] = ()
+    container_ports: tuple[int, ...] = ()
+    direct: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +73,24 @@ class Fleet:
     shadow: VariantFront | None = None
     shadow_percent: float = 100.0
     components: tuple[VariantFront, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineRules:
+    """What happens between the containers of a pipeline.
+
+    Args:
+        payload_limit_bytes: the longest answer that one hands to the next.
+        timeout_each: the time for an answer begins anew with each; else all of them share it.
+        accept_of_caller: all of them see the caller's Accept; else only the last.
+        attributes: whose custom attributes those after the first see: the `caller`'s, those of the `answer` before
+            them, or none (`first`).
+    """
+
+    payload_limit_bytes: int = spec.MAX_BYTES_BETWEEN
+    timeout_each: bool = False
+    accept_of_caller: bool = False
+    attributes: str = "caller"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +124,7 @@ class EndpointFront:
         asynchronous: takes InvokeEndpointAsync, and nothing else.
         serverless: its variant has environments in place of instances.
         max_answer_bytes: longest answer that is passed on; None for any.
+        pipeline: for the variants that have one.
     """
 
     endpoint_name: str
@@ -121,6 +148,7 @@ class EndpointFront:
     asynchronous: bool = False
     serverless: bool = False
     max_answer_bytes: int | None = None
+    pipeline: PipelineRules = PipelineRules()
 
     def __post_init__(self) -> None:
         limits = (
@@ -151,6 +179,8 @@ class Invocation(NamedTuple):
         variant: who was asked; empty if nobody was.
         shadow: it is the copy for a shadow variant, whose answer is given to nobody.
         component: which inference component was asked; empty for none.
+        containers: of an instance with several: the name, the status (None for none) and the seconds of each that was
+            asked, in order.
         failure: plain words for what went wrong between gateway and container or client; None if nothing did.
             SageMaker's own message hides this: it blames CPU and memory for every lost answer.
     """
@@ -167,3 +197,4 @@ class Invocation(NamedTuple):
     variant: str = ""
     shadow: bool = False
     component: str = ""
+    containers: tuple[tuple[str, int | None, float], ...] = ()

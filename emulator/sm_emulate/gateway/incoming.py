@@ -11,6 +11,7 @@ from sm_emulate.gateway.answers import ErrorAnswer, body_too_long, refusal, unkn
 from sm_emulate.spec import async_inference as async_spec
 from sm_emulate.spec import inference_component as components
 from sm_emulate.spec import invocation as spec
+from sm_emulate.spec.containers import NOT_DIRECT
 from sm_emulate.spec.multi_model import MODELS_PATH, TARGET_MODEL_MISSING
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ _NOT_MULTI_MODEL = spec.NOT_FOR_ONE_MODEL["X-Amzn-SageMaker-Target-Model"]
 _TARGET_MODEL = b"x-amzn-sagemaker-target-model"
 _COMPONENT = components.HEADER.lower().encode()
 _COMPONENT_PART = components.PATH_PART.encode()
+_TARGET_CONTAINER = b"x-amzn-sagemaker-target-container-hostname"
 _MODELS = MODELS_PATH.encode()
 _ASYNC_SUFFIX = async_spec.PATH.partition("{endpoint_name}")[2].encode()
 _PREFIX, _, _SUFFIX = (part.encode() for part in spec.RUNTIME_PATH.partition("{endpoint_name}"))
@@ -60,6 +62,7 @@ class Incoming:
         "chunked",
         "complete",
         "component",
+        "container",
         "container_path",
         "endpoint",
         "events",
@@ -88,6 +91,7 @@ class Incoming:
     def __init__(self) -> None:
         self.target = b""
         self.method = b""
+        self.container: bytes | None = None
         self.container_path = b""
         self.endpoint: str | None = None
         self.forward: list[bytes] = []
@@ -141,6 +145,8 @@ class Incoming:
                 self.component = value
             elif lowered == _TARGET_MODEL:
                 self.target_model = value
+            elif lowered == _TARGET_CONTAINER:
+                self.container = value
             elif lowered in _MISPLACED:
                 self.misplaced = _MISPLACED[lowered]
         elif lowered == b"content-length":
@@ -280,6 +286,8 @@ class Incoming:
             return refusal("ValidationError", _NOT_MULTI_MODEL.format(endpoint=front.endpoint_name))
         if not self.target_model and front.multi_model and self.invokes:
             return refusal("ValidationError", TARGET_MODEL_MISSING.format(request=uuid4()))
+        if self.container is not None and not router.direct:
+            return refusal("ValidationError", NOT_DIRECT.format(endpoint=front.endpoint_name))
         if self.misplaced is not None:
             return refusal("ValidationError", self.misplaced.format(endpoint=front.endpoint_name))
         if self.component is not None or router.has_components:

@@ -2,57 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
+
+from sm_emulate.gateway.container_meters import ContainerMeters
+from sm_emulate.gateway.latency import Latency
 
 if TYPE_CHECKING:
     from sm_emulate.gateway.front import Invocation
 
-_PER_E = 20.0
-"""Buckets for each factor e: a percentile is exact to 5 percent."""
-_BUCKETS = 400
-_QUANTILES = (0.5, 0.99)
 _SOME_HAVE = frozenset({"throttled", "lacking", "set_up"})
 """What only serverless variants have, or only inference components."""
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-
-class Latency:
-    """Durations in microseconds: their number, sum, and how they are spread."""
-
-    __slots__ = ("_buckets", "count", "longest", "total")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.total = 0.0
-        self.longest = 0.0
-        self._buckets = [0] * _BUCKETS
-
-    def add(self, seconds: float) -> None:
-        """Count one duration."""
-        micro = seconds * 1e6
-        self.count += 1
-        self.total += micro
-        self.longest = max(self.longest, micro)
-        bucket = int(math.log(micro) * _PER_E) if micro > 1 else 0
-        self._buckets[bucket if bucket < _BUCKETS else -1] += 1
-
-    def quantile(self, part: float) -> float:
-        """Give the duration that this part of all did not exceed, to 5 percent."""
-        left = part * self.count
-        for number, count in enumerate(self._buckets):
-            left -= count
-            if count and left <= 0:
-                return min(math.exp((number + 1) / _PER_E), self.longest)
-        return 0.0
-
-    def described(self) -> dict[str, float]:
-        """Give its numbers as CloudWatch names them."""
-        return {
-            "Average": round(self.total / self.count, 1) if self.count else 0.0,
-            **{f"p{part * 100:g}": round(self.quantile(part), 1) for part in _QUANTILES},
-            "Maximum": round(self.longest, 1),
-        }
 
 
 class _Variant:
@@ -110,6 +70,7 @@ class Meters:
         self._endpoint = endpoint_name
         self._variants: dict[str, _Variant] = {}
         self._components: dict[str, _Variant] = {}
+        self._containers = ContainerMeters()
 
     def add(self, seen: Invocation) -> None:
         """Count one request; one that no variant was asked for, or a ping, counts nowhere."""
@@ -118,6 +79,8 @@ class Meters:
         self._variant(seen.variant).add(seen)
         if seen.component:
             self._component(seen.component).add(seen)
+        if seen.containers:
+            self._containers.add(seen)
 
     def no_capacity(self, component: str) -> None:
         """Count a request to an inference component without copies."""
@@ -140,7 +103,11 @@ class Meters:
 
     def described(self) -> dict[str, Any]:
         """Give the metrics of each variant that was asked, latencies in microseconds."""
-        return {name: each.described() for name, each in list(self._variants.items())}
+        return {
+            name: each.described()
+            | ({"Containers": containers} if (containers := self._containers.described(name)) else {})
+            for name, each in list(self._variants.items())
+        }
 
     def described_component(self, name: str) -> dict[str, Any]:
         """Give the metrics of an inference component; empty before it was asked for."""
@@ -157,6 +124,7 @@ class Meters:
         lines = _exposed("sm_emulate", "variant", variants)
         if components:
             lines += _exposed("sm_emulate_component", "inference component", components)
+        lines += self._containers.prometheus(self._labels)
         return "\n".join(lines) + "\n"
 
     def _variant(self, name: str) -> _Variant:
@@ -217,11 +185,5 @@ def _exposed(prefix: str, what: str, counted: list[tuple[str, _Variant]]) -> lis
             continue
         lines += [f"# HELP {full} {about}", f"# TYPE {full} summary"]
         for labels, latency in latencies:
-            lines += [
-                f'{full}{{{labels},quantile="{part:g}"}} {latency.quantile(part):.1f}' for part in _QUANTILES
-            ]
-            lines += [
-                f"{full}_sum{{{labels}}} {latency.total:.1f}",
-                f"{full}_count{{{labels}}} {latency.count}",
-            ]
+            lines += latency.summary(full, labels)
     return lines

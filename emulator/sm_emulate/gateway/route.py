@@ -13,9 +13,12 @@ from sm_emulate.gateway.container import ContainerPool
 from sm_emulate.gateway.front import LEAST_OUTSTANDING
 from sm_emulate.gateway.on_demand import OnDemand
 from sm_emulate.gateway.sessions import Sessions
+from sm_emulate.gateway.stages import stages_of
 from sm_emulate.gateway.wire import Wording
+from sm_emulate.spec import containers
 from sm_emulate.spec import inference_component as components
 from sm_emulate.spec import invocation as spec
+from sm_emulate.spec.containers import NOT_DIRECT
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.front import EndpointFront, Fleet, Upstream, VariantFront
     from sm_emulate.gateway.incoming import Incoming
     from sm_emulate.gateway.meters import Meters
+    from sm_emulate.gateway.stages import Stage
 
 
 class Target:
@@ -33,10 +37,14 @@ class Target:
     __slots__ = (
         "component",
         "container_name",
+        "doors",
+        "earlier",
+        "instance",
         "models",
         "outstanding",
         "pool",
         "retired",
+        "shares",
         "upstream",
         "variant_name",
         "wording",
@@ -50,18 +58,59 @@ class Target:
         self.container_name = variant.container_name
         self.models = variant.models
         self.upstream = upstream
-        self.pool = ContainerPool(front, upstream, loop)
-        self.wording = Wording(front, variant.variant_name)
+        self.earlier: tuple[Stage, ...] = ()
+        """The containers of a pipeline before this one, which is its last."""
+        self.doors: dict[bytes, Target] | None = None
+        """In direct mode: the containers of the instance, by name."""
+        self.instance = self
+        """What a session is bound to."""
+        self.shares = bool(variant.containers)
+        """Whether it is one of several containers, which are counted each for itself."""
+        if variant.containers:
+            stages = stages_of(front, variant, upstream, loop)
+            last = stages[0 if variant.direct else -1]
+            self.container_name, self.pool, self.wording = last.name, last.pool, last.wording
+            if variant.direct:
+                self.doors = {each.name.encode(): Door(self, each) for each in stages}
+            else:
+                self.earlier = tuple(stages[:-1])
+        else:
+            self.pool = ContainerPool(front, upstream, loop)
+            self.wording = Wording(front, variant.variant_name)
         self.outstanding = 0
         """Requests on their way through it now."""
         self.retired: Callable[[], None] | None = None
         """Called when the last request has left it, once it is given no more."""
+
+    def close(self) -> None:
+        """Close the connections that nothing goes over."""
+        pools = [self.pool, *(each.pool for each in self.earlier)]
+        if self.doors is not None:
+            pools += [each.pool for each in self.doors.values()]
+        for pool in pools:
+            pool.close()
 
     def left(self) -> None:
         """Count a request out."""
         self.outstanding -= 1
         if not self.outstanding and self.retired is not None:
             self.retired()
+
+
+class Door(Target):
+    """One of the containers of an instance, which requests name."""
+
+    __slots__ = ()
+
+    def __init__(self, instance: Target, stage: Stage) -> None:
+        self.variant_name, self.models, self.upstream = instance.variant_name, None, stage.upstream
+        self.container_name, self.pool, self.wording = stage.name, stage.pool, stage.wording
+        self.earlier, self.doors, self.instance, self.shares = (), None, instance, True
+        self.outstanding, self.retired, self.component = 0, None, ""
+
+    def left(self) -> None:
+        """Count a request out of the instance."""
+        self.instance.left()
 
 
 class _Variant:
@@ -99,6 +148,10 @@ class Router:
         self._targets: dict[tuple[str, Upstream], Target] = {}
         self._retiring: set[Target] = set()
         self.shadow: _Variant | None = None
+        self.plain = True
+        """Whether a request is for one container, and for no other."""
+        self.direct = self.pipelines = False
+        """Whether there are variants whose requests name a container, and such whose containers follow each other."""
         self.sessions = Sessions()
         self._shadow_percent = 100.0
         self.set_fleet(front.fleet)
@@ -125,7 +178,7 @@ class Router:
     def pick(self, request: Incoming) -> Target | ErrorAnswer:
         """Give the target of this request and count the request in, or say why there is none."""
         if request.session is not None and request.session != spec.NEW_SESSION.encode():
-            pinned = self._pinned(request.session)
+            pinned = self._pinned(request)
             if pinned is not None:
                 return pinned
         if self._components is not None:
@@ -141,6 +194,8 @@ class Router:
             target = chosen.pick()
             if target is None:
                 return no_response(self._front, chosen.front.container_name)
+        if target.doors is not None or request.container is not None:
+            return self._door(target, request)
         target.outstanding += 1
         return target
 
@@ -152,6 +207,27 @@ class Router:
             return refusal("ValidationError", components.NO_CAPACITY)
         target.outstanding += 1
         return target
+
+    def _door(self, instance: Target, request: Incoming) -> Target | ErrorAnswer:
+        """Give the container of an instance that a request names, and count the request in."""
+        name, endpoint = request.container, self._front.endpoint_name
+        if instance.doors is None:
+            if name is not None:
+                return refusal("ValidationError", NOT_DIRECT.format(endpoint=endpoint))
+            door = instance
+        elif request.container_path == spec.PING_PATH.encode():
+            door = next(iter(instance.doors.values()))
+        elif not name:
+            return refusal("ValidationError", containers.TARGET_MISSING.format(endpoint=endpoint))
+        elif name not in instance.doors:
+            return refusal(
+                "ValidationError",
+                containers.TARGET_UNKNOWN.format(container=name.decode("latin-1"), endpoint=endpoint),
+            )
+        else:
+            door = instance.doors[name]
+        instance.outstanding += 1
+        return door
 
     def pick_shadow(self) -> Target | None:
         """Give the shadow's target if this request is to be copied, and count the copy in."""
@@ -184,7 +260,11 @@ class Router:
                 each.component.encode("latin-1", "replace"): self._variant(each, before)
                 for each in fleet.components
             }
+        self.direct = any(each.direct for each in fleet.variants)
+        self.pipelines = any(len(each.containers) > 1 and not each.direct for each in fleet.variants)
         self.shadow = None if fleet.shadow is None else self._variant(fleet.shadow, before)
+        elastic = self._components is not None or self.on_demand is not None
+        self.plain = self.shadow is None and not (elastic or self.direct or self.pipelines)
         self._shadow_percent = fleet.shadow_percent
         kept = set(self._targets.values())
         for target in before.values():
@@ -202,13 +282,13 @@ class Router:
             if models is not None:
                 await models.close()
         for target in (*self._targets.values(), *self._retiring):
-            target.pool.close()
+            target.close()
 
-    def _pinned(self, session: bytes) -> Target | ErrorAnswer | None:
+    def _pinned(self, request: Incoming) -> Target | ErrorAnswer | None:
+        session = request.session or b""
         target = self.sessions.of(session)
         if target is not None and target in self._targets.values():
-            target.outstanding += 1
-            return target
+            return self._door(target, request)
         if not self._front.refuse_unknown_sessions:
             return None
         return refusal(
@@ -229,7 +309,7 @@ class Router:
     def _variant(self, front: VariantFront, before: dict[tuple[str, Upstream], Target]) -> _Variant:
         targets = []
         for upstream in front.upstreams:
-            key = (front.variant_name, upstream)
+            key = (front.component or front.variant_name, upstream)
             target = before.get(key) or Target(self._front, front, upstream, self._loop)
             self._targets[key] = target
             targets.append(target)
@@ -237,7 +317,7 @@ class Router:
 
     def _retire(self, target: Target) -> None:
         def over() -> None:
-            target.pool.close()
+            target.close()
             self._retiring.discard(target)
 
         if target.outstanding:

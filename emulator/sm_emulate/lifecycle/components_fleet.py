@@ -18,6 +18,7 @@ from sm_emulate.lifecycle.together import together
 from sm_emulate.request.inference_component import MOST_COPIES, too_many_copies
 from sm_emulate.request.validate import refuse
 from sm_emulate.spec.inference_component import ComponentStatus
+from sm_emulate.spec.wordings import PRIMARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -236,6 +237,11 @@ class ComponentsFleet:
         return sum(
             len(fleet.upstreams) for fleet in self._fleets if fleet.component.variant_name == variant_name
         )
+
+    def called(self, host: str) -> str:
+        """Give what failure messages call the container of that host."""
+        del host
+        return PRIMARY
 
     def wake(self) -> None:
         """Have `watch` return. Signal handlers may call it."""

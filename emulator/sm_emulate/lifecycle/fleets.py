@@ -56,6 +56,9 @@ class EndpointFleet(Protocol):
     def serving(self, variant_name: str) -> int:
         """Count what takes requests of a variant."""
 
+    def called(self, host: str) -> str:
+        """Give what failure messages call the container of that host."""
+
     def wake(self) -> None:
         """Have `watch` return. Signal handlers may call it."""
 

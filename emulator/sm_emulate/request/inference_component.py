@@ -255,6 +255,9 @@ def _specification_problems(
     elif named and models[specification["ModelName"]].multi_model:
         subject = "a multi-model container in an inference component is"
         yield not_emulated("Specification.ModelName", subject, "a model with Mode SingleModel")
+    elif named and models[specification["ModelName"]].several:
+        subject = "several containers in an inference component are"
+        yield not_emulated("Specification.ModelName", subject, "a model of one container")
     elif container is not None:
         url = container.get("ArtifactUrl")
         if not container.get("Image"):

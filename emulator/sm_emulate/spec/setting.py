@@ -24,6 +24,7 @@ _HOST_NAME = (
 )
 _SECONDS = r"[0-9]+"
 _USER = r"[0-9]{1,9}(:[0-9]{1,9})?"
+_PORTS = r"([1-9][0-9]{0,4})-([1-9][0-9]{0,4})"
 _LIMIT = r"(unlimited|[0-9]{1,18})"
 _ULIMIT = rf"([a-z]+)={_LIMIT}(?::{_LIMIT})?"
 _ULIMITS = frozenset(
@@ -45,6 +46,7 @@ class Kind(Enum):
     INTERFACE = "a network interface name, such as eth0"
     HOST_NAME = "a host name, such as model.aws.local"
     USER = "a user id, or user and group id such as 993:990"
+    PORTS = "a range of ports, such as 9000-9999"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +101,8 @@ class Setting:
             value = text if ulimits(text) is not None else None
         elif self.kind is Kind.USER:
             value = text if re.fullmatch(_USER, text) else None
+        elif self.kind is Kind.PORTS:
+            value = text if _is_port_range(text) else None
         elif self.kind is Kind.INTERFACE:
             value = text if re.fullmatch(_INTERFACE, text) else None
         else:
@@ -111,6 +115,11 @@ class Setting:
                 hint=self.about,
             )
         return value
+
+
+def _is_port_range(text: str) -> bool:
+    match = re.fullmatch(_PORTS, text)
+    return match is not None and int(match[1]) < int(match[2]) < 1 << 16
 
 
 def _size(text: str) -> int | None:
