@@ -20,6 +20,7 @@ else:
 ROOT = Path(__file__).parents[2]
 SAMPLES = [
     "basic_training",
+    "bidirectional",
     "decision_trees",
     "fastapi_server",
     "fastapi_streaming",
@@ -34,7 +35,7 @@ SAMPLES = [
     "toolkit_script_mode",
     "torch_gloo",
 ]
-SECTION = {"pipeline": "serve", "streaming": "serve", "sessions": "serve"}
+SECTION = {"bidirectional": "serve", "pipeline": "serve", "streaming": "serve", "sessions": "serve"}
 """Where the sample input of a role stands, if not under the role's own name."""
 IRIS = (ROOT / "fixtures/iris/train.csv").read_bytes()
 PAYLOAD = (ROOT / "fixtures/iris/payload.csv").read_bytes()

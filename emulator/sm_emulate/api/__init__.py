@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sm_emulate.api.doctor import Examination, examine
     from sm_emulate.api.host_plan import HostPlan
-    from sm_emulate.api.hosting import invoke, invoke_async, new_endpoint, serve, wait_for_answer
+    from sm_emulate.api.hosting import (
+        invoke,
+        invoke_async,
+        invoke_bidirectional,
+        new_endpoint,
+        serve,
+        wait_for_answer,
+    )
     from sm_emulate.api.images import ImageFiles, find_image, open_image
     from sm_emulate.api.processing import (
         process,
@@ -49,8 +56,11 @@ if TYPE_CHECKING:
         Process,
         RegistryManifest,
     )
+    from sm_emulate.gateway.bidirectional_client import BidirectionalCall
+    from sm_emulate.gateway.bidirectional_parts import Part
     from sm_emulate.gateway.client import Answer
     from sm_emulate.gateway.ping import PingOutcome, ping
+    from sm_emulate.gateway.sdk_transport import LocalHttp2Transport
     from sm_emulate.lifecycle.endpoint import Endpoint
     from sm_emulate.lifecycle.endpoint_result import EndpointResult
     from sm_emulate.lifecycle.interruptions import Interruptions
@@ -76,6 +86,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CONTAINER_USER_AGENT",
     "Answer",
+    "BidirectionalCall",
     "ContainerSpec",
     "Endpoint",
     "EndpointRequest",
@@ -91,8 +102,10 @@ __all__ = [
     "ImageFiles",
     "Interruptions",
     "Listener",
+    "LocalHttp2Transport",
     "MetricPoint",
     "Mount",
+    "Part",
     "PingOutcome",
     "Platform",
     "PlatformProfile",
@@ -119,6 +132,7 @@ __all__ = [
     "find_image",
     "invoke",
     "invoke_async",
+    "invoke_bidirectional",
     "metrics",
     "new_endpoint",
     "open_image",
@@ -149,6 +163,9 @@ __all__ = [
 _HOME = {
     "CONTAINER_USER_AGENT": "spec.invocation",
     "Answer": "gateway.client",
+    "BidirectionalCall": "gateway.bidirectional_client",
+    "LocalHttp2Transport": "gateway.sdk_transport",
+    "Part": "gateway.bidirectional_parts",
     "ContainerSpec": "engine.protocol",
     "Endpoint": "lifecycle.endpoint",
     "EndpointRequest": "request.endpoint",
@@ -192,6 +209,7 @@ _HOME = {
     "find_image": "api.images",
     "invoke": "api.hosting",
     "invoke_async": "api.hosting",
+    "invoke_bidirectional": "api.hosting",
     "metrics": "api.series",
     "new_endpoint": "api.hosting",
     "open_image": "api.images",

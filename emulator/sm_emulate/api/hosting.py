@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine, Image
     from sm_emulate.events import Listener
+    from sm_emulate.gateway.bidirectional_client import BidirectionalCall
     from sm_emulate.request.endpoint import EndpointRequest
 
 POLL_SECONDS = 0.2
@@ -178,6 +179,35 @@ def invoke(
     return invoke_at(
         url, name, body, content_type=content_type, accept=accept, headers=headers, on_part=on_part
     )
+
+
+def invoke_bidirectional(
+    endpoint: str | None,
+    *,
+    target_variant: str | None = None,
+    path: str | None = None,
+    query: str | None = None,
+    home: Path | None = None,
+) -> BidirectionalCall:
+    """Open a bidirectional stream to a running endpoint, as InvokeEndpointWithBidirectionalStream does.
+
+    Use it as a context manager: `send` parts, and iterate over those that come back.
+
+    Args:
+        endpoint: by name; None is the only one that runs.
+        target_variant: which variant is asked.
+        path: of the WebSocket in the container, without its leading slash; invocations-bidirectional-stream by default.
+        query: what stands behind the path's question mark.
+        home: the folder of all runs.
+
+    Raises:
+        RequestError: there is no such endpoint, or more than one to choose from.
+        MachineError: it does not answer.
+    """
+    from sm_emulate.gateway.bidirectional_client import BidirectionalCall
+
+    url, name = _running(endpoint, home)
+    return BidirectionalCall(url, name, target_variant=target_variant, path=path, query=query)
 
 
 def invoke_async(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from sm_emulate.cli.bidirectional import converse, refuse_mixed
 from sm_emulate.cli.options import (
     complete_components,
     complete_container,
@@ -22,7 +23,10 @@ from sm_emulate.errors import ExitCode, RequestError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sm_emulate.gateway.client import Answer
+    from sm_emulate.gateway.client import Answer, InvokeError
+
+_LINGER_S = 5.0
+"""A model that thinks for longer is asked with --linger."""
 
 EXAMPLES = """\b
 Examples:
@@ -34,9 +38,12 @@ Examples:
   sm-emulate invoke my-endpoint --target-container predict --data @payload.csv --content-type text/csv
   cat image.png | sm-emulate invoke my-endpoint --data @- --content-type image/png > answer
   sm-emulate invoke later --async --data @payload.csv --content-type text/csv
+  sm-emulate invoke talk --bidirectional < questions.txt
+  arecord -t raw | sm-emulate invoke talk --bidirectional --binary --query 'rate=16000'
   sm-emulate invoke later --async --input-location s3://bucket/payload.csv --wait
 \b
-The answer's body goes to stdout, byte for byte; everything else to stderr.
+The answer's body goes to stdout, byte for byte; everything else to stderr. With --bidirectional each line is sent as
+a part with DataType UTF8, with --binary each chunk as it is read; each whole text that comes back gets a line end.
 Exit codes: 0 answered   1 ModelError or ModelStreamError: the container is at fault
             2 refused before it came to the container
 """
@@ -65,6 +72,15 @@ Exit codes: 0 answered   1 ModelError or ModelStreamError: the container is at f
               help="Call an asynchronous endpoint; its OutputLocation is printed.")  # fmt: skip
 @click.option("--input-location", metavar="PATH|s3://...",
               help="With --async: where the payload lies, instead of --data.")  # fmt: skip
+@click.option("--bidirectional", is_flag=True,
+              help="InvokeEndpointWithBidirectionalStream: send parts, and print those that come back.")  # fmt: skip
+@click.option("--text/--binary", "text", default=None,
+              help="With --bidirectional: what is sent.  [default: text, a part for each line]")  # fmt: skip
+@click.option("--path", metavar="PATH", help="With --bidirectional: X-Amzn-SageMaker-Model-Invocation-Path.")
+@click.option("--query", metavar="TEXT", help="With --bidirectional: X-Amzn-SageMaker-Model-Query-String.")
+@click.option("--linger", type=click.FloatRange(0), metavar="SECONDS",
+              help="With --bidirectional: end the stream when so long nothing has come after the last part.  "
+              "[default: 5]")  # fmt: skip
 @click.option("--wait", is_flag=True, help="With --async: wait for the answer, and print it.")
 @click.option("--s3", default="aws", show_default=True, envvar="SM_EMULATE_S3", metavar="WHICH",
               shell_complete=complete_s3, help="With --wait: what s3:// means.")  # fmt: skip
@@ -85,6 +101,11 @@ def invoke(
     stream: bool,
     asynchronous: bool,
     input_location: str | None,
+    bidirectional: bool,
+    text: bool | None,
+    path: str | None,
+    query: str | None,
+    linger: float | None,
     wait: bool,
     s3: str,
     verbose: bool,
@@ -104,6 +125,33 @@ def invoke(
     }
     if not asynchronous and (input_location is not None or wait):
         raise click.UsageError("--input-location and --wait belong to --async.")
+    if not bidirectional and (text, path, query, linger) != (None, None, None, None):
+        raise click.UsageError("--text, --binary, --path, --query and --linger belong to --bidirectional.")
+    if bidirectional:
+        refuse_mixed(
+            {
+                "--async": asynchronous,
+                "--stream": stream,
+                "--content-type": content_type,
+                "--accept": accept,
+                "--target-container": target_container,
+                **{
+                    f"--{name}": headers[f"X-Amzn-SageMaker-{name.title()}"]
+                    for name in ("custom-attributes", "target-model", "inference-id", "session-id")
+                },
+            }
+        )
+        return _converse(
+            endpoint,
+            data,
+            target_variant,
+            path,
+            query,
+            binary=text is False,
+            linger_s=_LINGER_S if linger is None else linger,
+            verbose=verbose,
+            home=home,
+        )
     if asynchronous:
         given = {name: value for name, value in headers.items() if value is not None}
         return _invoke_async(
@@ -181,6 +229,31 @@ def _invoke_async(
     return ExitCode.OK
 
 
+def _converse(
+    endpoint: str | None,
+    data: str | None,
+    target_variant: str | None,
+    path: str | None,
+    query: str | None,
+    *,
+    binary: bool,
+    linger_s: float,
+    verbose: bool,
+    home: Path | None,
+) -> int:
+    from sm_emulate.api.hosting import invoke_bidirectional
+
+    with invoke_bidirectional(
+        endpoint, target_variant=target_variant, path=path, query=query, home=home
+    ) as call:
+        answer = call.opened()
+        _show(answer, verbose)
+        if answer.error is not None:
+            return _finish(answer)
+        error = converse(call, data, binary=binary, linger_s=linger_s)
+    return ExitCode.OK if error is None else _say(error)
+
+
 def _show(answer: Answer, verbose: bool) -> None:
     if verbose:
         click.echo(f"HTTP {answer.status}", err=True)
@@ -221,6 +294,10 @@ def _finish(answer: Answer) -> int:
         sys.stdout.buffer.write(answer.body)
         sys.stdout.buffer.flush()
         return ExitCode.OK
+    return _say(error)
+
+
+def _say(error: InvokeError) -> int:
     click.echo(f"{error.code}: {error.message}", err=True)
     if error.error_code is not None:
         click.echo(f"  ErrorCode: {error.error_code}", err=True)
@@ -228,4 +305,4 @@ def _finish(answer: Answer) -> int:
         click.echo(f"  OriginalStatusCode: {error.original_status}", err=True)
         click.echo(f"  OriginalMessage: {error.original_message}", err=True)
         click.echo(f"  LogStreamArn: {error.log_stream_arn}", err=True)
-    return ExitCode.USAGE if error.code == "ValidationError" else ExitCode.CONTAINER
+    return ExitCode.USAGE if error.code in ("ValidationError", "InputValidationError") else ExitCode.CONTAINER

@@ -104,12 +104,12 @@ def no_response(front: EndpointFront, container: str) -> ErrorAnswer:
 
 def stream_timed_out(container: str) -> bytes:
     """Give the event that ends a stream whose container took longer than its limit."""
-    return _stream_error("ModelInvocationTimeExceeded", spec.STREAM_TIMED_OUT.format(container=container))
+    return stream_error("ModelInvocationTimeExceeded", spec.STREAM_TIMED_OUT.format(container=container))
 
 
 def stream_broken(container: str) -> bytes:
     """Give the event that ends a stream whose container broke off."""
-    return _stream_error("StreamBroken", spec.STREAM_BROKE_OFF.format(container=container))
+    return stream_error("StreamBroken", spec.STREAM_BROKE_OFF.format(container=container))
 
 
 def stream_failed(front: EndpointFront) -> bytes:
@@ -119,7 +119,8 @@ def stream_failed(front: EndpointFront) -> bytes:
     )
 
 
-def _stream_error(code: str, message: str) -> bytes:
+def stream_error(code: str, message: str) -> bytes:
+    """Give the event that ends a stream with ModelStreamError."""
     return exception("ModelStreamError", {"Message": message, "ErrorCode": code})
 
 

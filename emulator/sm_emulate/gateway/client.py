@@ -18,6 +18,8 @@ from sm_emulate.spec import invocation as spec
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sm_emulate.gateway.event_stream import Message
+
 READ_TIMEOUT_S = 70.0
 """What AWS advises for a model that may take its 60 seconds (RT InvokeEndpoint)."""
 
@@ -85,15 +87,9 @@ def invoke(
         RequestError: `url` is not one, or a header has a line break.
         MachineError: nothing answers there, or the connection broke.
     """
-    parts = urlsplit(url)
-    try:
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host = port = None  # a port that is no number, or too high a one
-    if parts.scheme != "http" or not host:
-        raise RequestError("this is not the address of a gateway", value=url, expected="http://HOST:PORT")
+    host, port, prefix = address_of(url)
     operation = path if on_part is None else spec.STREAM_PATH
-    place = parts.path.rstrip("/") + operation.format(endpoint_name=quote(endpoint_name, safe=""))
+    place = prefix + operation.format(endpoint_name=quote(endpoint_name, safe=""))
     if timeout_s is None:
         timeout_s = READ_TIMEOUT_S if on_part is None else STREAM_READ_TIMEOUT_S
     sent = dict(headers or {})
@@ -113,12 +109,7 @@ def invoke(
         content = b"" if streams else response.read()
         error = _read_stream(response, on_part) if streams and on_part is not None else None
     except ConnectionRefusedError as error:
-        raise MachineError(
-            "no endpoint answers",
-            value=url,
-            expected="a gateway that `sm-emulate serve` has started",
-            hint="`sm-emulate ps` shows the endpoints that run and their addresses",
-        ) from error
+        raise nobody_there(url) from error
     except ValueError as error:
         raise RequestError(
             "a header cannot be sent", value=str(error), expected="ASCII on one line"
@@ -140,7 +131,33 @@ def invoke(
         status=response.status,
         headers=got,
         body=content,
-        error=error if response.status < 300 else _parse_error(response.status, got, content),
+        error=error if response.status < 300 else parse_error(response.status, got, content),
+    )
+
+
+def address_of(url: str) -> tuple[str, int | None, str]:
+    """Give host, port and path of a gateway's URL.
+
+    Raises:
+        RequestError: it is none.
+    """
+    parts = urlsplit(url)
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None  # a port that is no number, or too high a one
+    if parts.scheme != "http" or not host:
+        raise RequestError("this is not the address of a gateway", value=url, expected="http://HOST:PORT")
+    return host, port, parts.path.rstrip("/")
+
+
+def nobody_there(url: str) -> MachineError:
+    """Give the error for an address at which nothing listens."""
+    return MachineError(
+        "no endpoint answers",
+        value=url,
+        expected="a gateway that `sm-emulate serve` has started",
+        hint="`sm-emulate ps` shows the endpoints that run and their addresses",
     )
 
 
@@ -152,18 +169,28 @@ def _read_stream(response: http.client.HTTPResponse, on_part: Callable[[bytes], 
             messages = reader.feed(data)
         except ValueError as error:
             raise http.client.HTTPException(f"this is no event stream: {error}") from error
-        for headers, payload in messages:
-            name = headers.get(":exception-type")
-            if name is None:
-                on_part(payload)
-                continue
-            members = json.loads(payload)
-            return InvokeError(
-                code=name, message=str(members.get("Message")), error_code=_text(members.get("ErrorCode"))
-            )
+        for message in messages:
+            ending = error_in(message)
+            if ending is not None:
+                return ending
+            on_part(message.payload)
     if reader.unfinished:
         raise http.client.HTTPException("the event stream ended within a message")
     return None
+
+
+def error_in(message: Message) -> InvokeError | None:
+    """Give the error that an event is; None for one that is none."""
+    headers = message.headers
+    if headers.get(":message-type") == "error":
+        return InvokeError(code=headers.get(":error-code", ""), message=headers.get(":error-message", ""))
+    name = headers.get(":exception-type")
+    if name is None:
+        return None
+    members = json.loads(message.payload)
+    return InvokeError(
+        code=name, message=str(members.get("Message")), error_code=_text(members.get("ErrorCode"))
+    )
 
 
 def _bytes_left(file: BinaryIO) -> int | None:
@@ -181,7 +208,8 @@ def _bytes_left(file: BinaryIO) -> int | None:
     return size
 
 
-def _parse_error(status: int, headers: Mapping[str, str], content: bytes) -> InvokeError:
+def parse_error(status: int, headers: Mapping[str, str], content: bytes) -> InvokeError:
+    """Read an error answer, as rest-json has it."""
     try:
         members = json.loads(content)
     except ValueError:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.answers import ErrorAnswer
     from sm_emulate.gateway.serving import Serving
 
+_HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+"""How a client begins that knows that HTTP/2 is spoken here (RFC 9113, 3.4)."""
+
 _LINGER_S = 5.0
 """How long a client that is still sending may read its answer before the connection is closed under it."""
 
@@ -40,6 +43,7 @@ class ClientConnection(asyncio.Protocol):
         self._advancing = False
         self._reading = True
         self._deaf = False
+        self._first: bytes | None = b""
         self._gone = False
         self._head_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -54,6 +58,10 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
+        if self._first is not None:
+            data = self._settle(data)
+            if not data:
+                return
         self._end_express()
         alone = self._current is None and not self._waiting
         alone = alone and (self._parsing is None or self._parsing.complete)
@@ -245,6 +253,25 @@ class ClientConnection(asyncio.Protocol):
             self._transport.close()
 
     # --- steps --------------------------------------------------------------------------------------------
+
+    def _settle(self, data: bytes) -> bytes:
+        """Give what is HTTP/1.1 for all that can be told; hand the connection over if it is HTTP/2."""
+        assert self._first is not None
+        first = self._first + data
+        if not _HTTP2.startswith(first[: len(_HTTP2)]):
+            self._first = None
+            return first
+        self._first = first
+        if len(first) >= len(_HTTP2):
+            from sm_emulate.gateway.http2 import Http2Connection
+
+            assert self._transport is not None
+            other = Http2Connection(self.serving)
+            self._transport.set_protocol(other)
+            self.serving.clients.discard(self)
+            other.connection_made(self._transport)
+            other.data_received(first)
+        return b""
 
     def _end_express(self) -> None:
         """See to it that an exchange hears of whatever happens now."""

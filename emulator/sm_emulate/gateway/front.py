@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from sm_emulate.spec import bidirectional as bidirectional_spec
 from sm_emulate.spec import invocation as spec
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class VariantFront:
         routing: how one of the instances is chosen: `RANDOM` or `LEAST_OUTSTANDING_REQUESTS`.
         container_name: what error messages call the container.
         models: of a multi-model container, which then is the only one of its variant.
+        bidirectional: its image says that it takes WebSockets.
         environments: of a serverless variant, which then is the only one: each of its upstreams takes one request at a
             time, and more are started when they are wanted.
         component: the inference component whose copies the upstreams are; empty for a variant of its own.
@@ -51,6 +53,7 @@ class VariantFront:
     routing: str = RANDOM
     container_name: str = "primary"
     models: TargetModels | None = field(default=None, compare=False, repr=False)
+    bidirectional: bool = True
     environments: Environments | None = field(default=None, compare=False, repr=False)
     component: str = ""
     containers: tuple[str, ...] = ()
@@ -73,6 +76,25 @@ class Fleet:
     shadow: VariantFront | None = None
     shadow_percent: float = 100.0
     components: tuple[VariantFront, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bidirectional:
+    """How bidirectional streams are kept.
+
+    Args:
+        timeout_s: seconds that one may last.
+        ping_interval_s: seconds between two pings of the container's WebSocket.
+        unanswered_pings: so many in a row close it.
+        input_end_closes: the end of the caller's stream closes the WebSocket; else the container may go on.
+        normal_close_is_end: a close frame with code 1000 is the stream's end; else it is an error as any other.
+    """
+
+    timeout_s: float = bidirectional_spec.TIMEOUT_S
+    ping_interval_s: float = bidirectional_spec.PING_INTERVAL_S
+    unanswered_pings: int = bidirectional_spec.UNANSWERED_PINGS
+    input_end_closes: bool = True
+    normal_close_is_end: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +144,7 @@ class EndpointFront:
         multi_model: its container serves many models: requests name theirs in X-Amzn-SageMaker-Target-Model.
         default_accept: the Accept header that it sees where the caller gave none; None is no header.
         asynchronous: takes InvokeEndpointAsync, and nothing else.
+        bidirectional: how bidirectional streams are kept.
         serverless: its variant has environments in place of instances.
         max_answer_bytes: longest answer that is passed on; None for any.
         pipeline: for the variants that have one.
@@ -146,6 +169,7 @@ class EndpointFront:
     container_host: str = spec.CONTAINER_HOST
     default_accept: str | None = None
     asynchronous: bool = False
+    bidirectional: Bidirectional = Bidirectional()
     serverless: bool = False
     max_answer_bytes: int | None = None
     pipeline: PipelineRules = PipelineRules()

@@ -26,9 +26,12 @@ _CHANGE_S = 5.0
 """How long a change of the fleet waits for the gateway's thread, which may be gone."""
 
 
-def warm_up() -> None:
+def warm_up(*, bidirectional: bool = False) -> None:
     """Import what serving needs, so that the time for it passes while a container starts."""
     from sm_emulate.gateway import connection, serving  # noqa: F401 - imported for their cost
+
+    if bidirectional:
+        from sm_emulate.gateway import http2  # noqa: F401 - likewise
 
     loop_factory()
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from sm_emulate.gateway.answers import ErrorAnswer, body_too_long, refusal, unknown_variant
 from sm_emulate.spec import async_inference as async_spec
+from sm_emulate.spec import bidirectional as bidirectional_spec
 from sm_emulate.spec import inference_component as components
 from sm_emulate.spec import invocation as spec
 from sm_emulate.spec.containers import NOT_DIRECT
@@ -48,6 +49,7 @@ _MODELS = MODELS_PATH.encode()
 _ASYNC_SUFFIX = async_spec.PATH.partition("{endpoint_name}")[2].encode()
 _PREFIX, _, _SUFFIX = (part.encode() for part in spec.RUNTIME_PATH.partition("{endpoint_name}"))
 _STREAM_SUFFIX = spec.STREAM_PATH.rpartition("}")[2].encode()
+_BIDIRECTIONAL_SUFFIX = bidirectional_spec.PATH.rpartition("}")[2].encode()
 _OPENAI = spec.OPENAI_PATH.rpartition("}")[2].encode() + b"/v1/"
 _SESSION_ID = re.compile(spec.SESSION_ID.encode())
 
@@ -243,6 +245,8 @@ class Incoming:
         elif self.method == b"POST" and path.startswith(_PREFIX) and path.endswith(_ASYNC_SUFFIX):
             self.asynchronous = True
             self.endpoint = unquote(path[len(_PREFIX) : -len(_ASYNC_SUFFIX)].decode("latin-1"))
+        elif path.startswith(_PREFIX) and path.endswith(_BIDIRECTIONAL_SUFFIX):
+            return refusal("InputValidationError", bidirectional_spec.HTTP2_ONLY)
         elif path == METRICS_PATH and self.method == b"GET":
             self.own = True
             return None

@@ -35,6 +35,7 @@ class Target:
     """One container that requests go to: its connections, the words of its answers, and what it has at hand."""
 
     __slots__ = (
+        "bidirectional",
         "component",
         "container_name",
         "doors",
@@ -57,6 +58,7 @@ class Target:
         self.component = variant.component
         self.container_name = variant.container_name
         self.models = variant.models
+        self.bidirectional = variant.bidirectional
         self.upstream = upstream
         self.earlier: tuple[Stage, ...] = ()
         """The containers of a pipeline before this one, which is its last."""
@@ -182,9 +184,10 @@ class Router:
             if pinned is not None:
                 return pinned
         if self._components is not None:
-            component = self._components.get(request.component or b"")
-            if component is None:  # deleted while the body came
-                return answers.unknown_component(self._front, request.component or b"")
+            wrong = self.refuses_component(request.component)
+            if wrong is not None:  # deleted while the body came
+                return wrong
+            component = self._components[request.component or b""]
             return self._pick_copy(component)
         target = self._only if request.variant is None else None
         if target is None:

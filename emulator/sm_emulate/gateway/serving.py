@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sm_emulate.gateway.known import KnownRequests
 from sm_emulate.gateway.route import Router
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sm_emulate.gateway.async_call import Accept
     from sm_emulate.gateway.captured import Capture
-    from sm_emulate.gateway.connection import ClientConnection
+    from sm_emulate.gateway.container_socket import ContainerSocket
     from sm_emulate.gateway.front import EndpointFront, Invocation
     from sm_emulate.gateway.meters import Meters
 
@@ -24,6 +24,19 @@ GATHER_S = 0.1
 
 HANDFUL = 64
 """So many are told at once; more would keep those in flight waiting."""
+
+
+class Client(Protocol):
+    """A connection of a client, whatever it speaks."""
+
+    def drain(self) -> None:
+        """Take no more requests, and close once none is in flight."""
+
+    def cut(self) -> None:
+        """Close now, with the error that is owed if it can still be given."""
+
+    def abort(self) -> None:
+        """Close at once."""
 
 
 class Serving:
@@ -51,12 +64,13 @@ class Serving:
             self.wording,
             remembers=capture is None and not (front.multi_model or front.asynchronous or front.serverless),
         )
-        self.clients: set[ClientConnection] = set()
+        self.clients: set[Client] = set()
+        self.sockets: set[ContainerSocket] = set()
         self.draining = False
         self._empty = asyncio.Event()
         self._untold: list[Invocation] = []
 
-    def left(self, client: ClientConnection) -> None:
+    def left(self, client: Client) -> None:
         """Forget a client whose connection is gone."""
         self.clients.discard(client)
         if self.draining and not self.clients:
@@ -101,7 +115,12 @@ class Serving:
             except (TimeoutError, asyncio.TimeoutError):
                 self.abort()
         await self.router.close()
+        for socket in list(self.sockets):
+            socket.hang_up()
         # transports say goodbye in the loop's next rounds
         for _ in range(3):
             await asyncio.sleep(0)
+        for client in list(self.clients):
+            client.abort()
+        await asyncio.sleep(0)
         self.tell_all()

@@ -20,6 +20,7 @@ from sm_emulate.events import (
     now,
 )
 from sm_emulate.gateway import EndpointFront, Gateway, PipelineRules, warm_up
+from sm_emulate.lifecycle.bidirectional import kept
 from sm_emulate.lifecycle.endpoint_container import container_host
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
 from sm_emulate.lifecycle.endpoint_update import new_weights, requested, take
@@ -31,7 +32,7 @@ from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.serving_container import StopAskedError
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
-from sm_emulate.spec import wordings
+from sm_emulate.spec import bidirectional, wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
 from sm_emulate.spec.serverless import MAX_PAYLOAD_BYTES
 from sm_emulate.storage.async_queue import AsyncQueue
@@ -254,7 +255,9 @@ class Endpoint:
         with self._timed("Model"):
             self._fleet.prepare()
         with self._timed("Container"):
-            warming = threading.Thread(target=warm_up, name="gateway warm-up", daemon=True)
+            warming = threading.Thread(
+                target=warm_up, kwargs={"bidirectional": self._converses}, name="gateway warm-up", daemon=True
+            )
             warming.start()
             self._fleet.start()
         with self._timed("Health"):
@@ -262,6 +265,11 @@ class Endpoint:
         warming.join()
         self._open()
         self._enter(EndpointStatus.IN_SERVICE, f"serving at {self.url}")
+
+    @property
+    def _converses(self) -> bool:
+        """Whether an image says that it takes bidirectional streams."""
+        return any(each.labels.get(bidirectional.LABEL) == "true" for each in self._images.values())
 
     def _open(self) -> None:
         request, platform = self.request, self.platform
@@ -285,6 +293,7 @@ class Endpoint:
             container_host=container_host(platform.settings),
             default_accept="*/*" if platform.settings.text("default-accept") == "any" else None,
             asynchronous=request.async_inference is not None,
+            bidirectional=kept(platform.settings),
             pipeline=PipelineRules(
                 payload_limit_bytes=platform.settings.number("pipeline-payload-limit"),
                 timeout_each=platform.settings.text("pipeline-timeout") == "each",

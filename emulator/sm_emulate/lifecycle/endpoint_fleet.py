@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import ContainerExited, ContainerStarted, Warned
 from sm_emulate.gateway import Fleet, VariantFront
+from sm_emulate.lifecycle.bidirectional import takes_streams
 from sm_emulate.lifecycle.endpoint_container import container_host
 from sm_emulate.lifecycle.fleet_surroundings import FleetSurroundings
 from sm_emulate.lifecycle.instance import Instance
@@ -153,6 +154,7 @@ class ServingFleet:
                 weight=self.weights.get(variant.variant_name, 0.0),
                 routing=variant.routing_strategy,
                 models=self.shelf,
+                bidirectional=takes_streams(self.images[variant.model.image], self._ground.platform.settings),
             )
 
         shadow = self.request.shadow

@@ -173,6 +173,10 @@ ERROR_STATUS: dict[str, int] = {
     "ServiceUnavailable": 503,
     "InternalFailure": 500,
     "InternalDependencyException": 530,
+    # what InvokeEndpointWithBidirectionalStream calls them
+    "InputValidationError": 400,
+    "ServiceUnavailableError": 503,
+    "InternalServerError": 500,
     # not an operation's own error: how AWS services answer a path that they do not know
     "UnknownOperationException": 404,
 }

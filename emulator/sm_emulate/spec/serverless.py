@@ -31,6 +31,8 @@ NOT_READY = (
 """RT describes ModelNotReadyException so; the exact words are ours (UNSURE)."""
 PROCESS_EXITED = "An error occurred while handling request as the model process exited."
 """OBSERVED as the message of a ModelError with status 0, and in FailureReasons, of containers that ended."""
+NO_BIDIRECTIONAL = "Endpoint {endpoint} is serverless and does not support bidirectional streams."
+"""ValidationError; the wording is ours (UNSURE)."""
 NOT_IN_TIME = (
     "Unable to successfully stand up your model within the allotted 180 second timeout. Please ensure that "
     "downloading your model artifacts, starting your model container and passing the ping health checks can be "

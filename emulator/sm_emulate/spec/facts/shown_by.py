@@ -66,6 +66,9 @@ RULES = "emulator/tests/gateway/test_gateway_rules.py"
 PING = "emulator/tests/gateway/test_gateway_ping.py"
 HOSTILE = "emulator/tests/gateway/test_gateway_hostile_containers.py"
 CONNECTIONS = "emulator/tests/gateway/test_gateway_connections.py"
+TWO_WAY = "emulator/tests/gateway/test_gateway_bidirectional.py"
+HTTP2 = "emulator/tests/gateway/test_gateway_http2.py"
+PRODUCT_TWO_WAY = "emulator/tests/test_product_bidirectional.py"
 BOTO3 = "emulator/tests/gateway/test_gateway_boto3.py"
 PROCESS = "emulator/tests/test_product_process.py"
 PROCESS_JOB = "emulator/tests/test_lifecycle_processing.py"
@@ -1102,6 +1105,39 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "hosting.stop.log-group": (
         f"{SERVE}::test_logs_of_an_endpoint_go_to_its_log_and_follow",
         f"{RULES}::test_a_model_error_is_worded_as_sagemaker_does",
+    ),
+    "hosting.streaming.two-way-label": (
+        f"{PRODUCT_TWO_WAY}::test_an_image_without_the_label_is_refused_unless_that_is_ignored",
+        f"{TWO_WAY}::test_an_image_without_the_label_is_refused",
+    ),
+    "hosting.streaming.two-way-client": (
+        f"{HTTP2}::test_what_the_sdk_sends_is_understood",
+        f"{HTTP2}::test_two_hundred_and_fifty_streams_over_one_connection",
+    ),
+    "hosting.streaming.two-way-container": (
+        f"{TWO_WAY}::test_the_handshake_that_a_container_sees",
+        f"{TWO_WAY}::test_what_is_no_websocket_is_a_model_error",
+    ),
+    "hosting.streaming.two-way-path": (
+        f"{TWO_WAY}::test_the_handshake_that_a_container_sees",
+        f"{TWO_WAY}::test_wrong_requests_are_refused_before_the_container_is_asked",
+    ),
+    "hosting.streaming.two-way-frames": (
+        f"{PRODUCT_TWO_WAY}::test_ten_thousand_frames_come_back_identical_and_in_order",
+        f"{TWO_WAY}::test_every_part_is_one_frame_and_every_frame_one_part",
+    ),
+    "hosting.streaming.two-way-close": (
+        f"{TWO_WAY}::test_a_close_frame_becomes_model_stream_error",
+        f"{TWO_WAY}::test_a_normal_close_may_be_the_end",
+    ),
+    "hosting.streaming.two-way-pings": (f"{TWO_WAY}::test_a_ping_is_answered_and_a_pong_is_waited_for",),
+    "hosting.streaming.two-way-unanswered-pings": (
+        f"{TWO_WAY}::test_a_ping_is_answered_and_a_pong_is_waited_for",
+    ),
+    "hosting.streaming.two-way-time": (f"{TWO_WAY}::test_a_stream_past_its_time",),
+    "hosting.streaming.two-way-input-end": (
+        f"{TWO_WAY}::test_every_part_is_one_frame_and_every_frame_one_part",
+        f"{TWO_WAY}::test_the_end_of_the_callers_stream_may_leave_the_socket_open",
     ),
     "hosting.streaming.new-session": (f"{BOTO3}::test_sessions_come_back",),
     "hosting.streaming.session-closed": (f"{BOTO3}::test_sessions_come_back",),

@@ -1,0 +1,3 @@
+from conversing import Conversing, run
+
+run(Conversing)
