@@ -92,7 +92,10 @@ def test_a_serverless_container_is_small_is_nobody_and_writes_to_tmp_alone(produ
         "queue": "No such file or directory",
     }
     assert json.loads(invoke(described, "files")) == {"weights": "1 2 3"}
-    metrics = product.describe("less")["Emulator"]["Metrics"]["AllTraffic"]
+    metrics, deadline = {}, time.monotonic() + WAIT_SECONDS
+    while metrics.get("Invocations") != 2:  # they are written down once a second
+        assert time.monotonic() < deadline
+        metrics = product.describe("less")["Emulator"]["Metrics"].get("AllTraffic", {})
     assert metrics["ModelSetupTime"]["SampleCount"] == 1, "the second request found it warm"
     assert product.run("stop", "less").code == 0
     logs = product.run("logs", "less")
