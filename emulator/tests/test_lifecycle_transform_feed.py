@@ -30,12 +30,12 @@ class Store:
         self.open = opened
 
 
-def sending(connections=1):
+def sending(connections=1, limit=100):
     return feeding.Sending(
         connections=connections, headers={"Host": "x"}, timeout_s=10, connect_timeout_s=10, retries=0,
-        retries_5xx=False, streams=False, gzip=False,
+        retries_5xx=False, streams=False, chunked=False, gzip=False,
         packing=Packing(
-            split_type="Line", single=True, limit_bytes=100, content_type=None, kept=ALL, joins=False
+            split_type="Line", single=True, limit_bytes=limit, content_type=None, kept=ALL, joins=False
         ),
         assembly=Assembly(lines=True, split=True, processing=DataProcessing(), content_type=None),
     )  # fmt: skip
@@ -120,6 +120,33 @@ def test_answers_are_written_in_the_order_of_their_records(tmp_path, echo):
     assert (work.error, [file.failure for file in fed.files]) == (None, [None] * 3)
     assert [file.draft.read_bytes() for file in fed.files] == [lines] * 3
     assert all(file.whole and file.waiting_bytes == 0 for file in fed.files)
+
+
+def test_small_bodies_need_no_event_loop_be_they_of_one_object_or_of_many(tmp_path, echo, monkeypatch):
+    async def call(*_, **__):
+        raise AssertionError("this one went another way")
+
+    monkeypatch.setattr(feeding.Caller, "call", call)
+    one = feed(tmp_path, lambda _: io.BytesIO(b"a\n" * 5000), port=echo)
+    many = feed(tmp_path, lambda _: io.BytesIO(b"b\n"), port=echo, count=304)
+    for fed in (one, many):
+        work = Sending([fed], wake=lambda: None)
+        work.start()
+        work.join()
+        assert work.error is None
+        assert all(file.whole for file in fed.files)
+    assert (one.counts.requests, many.counts.requests) == (5000, 304)
+
+
+def test_long_bodies_that_are_read_ahead_keep_their_order_as_well(tmp_path, echo):
+    lines = b"".join(b"%d," % number * 5000 + b"\n" for number in range(60))
+    fed = feed(tmp_path, lambda _: io.BytesIO(lines), port=echo, connections=3, limit=1 << 20, count=2)
+    work = Sending([fed], wake=lambda: None)
+    work.start()
+    work.join()
+    assert (work.error, [file.failure for file in fed.files]) == (None, [None] * 2)
+    assert [file.draft.read_bytes() for file in fed.files] == [lines] * 2
+    assert fed.counts.requests == 120
 
 
 def test_an_output_that_cannot_be_written_is_this_machine_s_fault_and_ends_all_instances(tmp_path, echo):

@@ -13,10 +13,11 @@ pytestmark = pytest.mark.engine
 SERVER = (
     PYTHON
     + """\
-import json, os, signal, sys, time
+import glob, json, os, signal, sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+if "DEAF" not in os.environ:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 tries = {}
 
 class Handler(BaseHTTPRequestHandler):
@@ -41,7 +42,9 @@ class Handler(BaseHTTPRequestHandler):
             body = self.rfile.read(int(self.headers["Content-Length"]))
         if b"seen" in body:
             seen = {name: value for name, value in os.environ.items() if name.startswith("SAGEMAKER_")}
-            self.answer(200, json.dumps({"variables": seen, "headers": dict(self.headers)}).encode())
+            (file,) = glob.glob("/sys/fs/cgroup/memory/memory.limit_in_bytes") or glob.glob("/sys/fs/cgroup/memory.max")
+            around = {"memory": open(file).read().strip(), "role": "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" in os.environ}
+            self.answer(200, json.dumps({"variables": seen, "headers": dict(self.headers), **around}).encode())
         elif b"flaky" in body:
             tries[body] = tries.get(body, 0) + 1
             self.answer(200 if tries[body] == 3 else 500, b"at last" if tries[body] == 3 else b"not yet")
@@ -146,6 +149,45 @@ def test_the_container_sees_a_batch_job(product, server):
     assert (seen["headers"]["Content-Type"], seen["headers"]["Accept"]) == ("text/plain", "application/json")
 
 
+def test_the_container_has_its_role_and_the_limits_of_its_instance(product, server):
+    data = product.folder("data", files={"a": "seen"})
+    transformed(product, server, "--input", data, "--setting", "memory-limit=256m")
+    seen = json.loads(outputs(product)["a.out"])
+    assert (seen["memory"], seen["role"]) == (str(256 << 20), True)
+
+
+def test_an_isolated_container_has_no_role(product, server):
+    data = product.folder("data", files={"a": "seen"})
+    transformed(product, server, "--input", data, "--enable-network-isolation")
+    assert json.loads(outputs(product)["a.out"])["role"] is False
+    assert not product.left_on_engine()
+
+
+def test_a_dry_run_prints_the_container_and_starts_nothing(product, server):
+    data, model = product.folder("data", files={"a": "1"}), product.folder("model", files={"w": "1"})
+    words = ("--input", data, "--model", model, "--environment", "API_KEY=hush", "--dry-run")
+    more = ("--instance-count", "2", "--instance-type", "ml.m5.large", "--output", "json")
+    done = product.run("transform", server, *words, *more)
+    assert done.code == 0, str(done)
+    first, second = done.json
+    assert (first["Host"], second["Host"]) == ("instance-1", "instance-2")
+    assert first["Environment"]["SAGEMAKER_BATCH"] == "true"
+    assert first["Mounts"] == [{"Source": str(model), "Target": "/opt/ml/model", "ReadOnly": True}]
+    assert first["DockerRun"][-2:] == [server, "serve"]
+    assert "--memory" in first["DockerRun"]
+    assert "hush" not in done.out
+    assert product.runs() == []
+
+
+def test_a_container_without_a_handler_for_sigterm_is_not_waited_for(product, server):
+    data = product.folder("data", files={"a": "1"})
+    words = ("--input", data, "--environment", "DEAF=1", "--stop-grace", "3000")
+    done = product.run("transform", server, "--job-name", "job", *words)
+    assert done.code == 0, str(done)
+    assert "instance-1 has no handler for SIGTERM: killed at once; SageMaker waits 3000 s" in done.err
+    assert product.describe("job")["Emulator"]["ContainerExitCodes"] == {"instance-1": 137}
+
+
 def test_the_container_s_wishes_come_before_the_defaults_and_after_the_request(product, server):
     data = product.folder("data", files={"a": "1\n22\n333\n"})
     wants = '{"MaxConcurrentTransforms": 4, "BatchStrategy": "SINGLE_RECORD", "MaxPayloadInMB": 3}'
@@ -212,10 +254,15 @@ def test_a_container_that_dies_gives_no_answer(product, server):
 
 def test_a_container_that_is_never_healthy(product, server):
     data = product.folder("data", files={"a": "1"})
-    job = transformed(
-        product, server, "--input", data, "--environment", "HEALTHY=no", "--startup-timeout", "2", code=1
-    )
-    assert job["FailureReason"].startswith("AlgorithmError: Model container failed to respond to ping.")
+    done = product.run(
+        "transform", server, "--job-name", "job", "--input", data, "--environment", "HEALTHY=no",
+        "--startup-timeout", "2",
+    )  # fmt: skip
+    assert done.code == 1, str(done)
+    reason = product.describe("job")["FailureReason"]
+    assert reason.startswith("AlgorithmError: Model container failed to respond to ping.")
+    assert "the container did not pass its pings: GET /ping was answered with status 503" in done.err
+    assert "production variant" not in done.err
     assert not product.left_on_engine()
 
 
@@ -224,6 +271,34 @@ def test_a_payload_of_any_size_is_streamed_in_chunks(product, server):
     (data / "big").write_bytes(b"x" * (20 << 20))
     transformed(product, server, "--input", data, "--max-payload", "0")
     assert outputs(product) == {"big.out": str(20 << 20)}
+
+
+def test_without_a_limit_filtered_objects_go_in_chunks_as_well(product, server):
+    data = product.folder("data", files={"a": '{"of": "seen"}'})
+    transformed(
+        product, server, "--input", data, "--max-payload", "0", "--content-type", "application/json",
+        "--input-filter", "$.of",
+    )  # fmt: skip
+    headers = json.loads(outputs(product)["a.out"])["headers"]
+    assert (headers["Transfer-Encoding"], headers.get("Content-Length")) == ("chunked", None)
+
+
+def test_a_container_that_wants_more_than_a_request_may_is_told(product, server):
+    data = product.folder("data", files={"a": "1"})
+    wants = '{"MaxConcurrentTransforms": 5, "MaxPayloadInMB": 30}'
+    done = product.run("transform", server, "--input", data, "--environment", f"WANTS={wants}")
+    assert done.code == 0, str(done)
+    assert (
+        "MaxConcurrentTransforms times MaxPayloadInMB is 150; CreateTransformJob takes at most 100"
+        in done.err
+    )
+
+
+def test_names_may_have_any_characters(product, server):
+    data = product.folder("my data", files={"é %20/a b#1?.csv": "1\n"})
+    there = product.tmp / "my output"
+    transformed(product, server, "--input", data, "--output-path", there)
+    assert (there / "é %20" / "a b#1?.csv.out").read_text() == "1\n"
 
 
 def test_a_record_that_is_too_large_is_an_error_of_the_client(product, server):
@@ -318,6 +393,12 @@ def test_a_wrong_word_is_refused_before_anything_starts(product, server, words, 
     assert product.runs() == []
 
 
-def test_an_empty_prefix_is_the_platform_s_failure(product, server):
-    job = transformed(product, server, "--input", product.folder("empty"), code=1)
-    assert job["FailureReason"].startswith("ClientError: ")
+def test_an_empty_folder_or_prefix_is_refused_as_createtransformjob_does(product, server):
+    done = product.run("transform", server, "--input", product.folder("empty"))
+    assert (done.code, product.runs()) == (2, [])
+    assert "No objects found under" in done.err
+    (product.home / "s3" / "bucket").mkdir(parents=True)
+    done = product.run("transform", server, "--s3", "embedded", "--input", "s3://bucket/in/")
+    assert done.code == 2
+    assert not (product.home / "transform-jobs").exists()
+    assert 'No S3 objects found under S3 URL "s3://bucket/in/" given in input data source.' in done.err

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from sm_emulate.api.series import metrics
     from sm_emulate.api.training import plan, train
     from sm_emulate.api.transform_requests import transform_request, transform_request_from_aws
-    from sm_emulate.api.transforming import transform
+    from sm_emulate.api.transforming import transform, transform_plan
     from sm_emulate.api.tuning import tune, tuning_request, tuning_request_from_aws
     from sm_emulate.artifacts.unpack import unpack_model
     from sm_emulate.engine.discover import connect
@@ -151,6 +151,7 @@ __all__ = [
     "training_request",
     "training_request_from_aws",
     "transform",
+    "transform_plan",
     "transform_request",
     "transform_request_from_aws",
     "tune",
@@ -231,6 +232,7 @@ _HOME = {
     "tuning_request": "api.tuning",
     "tuning_request_from_aws": "api.tuning",
     "transform": "api.transforming",
+    "transform_plan": "api.transforming",
     "transform_request": "api.transform_requests",
     "transform_request_from_aws": "api.transform_requests",
     "unpack_model": "artifacts.unpack",

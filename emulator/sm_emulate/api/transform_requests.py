@@ -35,7 +35,7 @@ def transform_request(
     output_filter: str | None = None,
     join_source: str | None = None,
     environment: Mapping[str, str] | None = None,
-    instance_type: str = DEFAULT_INSTANCE_TYPE,
+    instance_type: str | None = None,
     instance_count: int = 1,
     invocation_timeout: int | None = None,
     invocation_retries: int | None = None,
@@ -60,7 +60,8 @@ def transform_request(
         output_filter: what of each result is kept, as `$[0,-1]`.
         join_source: `None` or `Input`.
         environment: the container's own variables.
-        instance_type: with `gpus="auto"` decides whether the containers get GPUs.
+        instance_type: limits the containers to its size, and with `gpus="auto"` decides whether they get GPUs;
+            ml.m5.large without its limits by default.
         instance_count: instances, among which the objects are shared out.
         invocation_timeout: seconds for each request; 600 by default.
         invocation_retries: how often each is sent again; 3 by default.
@@ -78,7 +79,7 @@ def transform_request(
         input_path=os.fspath(data),
         data_type="S3Prefix",
         output_path=os.fspath(output_path),
-        instance_type=instance_type,
+        instance_type=instance_type or DEFAULT_INSTANCE_TYPE,
         instance_count=instance_count,
         content_type=content_type,
         split_type=split_type,
@@ -100,7 +101,8 @@ def transform_request(
         model_data=None if model is None else os.fspath(model),
         network_isolation=enable_network_isolation,
     )
-    return transform_request_from_aws(document, described)
+    request = transform_request_from_aws(document, described)
+    return request if instance_type is not None else jobs.unsized(request)
 
 
 def transform_request_from_aws(

@@ -1,4 +1,4 @@
-"""Batch transform jobs from Python: `transform` runs one."""
+"""Batch transform jobs from Python: `transform` runs one, `transform_plan` says what that would be."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ import os
 from typing import TYPE_CHECKING
 
 from sm_emulate.api.engines import engine_for
+from sm_emulate.api.host_plan import HostPlan
 from sm_emulate.api.images import find_image
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError, RequestError
+from sm_emulate.lifecycle.instance_limits import limits_of
+from sm_emulate.lifecycle.model_folder import planned_mounts
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.transform import TransformJob
+from sm_emulate.lifecycle.transform_container import hosts, transform_container
 from sm_emulate.report.run_files import RunFiles
+from sm_emulate.request.location import as_stored
 from sm_emulate.request.transform import check_local
+from sm_emulate.spec.credentials import VARIABLE, credentials_path
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS
 from sm_emulate.spec.transform_job import START_WINDOW_SECONDS
 from sm_emulate.staging.model_files import check_stored
+from sm_emulate.staging.transform_input import check_input
 from sm_emulate.storage.runs import Runs, default_home
 from sm_emulate.storage.stores import store_of
 
@@ -26,7 +33,7 @@ if TYPE_CHECKING:
     from sm_emulate.engine.protocol import ContainerSpec, Engine
     from sm_emulate.events import Listener
     from sm_emulate.lifecycle.transform_result import TransformResult
-    from sm_emulate.request.transform import TransformRequest
+from sm_emulate.request.transform import TransformRequest
 
 
 def transform(
@@ -64,9 +71,9 @@ def transform(
     platform = platform or Platform()
     check_local(request)
     check_stored(request.model, platform.s3)
-    store_of(request.transform_output.s3_output_path, platform.s3).check_writable(
-        request.transform_output.s3_output_path
-    )
+    check_input(request, s3=platform.s3, region=platform.region)
+    place = as_stored(request.transform_output.s3_output_path)
+    store_of(place, platform.s3).check_writable(place)
     runs = Runs(home.absolute() if home else default_home(os.environ))
     with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.transform_resources.instance_type, engine=used)
@@ -92,3 +99,52 @@ def transform(
                 if not job.began:
                     run.forget()  # there is no run to look at; the error says it all
                 raise
+
+
+def transform_plan(
+    request: TransformRequest, *, home: Path | None = None, platform: Platform | None = None
+) -> list[HostPlan]:
+    """Say what `transform` would start, host by host, without an engine and without making anything.
+
+    Raises:
+        RequestError: something asked for is wrong or not emulated.
+    """
+    platform = platform or Platform()
+    check_local(request)
+    run = Runs(home.absolute() if home else default_home(os.environ)).folder(
+        "transform-jobs", request.transform_job_name
+    )
+    isolated = request.model.enable_network_isolation
+    # whether an engine can give them is not asked here
+    without = (
+        isolated
+        or platform.credentials == "none"
+        or platform.settings.text("endpoint-aws-variables") == "unset"
+    )
+    wanted = request.transform_resources
+    limits = limits_of(
+        [wanted.instance_type],
+        chosen=wanted.chosen,
+        engine=None,
+        settings=platform.settings,
+        publish=lambda _: None,
+    )[wanted.instance_type]
+    return [
+        HostPlan(
+            host=host,
+            files={},
+            directories=(),
+            container=transform_container(
+                request,
+                image=request.model.image,
+                platform=platform,
+                beside={} if without else {VARIABLE: credentials_path("TOKEN")},
+                mounts=planned_mounts(request.model.primary, run.path / "opt-ml"),
+                limits=limits,
+                network=request.transform_job_name if isolated else None,
+                gpus=None,
+                labels={},
+            ),
+        )
+        for host in hosts(request)
+    ]

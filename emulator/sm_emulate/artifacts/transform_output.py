@@ -15,14 +15,14 @@ from uuid import uuid4
 from sm_emulate.events import now
 from sm_emulate.request.record_filter import NotInRecordError
 from sm_emulate.request.transform import bare
+from sm_emulate.spec.transform_job import INFERENCE_ID, INFERENCE_TIME, INPUT, OUTPUT
 from sm_emulate.staging.payloads import csv_line, csv_row, json_text
 
 if TYPE_CHECKING:
-    from sm_emulate.request.transform import DataProcessing
-    from sm_emulate.staging.payloads import Payload
+    from collections.abc import Sequence
 
-OUTPUT, INPUT = "SageMakerOutput", "SageMakerInput"
-INFERENCE_ID, INFERENCE_TIME = "SageMakerInferenceId", "SageMakerInferenceTime"
+    from sm_emulate.request.transform import DataProcessing
+    from sm_emulate.staging.payloads import Batch, Payload
 
 
 class BadAnswerError(Exception):
@@ -48,6 +48,20 @@ class Assembly:
     content_type: str | None
     inference_ids: bool = False
     always_newline: bool = False
+
+    def stretch(self, batch: Batch, answers: Sequence[bytes]) -> bytes:
+        """Give what the answers to all bodies of a batch add to the output object.
+
+        Raises:
+            BadAnswerError: as `piece`.
+        """
+        if not self._as_it_is:
+            return b"".join(self.piece(batch.payload(n), answer) for n, answer in enumerate(answers))
+        if not self.lines:
+            return b"".join(answers)
+        if self.always_newline:
+            return b"\n".join((*answers, b""))
+        return b"".join([each if each.endswith(b"\n") else each + b"\n" for each in answers])
 
     def piece(self, payload: Payload, answer: bytes) -> bytes:
         """Give what one answer adds to the output object.

@@ -33,6 +33,7 @@ Examples:
   sm-emulate transform my-image --input rows.csv --content-type text/csv --accept text/csv --split-type Line \\
       --assemble-with Line --input-filter '$[1:]' --join-source Input --output-filter '$[0,-1]'
   sm-emulate transform my-image --model model.tar.gz --request job.json
+  sm-emulate transform my-image --model model.tar.gz --input ./payloads --dry-run
 \b
 Each input object becomes OUTPUT_PATH/NAME.out. Ctrl-C stops the job; a second one kills its containers.
 """
@@ -90,7 +91,11 @@ Each input object becomes OUTPUT_PATH/NAME.out. Ctrl-C stops the job; a second o
 )
 @click.option("--output-path", metavar="PATH", help="Folder or s3:// prefix.  [default: run folder]")
 @click.option("--environment", multiple=True, metavar="KEY=VALUE", help="One variable of the container.")
-@click.option("--instance-type", metavar="TYPE", help="Instance type.  [default: ml.m5.large]")
+@click.option(
+    "--instance-type",
+    metavar="TYPE",
+    help="Instance type: also limits vCPUs and memory.  [default: ml.m5.large, no limits]",
+)
 @click.option("--instance-count", type=int, metavar="N", help="Instances; objects are shared out among them.")
 @click.option("--invocation-timeout", type=int, metavar="SECONDS", help="Of one call.  [default: 600]")
 @click.option("--invocation-retries", type=int, metavar="N", help="How often it is sent again.  [default: 3]")
@@ -102,6 +107,7 @@ Each input object becomes OUTPUT_PATH/NAME.out. Ctrl-C stops the job; a second o
 @click.option("--stop-grace", type=Seconds(min=0), default=30.0, show_default=True, metavar="SECONDS",
               help="Between SIGTERM and SIGKILL.")  # fmt: skip
 @click.option("--enable-network-isolation", is_flag=True, help="No way out of the containers.")
+@click.option("--dry-run", is_flag=True, help="Print environment and a docker run line; start nothing.")
 @click.option("--quiet", is_flag=True, help="Container logs and warnings only.")
 @platform_options
 @home_option
@@ -109,10 +115,17 @@ Each input object becomes OUTPUT_PATH/NAME.out. Ctrl-C stops the job; a second o
 @output_option
 def transform(**flags: Any) -> int:
     """Run a batch transform job on IMAGE as SageMaker would: every input object becomes an output object."""
-    from sm_emulate.api.transforming import transform as run_job
-
     platform = platform_of(flags)
     request = _request(flags)
+    if flags["dry_run"]:
+        from sm_emulate.api.transforming import transform_plan
+        from sm_emulate.cli.plan import print_plan
+
+        hosts = transform_plan(request, home=flags["home"], platform=platform)
+        print_plan(hosts, as_json=flags["output"] == "json")
+        return 0
+    from sm_emulate.api.transforming import transform as run_job
+
     several = request.transform_resources.instance_count > 1
     return follow(
         run_job,
@@ -132,7 +145,7 @@ def _request(flags: dict[str, Any]) -> TransformRequest:
     from sm_emulate.request.json_file import read_object
     from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, default_job_name
     from sm_emulate.request.override import override
-    from sm_emulate.request.transform import from_aws, load_models, transform_document
+    from sm_emulate.request.transform import from_aws, load_models, transform_document, unsized
     from sm_emulate.storage.runs import default_cache, default_home
 
     given: dict[str, Any] = {}
@@ -190,7 +203,8 @@ def _request(flags: dict[str, Any]) -> TransformRequest:
     if flags["model"] is not None:  # whichever way the file names its own
         for member in ("ModelDataUrl", "ModelDataSource"):
             model.get("PrimaryContainer", {}).pop(member, None)
-    return from_aws(override(document, over), override(model, over_model), models=models)
+    request = from_aws(override(document, over), override(model, over_model), models=models)
+    return unsized(request) if fresh and flags["instance_type"] is None else request
 
 
 def _print_result(result: TransformResult) -> None:

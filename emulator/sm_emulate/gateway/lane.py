@@ -10,14 +10,14 @@ import select
 import socket
 import struct
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import httptools
 
 from sm_emulate.gateway.caller import CallAnswer, NoAnswerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sm_emulate.gateway.front import Upstream
 
@@ -27,8 +27,13 @@ _PIECE = 1 << 16
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 _CLOSES = re.compile(rb"^http/1\.0|\r\nconnection:[ \t]*close", re.IGNORECASE)
 
-Outcome = CallAnswer | NoAnswerError | None
-"""None: it was not sent."""
+_SPRINT = 64
+"""Pieces of answers that are read before somebody who wants to stop is looked for."""
+_HEADS = 64
+"""So many heads of answers are known by sight: most answers of a container begin alike."""
+
+Outcome = bytes | CallAnswer | NoAnswerError | None
+"""The body of an answer of 2xx; any other answer; why there is none; None if it was not sent."""
 
 
 class Lane:
@@ -49,6 +54,7 @@ class Lane:
         self.head = f"POST /invocations HTTP/1.1\r\n{lines}Content-Length: ".encode("latin-1")
         self.count = connections
         self.idle: list[_Connection] = []
+        self.heads: dict[bytes, _Head] = {}
 
     def invoke(
         self, bodies: Sequence[bytes], *, timeout_s: float, most_bytes: int, halted: Callable[[], bool]
@@ -72,10 +78,28 @@ class Lane:
         self.idle.clear()
 
 
+class _Head(NamedTuple):
+    """What the head of an answer says."""
+
+    length: int
+    """Of the whole answer."""
+    status: int
+    closes: bool
+
+
+def _read_head(head: bytes) -> _Head | None:
+    """Read a head that says how long its answer is; None for any other."""
+    length = _LENGTH.search(head)
+    if length is None or head[9:12] < b"200" or not head.startswith(b"HTTP/1."):
+        return None
+    return _Head(len(head) + int(length[1]), int(head[9:12]), _CLOSES.search(head) is not None)
+
+
 class _Connection:
     """A connection, and the answer that is being read from it."""
 
-    def __init__(self, upstream: Upstream, *, timeout_s: float, blocking: bool) -> None:
+    def __init__(self, lane: Lane, *, blocking: bool) -> None:
+        upstream, timeout_s = lane.upstream, lane.connect_timeout_s
         try:
             self.socket = socket.create_connection((upstream.host, upstream.port), timeout_s)
         except TimeoutError as error:
@@ -84,58 +108,58 @@ class _Connection:
             raise NoAnswerError(f"it cannot be connected to: {error.strerror or error}") from error
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setblocking(blocking)
+        self.blocking = blocking
         if blocking:  # the kernel's own limit: Python's would ask twice for each piece
             patience = struct.pack("ll", 0, int(LOOK_S * 1_000_000))
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
+        self.heads = lane.heads
         self.used = False
         self.closes = False
         self.number = -1
         self.deadline = 0.0
         self.data = b""
-        self.whole = -1
-        self.start = self.length = 0
         self.message: _Message | None = None
-        self.head = b" "
-        """The last answer's: the next one is often the same."""
-        self.status = 0
 
     def send(self, number: int, request: bytes, deadline: float) -> None:
         self.number, self.deadline = number, deadline
-        self.data, self.whole, self.message = b"", -1, None
+        self.data, self.message = b"", None
         sent = self.socket.send(request)
         if sent < len(request):
             self.socket.settimeout(max(0.1, deadline - time.monotonic()))
             self.socket.sendall(request[sent:])
-            self.socket.setblocking(False)
+            self.socket.setblocking(self.blocking)
 
-    def take(self, data: bytes) -> CallAnswer | None:
+    def take(self, data: bytes) -> bytes | CallAnswer | None:
         """Take a piece of the answer; give the answer when it is whole."""
         if self.message is not None:
             return self._feed(data)
-        self.data = data = self.data + data if self.data else data
-        if self.whole < 0:
-            if data.startswith(self.head):
-                self.whole = self.start + self.length
-                return self._whole(data)
-            end = data.find(b"\r\n\r\n")
-            if end < 0:
-                return None
-            length = _LENGTH.search(data, 0, end)
-            if length is None or data[9:12] < b"200" or not data.startswith(b"HTTP/1."):
-                self.message, self.data = _Message(), b""
-                return self._feed(data)
-            self.closes = _CLOSES.search(data, 0, end) is not None
-            self.start, self.length = end + 4, int(length[1])
-            self.whole = self.start + self.length
-            self.head, self.status = data[: self.start], int(data[9:12])
-        return self._whole(data)
-
-    def _whole(self, data: bytes) -> CallAnswer | None:
-        if len(data) < self.whole:
+        if self.data:
+            data = self.data + data
+        start = data.find(b"\r\n\r\n") + 4
+        if start < 4:
+            self.data = data
             return None
-        return CallAnswer(self.status, data[self.start : self.whole])
+        head = self.heads.get(data[:start]) or self._new(data[:start])
+        if head is None:
+            self.message, self.data = _Message(), b""
+            return self._feed(data)
+        length, status, closes = head
+        if len(data) < length:
+            self.data = data
+            return None
+        self.closes = closes
+        body = data[start:length]
+        return body if status < 300 else CallAnswer(status, body)
 
-    def _feed(self, data: bytes) -> CallAnswer | None:
+    def _new(self, head: bytes) -> _Head | None:
+        read = _read_head(head)
+        if read is not None:
+            if len(self.heads) >= _HEADS:  # they have dates in them, or lengths of all kinds
+                self.heads.clear()
+            self.heads[head] = read
+        return read
+
+    def _feed(self, data: bytes) -> bytes | CallAnswer | None:
         assert self.message is not None
         try:
             answer = self.message.feed(data)
@@ -145,7 +169,7 @@ class _Connection:
             self.closes = not self.message.keeps
         return answer
 
-    def ended(self) -> CallAnswer | None:
+    def ended(self) -> bytes | CallAnswer | None:
         """Hear that the container has closed it; of HTTP/1.0 that is the end of the answer."""
         return None if self.message is None else self.message.at_end()
 
@@ -167,14 +191,14 @@ class _Message:
         self._headed = self._over = False
         self.keeps = False
 
-    def feed(self, data: bytes) -> CallAnswer | None:
+    def feed(self, data: bytes) -> bytes | CallAnswer | None:
         self._parser.feed_data(data)
         if not self._over:
             return None
         self.keeps = self._parser.should_keep_alive()
         return self._answer()
 
-    def at_end(self) -> CallAnswer | None:
+    def at_end(self) -> bytes | CallAnswer | None:
         return None if "transfer-encoding" in self._headers or not self._headed else self._answer()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -192,8 +216,9 @@ class _Message:
         else:
             self._over = True
 
-    def _answer(self) -> CallAnswer:
-        return CallAnswer(self._parser.get_status_code(), b"".join(self._body), self._headers)
+    def _answer(self) -> bytes | CallAnswer:
+        body, status = b"".join(self._body), self._parser.get_status_code()
+        return body if 200 <= status < 300 else CallAnswer(status, body, self._headers)
 
 
 class _Run:
@@ -211,6 +236,7 @@ class _Run:
         self._timeout_s, self._room = timeout_s, most_bytes
         self._outcomes: list[Outcome] = [None] * len(bodies)
         self._next = 0
+        self._look_at = 0.0
         self._busy: dict[int, _Connection] = {}
         self._alone = lane.count == 1
         self._poll = None if self._alone else select.poll()
@@ -225,18 +251,32 @@ class _Run:
             while self._busy:
                 if self._halted():
                     break
-                for connection in self._ready():
-                    self._read(connection)
+                if self._poll is None:
+                    (connection,) = self._busy.values()
+                    self._sprint(connection)
+                    continue
+                for number, _ in self._poll.poll(1000 * LOOK_S):
+                    self._read(self._busy[number])
+                if self._look_at < time.monotonic():
+                    self._look_at = time.monotonic() + LOOK_S
+                    for connection in [each for each in self._busy.values() if self._late(each)]:
+                        self._too_slow(connection)
         finally:
             for connection in self._busy.values():
                 connection.close()
         return self._outcomes
 
-    def _ready(self) -> Iterator[_Connection] | list[_Connection]:
-        if self._poll is None:
-            return list(self._busy.values())
-        found = [self._busy[number] for number, _ in self._poll.poll(1000 * LOOK_S)]
-        return found or [each for each in list(self._busy.values()) if each.deadline < time.monotonic()]
+    def _sprint(self, connection: _Connection) -> None:
+        """Read from the only connection for a while, as long as more comes over it."""
+        for _ in range(_SPRINT):
+            if not self._read(connection):
+                return
+
+    def _late(self, connection: _Connection) -> bool:
+        return connection.deadline < time.monotonic()
+
+    def _too_slow(self, connection: _Connection) -> None:
+        self._lost(connection, NoAnswerError(f"no answer within {self._timeout_s:g} s"), fresh=True)
 
     def _begin(self, connection: _Connection | None) -> None:
         """Send the next body, over this connection or a new one."""
@@ -247,26 +287,26 @@ class _Run:
         number, self._next = self._next, self._next + 1
         self._send(number, connection)
 
-    def _send(self, number: int, connection: _Connection | None) -> None:
+    def _send(self, number: int, connection: _Connection | None) -> bool:
+        """Send a body over this connection or a new one; tell whether it is on its way over this one."""
         body = self._bodies[number]
         request = b"%b%d\r\n\r\n%b" % (self._lane.head, len(body), body)
+        kept = connection is not None
         try:
             if connection is None:
                 connection = self._open()
             connection.send(number, request, time.monotonic() + self._timeout_s)
         except NoAnswerError as error:
             self._give(number, error)
+            return False
         except OSError as error:
             assert connection is not None
             self._lost(connection, NoAnswerError(f"it could not be sent: {error.strerror or error}"))
+            return False
+        return kept
 
     def _open(self) -> _Connection:
-        lane = self._lane
-        connection = _Connection(
-            lane.upstream,
-            timeout_s=lane.connect_timeout_s,
-            blocking=self._alone,
-        )
+        connection = _Connection(self._lane, blocking=self._alone)
         self._enter(connection)
         return connection
 
@@ -275,42 +315,53 @@ class _Run:
         if self._poll is not None:
             self._poll.register(connection.socket, select.POLLIN)
 
-    def _read(self, connection: _Connection) -> None:
+    def _read(self, connection: _Connection) -> bool:
+        """Read what has come; tell whether more is to come over this connection."""
         try:
             data = connection.socket.recv(_PIECE)
         except BlockingIOError:
-            if connection.deadline < time.monotonic():
-                self._lost(connection, NoAnswerError(f"no answer within {self._timeout_s:g} s"), fresh=True)
-            return
+            if self._late(connection):
+                self._too_slow(connection)
+            return False
         except OSError as error:
             self._lost(connection, NoAnswerError(f"the connection broke: {error.strerror or error}"))
-            return
+            return False
         try:
             answer = connection.take(data) if data else connection.ended()
         except NoAnswerError as error:
             self._lost(connection, error, fresh=True)
-            return
+            return False
         if answer is not None:
-            self._answered(connection, answer, over=not data)
-        elif not data:
+            return self._answered(connection, answer, over=not data)
+        if not data:
             words = (
                 "the answer broke off"
                 if connection.begun
                 else "the container closed the connection without an answer"
             )
             self._lost(connection, NoAnswerError(words))
-
-    def _answered(self, connection: _Connection, answer: CallAnswer, *, over: bool) -> None:
-        self._outcomes[connection.number] = answer
-        self._room -= len(answer.body)
-        if self._room < 0:
-            self._next = len(self._bodies)
-        connection.used = True
-        if over or connection.closes:
-            self._drop(connection)
-            self._begin(None)
+        elif self._late(connection):
+            self._too_slow(connection)
         else:
-            self._begin(connection)
+            return True
+        return False
+
+    def _answered(self, connection: _Connection, answer: bytes | CallAnswer, *, over: bool) -> bool:
+        self._outcomes[connection.number] = answer
+        self._room -= len(answer) if isinstance(answer, bytes) else len(answer.body)
+        connection.used = True
+        number = self._next
+        if self._room < 0 or over or connection.closes or number >= len(self._bodies):
+            if self._room < 0:
+                self._next = len(self._bodies)
+            if over or connection.closes:
+                self._drop(connection)
+                self._begin(None)
+            else:
+                self._rest(connection)
+            return False
+        self._next = number + 1
+        return self._send(number, connection)
 
     def _lost(self, connection: _Connection, error: NoAnswerError, *, fresh: bool = False) -> None:
         """Give up a connection. One that had idled may have been closed meanwhile: nobody has seen its request."""

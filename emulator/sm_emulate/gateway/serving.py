@@ -27,7 +27,7 @@ HANDFUL = 64
 
 
 class Client(Protocol):
-    """A connection of a client, whatever it speaks."""
+    """A connection of a client, whatever it speaks, or a copy for the shadow."""
 
     def drain(self) -> None:
         """Take no more requests, and close once none is in flight."""

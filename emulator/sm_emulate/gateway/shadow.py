@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ShadowExchange:
-    """Asks a shadow's container as `Exchange` asks a production one; no client waits for it.
+    """Asks a shadow's container as `Exchange` asks a production one; no client waits for it, only the gateway's end.
 
     Args:
         serving: whose request it is.
@@ -42,6 +42,7 @@ class ShadowExchange:
         self._size = request.size
         self._done = self._retried = False
         self._timer = serving.loop.call_later(serving.front.model_timeout_s, self._expire)
+        serving.clients.add(self)
         connection = target.pool.take()
         if connection is None:
             self._opening = target.pool.open(self)
@@ -85,21 +86,38 @@ class ShadowExchange:
     def resume_sending(self) -> None:
         """Nothing more is sent anyway."""
 
+    # --- as one of the gateway's clients ------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Come to its end, as it would anyway."""
+
+    def cut(self) -> None:
+        """End now: the endpoint is going."""
+        self._give_up("the endpoint was stopped")
+
+    abort = cut
+
+    # --- steps --------------------------------------------------------------------------------------------
+
     def _expire(self) -> None:
+        self._give_up(
+            f"the container's answer was not complete within {self._serving.front.model_timeout_s:g} s"
+        )
+
+    def _give_up(self, why: str) -> None:
         if self._opening is not None:
             self._opening.cancel()
         if self._connection is not None:
             self._connection.drop()
         self._status = None
-        self._finish(
-            f"the container's answer was not complete within {self._serving.front.model_timeout_s:g} s"
-        )
+        self._finish(why)
 
     def _finish(self, failure: str | None = None) -> None:
         if self._done:
             return
         self._done = True
         self._timer.cancel()
+        self._serving.left(self)
         self._target.left()
         self._serving.tell(
             Invocation(

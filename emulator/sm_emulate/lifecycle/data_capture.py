@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import Warned
+from sm_emulate.request.location import as_stored
 from sm_emulate.storage.stores import store_of
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class DataCapturing:
 
     def _put(self, draft: _Draft) -> None:
         """Store a file that takes no more."""
-        place = f"{self._config.destination.rstrip('/')}/{draft.folder}/{draft.path.name}"
+        place = f"{as_stored(self._config.destination).rstrip('/')}/{draft.folder}/{draft.path.name}"
         try:
             draft.file.close()
             if self._store is None:

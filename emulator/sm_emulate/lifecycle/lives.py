@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sm_emulate.lifecycle.attempt import Stop
+from sm_emulate.spec.wordings import is_internal_server_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from sm_emulate.request.training import TrainingRequest
     from sm_emulate.spec.settings import Settings
 
-INTERNAL = "InternalServerError"
 RETRY_SECONDS = 1.0
 """Before the first retry of RetryStrategy; twice as long before each further one, up to half a minute."""
 
@@ -62,7 +62,7 @@ class Lives:
     def retry(self, reason: str) -> str | None:
         """Count a retry, if RetryStrategy has one for a job that failed for this reason; give words for it."""
         strategy = self._request.retry_strategy
-        if strategy is None or not reason.startswith(INTERNAL):
+        if strategy is None or not is_internal_server_error(reason):
             return None
         if self.retries >= strategy.maximum_retry_attempts:
             return None

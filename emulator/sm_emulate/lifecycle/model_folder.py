@@ -46,15 +46,34 @@ def model_mounts(
     """
 
     def mounts() -> Iterator[Mount]:
-        for data in container.all_data:
-            name, target = "model", MODEL_DIRECTORY
-            if data.channel_name is not None:
-                name = f"additional-model-data-sources/{data.channel_name}"
-                target = f"{ADDITIONAL_MODELS_DIRECTORY}/{data.channel_name}"
-            work = _Bringing(data, opt_ml / name, s3=s3, publish=publish, heed_stop=heed_stop)
+        for data, here, target in _places(container, opt_ml):
+            work = _Bringing(data, here, s3=s3, publish=publish, heed_stop=heed_stop)
             yield Mount(source=str(work.folder()), target=target, read_only=True)
 
     return tuple(mounts())
+
+
+def planned_mounts(container: ContainerDefinition, opt_ml: Path) -> tuple[Mount, ...]:
+    """Give the mounts that `model_mounts` would give, and bring nothing."""
+    return tuple(
+        Mount(source=str(_own_folder(data) or here), target=target, read_only=True)
+        for data, here, target in _places(container, opt_ml)
+    )
+
+
+def _places(container: ContainerDefinition, opt_ml: Path) -> Iterator[tuple[ModelData, Path, str]]:
+    """Give each source of model data, where it is brought, and where the container finds it."""
+    for data in container.all_data:
+        name, target = "model", MODEL_DIRECTORY
+        if data.channel_name is not None:
+            name = f"additional-model-data-sources/{data.channel_name}"
+            target = f"{ADDITIONAL_MODELS_DIRECTORY}/{data.channel_name}"
+        yield data, opt_ml / name, target
+
+
+def _own_folder(data: ModelData) -> Path | None:
+    """Give the folder that is mounted as it is, if there is one."""
+    return data.path if data.is_prefix and not data.is_archive else None
 
 
 class _Bringing:
@@ -75,12 +94,12 @@ class _Bringing:
     def folder(self) -> Path:
         """Give its folder."""
         data, here = self._data, self._data.path
+        if (own := _own_folder(data)) is not None:
+            return own
         if here is None:
             self._from_store()
         elif data.is_archive:
             self._unpack(here)
-        elif data.is_prefix:
-            return here
         else:
             self._place({here.name: str(here)})
         return self._target

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from sm_emulate.errors import MachineError, PipeError, SmEmulateError
 from sm_emulate.events import EpochStreamed, LogLines
 from sm_emulate.lifecycle.companion import Companion, PlatformFailure
+from sm_emulate.lifecycle.internal_error import internal_error
 from sm_emulate.lifecycle.pipe_feeder import PipeFeeder
 from sm_emulate.spec import wordings
 from sm_emulate.spec.training_job import LAYOUT
@@ -146,13 +147,13 @@ class Pipes(Companion):
     def _failed(self, error: Exception) -> None:
         """End the job, with SageMaker's words where the data is to blame."""
         if isinstance(error, PipeError):
-            self._around.fail(f"InternalServerError: {_words(error)}")
+            self._around.fail(wordings.internal_server_error(_words(error)))
         elif isinstance(error, SmEmulateError):
             self._around.fail(wordings.download_failed(_words(error)))
         elif isinstance(error, OSError):
             self._around.fail(wordings.download_failed(str(error)))
         else:
-            self._around.fail(f"InternalServerError: {type(error).__name__}: {error}")
+            self._around.fail(internal_error(error))
 
     def _look(self) -> None:
         """Wait until a pipe was not drained for too long. Sleeps as long as that cannot be."""

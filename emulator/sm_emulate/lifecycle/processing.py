@@ -7,12 +7,12 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import ContainerStarted, LogLines, StatusChanged, Warned
 from sm_emulate.lifecycle.attempt import Attempt, Stop
 from sm_emulate.lifecycle.companion import Companions, PlatformFailure
 from sm_emulate.lifecycle.hand_back import HandBack
 from sm_emulate.lifecycle.instance_limits import limits_of
+from sm_emulate.lifecycle.internal_error import internal_error
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.network import network_of_hosts
 from sm_emulate.lifecycle.platform import Platform
@@ -298,6 +298,5 @@ class ProcessingJob:
         """Leave a result that says what stopped us; nothing here may hide the error itself."""
         if self._status.over:
             return
-        words = error.what if isinstance(error, SmEmulateError) else f"{type(error).__name__}: {error}"
         with suppress(Exception):
-            self._over(failed_by(f"InternalServerError: {words}"))
+            self._over(failed_by(internal_error(error)))

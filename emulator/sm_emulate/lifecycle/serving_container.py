@@ -195,6 +195,15 @@ class ServingContainer:
 
         return list_models(self.upstream, host_header=self._host_header).outcome
 
+    def deaf_to(self, signal: str) -> bool:
+        """Whether it runs, and its PID 1 is known to have no handler for a signal: the kernel then discards it."""
+        container = self.id
+        if container is None or self._containers.over:
+            return False
+        with suppress(SmEmulateError):  # it may end, and be gone, at any moment
+            return self._engine.catches(container, signal) is False
+        return False
+
     def stop(self, grace_s: float, *, hurried: Callable[[], bool]) -> None:
         """Send SIGTERM, and SIGKILL after the grace period or as soon as somebody is in a hurry."""
         if not self._containers.over:
@@ -212,6 +221,10 @@ class ServingContainer:
                 self._publish(Warned(message=late))
                 break
             self.hear(min(POLL_SECONDS, left))
+        self.kill()
+
+    def kill(self) -> None:
+        """Send SIGKILL, and wait until it has ended."""
         with suppress(SmEmulateError):  # likewise
             self._containers.signal("SIGKILL")
         while not self._containers.over and self.hear(KILL_SECONDS):

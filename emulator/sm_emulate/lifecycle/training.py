@@ -13,9 +13,10 @@ from sm_emulate.lifecycle.advice import advice
 from sm_emulate.lifecycle.archives import Archives
 from sm_emulate.lifecycle.attempt import Stop
 from sm_emulate.lifecycle.companion import PlatformFailure
+from sm_emulate.lifecycle.internal_error import internal_error
 from sm_emulate.lifecycle.interruptions import Interruptions
 from sm_emulate.lifecycle.labels import labels_of
-from sm_emulate.lifecycle.lives import INTERNAL, Lives
+from sm_emulate.lifecycle.lives import Lives
 from sm_emulate.lifecycle.outcome import Outcome, failed_by, outcome_of, waited_too_long
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
@@ -175,7 +176,7 @@ class TrainingJob:
                     break
                 if (outcome := self._pause()) is not None:
                     break
-            if self._pool is not None and (outcome.failure_reason or "").startswith(INTERNAL):
+            if self._pool is not None and wordings.is_internal_server_error(outcome.failure_reason):
                 self._pool.healthy = False
         for name in self._metrics.given_up() if self._metrics else ():
             self._publish(Warned(message=f"metric {name}: its regex takes too long and was given up"))
@@ -217,7 +218,7 @@ class TrainingJob:
                     attempt.follow(network.name(), deadlines=deadlines)
                 self._refused = attempt.refused
             except SmEmulateError as error:
-                if engine_broke(error) and self._retried(f"{INTERNAL}: {error.what}"):
+                if engine_broke(error) and self._retried(internal_error(error)):
                     return None
                 raise
             attempt.take_back()
@@ -347,11 +348,10 @@ class TrainingJob:
         """Leave a result that says what stopped us; nothing here may hide the error itself."""
         if self._status.over:
             return
-        words = error.what if isinstance(error, SmEmulateError) else f"{type(error).__name__}: {error}"
         self._outcome = Outcome(
             secondary=SecondaryStatus.FAILED,
             message=wordings.FAILED,
-            failure_reason=f"{INTERNAL}: {words}",
+            failure_reason=internal_error(error),
         )
         with suppress(Exception):
             if not self._status.transitions:

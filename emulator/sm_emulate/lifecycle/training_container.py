@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from sm_emulate.engine.protocol import LABEL_HOST, ContainerSpec, Mount
 from sm_emulate.lifecycle.instance_limits import Limits
 from sm_emulate.spec.setting import ulimits
-from sm_emulate.spec.training_job import LAYOUT, command_for, environment, hostname, private_address
+from sm_emulate.spec.training_job import (
+    LAYOUT,
+    WARM_POOL_CACHE_VARIABLE,
+    command_for,
+    environment,
+    hostname,
+    private_address,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +61,7 @@ def container_spec(
     if request.resource_config.keep_alive_period_in_seconds or any(
         each.target == LAYOUT.warm_pool_cache for each in tree.placed
     ):
-        variables["SAGEMAKER_MANAGED_WARMPOOL_CACHE_DIRECTORY"] = LAYOUT.warm_pool_cache
+        variables[WARM_POOL_CACHE_VARIABLE] = LAYOUT.warm_pool_cache
     return ContainerSpec(
         image=image,
         name=name,

@@ -7,21 +7,19 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sm_emulate.engine.protocol import LABEL_HOST
-from sm_emulate.errors import EndpointFailedError, SmEmulateError
+from sm_emulate.errors import EndpointFailedError
 from sm_emulate.events import LogLines, Progress, StatusChanged, Warned, now
-from sm_emulate.lifecycle.endpoint_container import container_spec
+from sm_emulate.lifecycle.internal_error import internal_error
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.model_folder import model_mounts
-from sm_emulate.lifecycle.network import private_network
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
-from sm_emulate.lifecycle.serving_container import ServingContainer, StopAskedError
+from sm_emulate.lifecycle.serving_container import StopAskedError
 from sm_emulate.lifecycle.stop_request import StopRequest
+from sm_emulate.lifecycle.transform_fleet import TransformFleet
 from sm_emulate.lifecycle.transform_result import TransformResult
 from sm_emulate.request.transform import to_aws
 from sm_emulate.spec import transform_job as spec
-from sm_emulate.spec import wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS
 from sm_emulate.spec.transform_job import TransformJobStatus
 from sm_emulate.storage.trouble import told
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
-    from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image, Mount
+    from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
     from sm_emulate.lifecycle.transform_work import Work
     from sm_emulate.request.transform import TransformRequest
@@ -76,24 +74,25 @@ class TransformJob:
         self.session = uuid4().hex
         self.status = TransformJobStatus.IN_PROGRESS
         self.failure_reason: str | None = None
-        self._engine, self._gpus, self._vary = engine, gpus, vary
         self._window, self._grace = start_window_s, stop_grace_s
         self._publish = Publisher((self._keep, *listeners))
         self._asked = StopRequest(run, wake=self._wake)
-        self._instances: dict[str, ServingContainer] = {}
+        self._fleet = TransformFleet(
+            request,
+            image=image,
+            engine=engine,
+            platform=self.platform,
+            gpus=gpus,
+            labels=labels_of(run, self.session),
+            session=self.session,
+            publish=self._publish,
+            stopping=lambda: self._asked.times,
+            vary=vary,
+        )
         self._seconds: dict[str, float] = {}
         self._started: datetime | None = None
         self._ended: datetime | None = None
         self._work: Work | None = None
-        for number in range(request.transform_resources.instance_count):
-            name = f"instance-{number + 1}"
-            self._instances[name] = ServingContainer(
-                engine,
-                host=name,
-                host_header=spec.HOST_HEADER,
-                stopping=lambda: self._asked.times,
-                publish=self._publish,
-            )
 
     def stop(self) -> None:
         """Stop it as StopTransformJob does; a second time, kill at once. Signal handlers may call it."""
@@ -102,7 +101,7 @@ class TransformJob:
     @property
     def began(self) -> bool:
         """Whether a container was ever started."""
-        return any(instance.began for instance in self._instances.values())
+        return self._fleet.began
 
     def run(self) -> TransformResult:
         """Run it to its end.
@@ -141,11 +140,7 @@ class TransformJob:
             failures={} if work is None else work.failures,
             requests=0 if work is None else work.requests,
             retried=0 if work is None else work.retried,
-            container_exit_codes={
-                name: instance.exit.code
-                for name, instance in self._instances.items()
-                if instance.exit is not None
-            },
+            container_exit_codes=self._fleet.exit_codes,
             seconds=dict(self._seconds),
         )
 
@@ -164,7 +159,7 @@ class TransformJob:
             found = work.look_up()
         if not found:
             source = self.request.transform_input.data_source.s3.s3_uri
-            self._end(TransformJobStatus.FAILED, spec.FAILED, f"ClientError: no input was found at {source}")
+            self._end(TransformJobStatus.FAILED, spec.FAILED, spec.no_objects_found(source))
             return
         try:
             self._start(resources)
@@ -173,14 +168,13 @@ class TransformJob:
         except StopAskedError:
             pass
         except EndpointFailedError as error:
-            for line in error.lines():
-                self._publish(Warned(message=line))
-            self._stop_containers()
+            self._tell_why(error)
+            self._fleet.stop(self._grace)
             self._end(TransformJobStatus.FAILED, spec.FAILED, spec.PING_FAILED)
             return
         if self._asked.times:
             self._enter(TransformJobStatus.STOPPING, spec.STOPPING)
-        self._stop_containers()
+        self._fleet.stop(self._grace)
         with self._timed("Upload"):
             work.finish()
         if self._asked.times:
@@ -192,77 +186,34 @@ class TransformJob:
 
     def _start(self, resources: ExitStack) -> None:
         """Start the containers and wait until all are healthy."""
-        first = next(iter(self._instances.values()))
         with self._timed("Model"):
             mounts = model_mounts(
                 self.request.model.primary,
                 self.run_folder.path / "opt-ml",
                 s3=self.platform.s3,
                 publish=self._publish,
-                heed_stop=first.heed_stop,
-            )
-        network = None
-        labels = labels_of(self.run_folder, self.session)
-        if self.request.model.enable_network_isolation:
-            network = resources.enter_context(
-                private_network(
-                    self._engine,
-                    f"sm-emulate-{self.session[:12]}",
-                    internal=True,
-                    labels=labels,
-                    publish=self._publish,
-                )
+                heed_stop=self._fleet.heed_stop,
             )
         with self._timed("Container"):
-            for name, instance in self._instances.items():
-                instance.heed_stop()
-                resources.callback(instance.close)
-                instance.start(self._spec(name, mounts, network, labels))
+            self._fleet.start(mounts, resources)
         with self._timed("Health"):
-            for instance in self._instances.values():
-                instance.healthy(self._window)
-
-    def _spec(
-        self, name: str, mounts: tuple[Mount, ...], network: str | None, labels: dict[str, str]
-    ) -> ContainerSpec:
-        request = self.request
-        spec_ = container_spec(
-            {
-                **request.model.primary.environment,
-                **spec.environment(
-                    max_payload_in_mb=request.max_payload_in_mb,
-                    batch_strategy=request.batch_strategy,
-                    max_concurrent_transforms=request.max_concurrent_transforms,
-                    requested=request.environment,
-                ),
-            },
-            image=self.image.id,
-            platform=self.platform,
-            mounts=mounts,
-            network=network,
-            gpus=self._gpus,
-            labels={**labels, LABEL_HOST: name},
-            name=f"sm-emulate-{name}-{self.session[:12]}",
-        )
-        return spec_ if self._vary is None else self._vary(spec_)
+            self._fleet.healthy(self._window)
 
     def _send(self, work: Work) -> None:
         """Send everything; leave off when somebody wants to stop or a container ends."""
-        upstreams = [each.upstream for each in self._instances.values() if each.upstream is not None]
+        upstreams = self._fleet.upstreams
         work.ask(upstreams[0])
         self._started = now()
-        self._enter(TransformJobStatus.IN_PROGRESS, spec.SENDING)
         sending = work.start(upstreams, wake=self._wake)
         told_at = 0.0
         try:
+            self._enter(TransformJobStatus.IN_PROGRESS, spec.SENDING)
             while not sending.over:
-                for instance in self._instances.values():
-                    instance.catch_up()
-                if self._asked.times or any(each.exit is not None for each in self._instances.values()):
+                if self._asked.times or self._fleet.has_ended:
                     sending.stop()
                     sending.join()
                     break
-                next(iter(self._instances.values())).hear(TELL_SECONDS)
+                self._fleet.hear(TELL_SECONDS)
                 if time.monotonic() - told_at > TELL_SECONDS:
                     told_at = time.monotonic()
                     self._publish(
@@ -278,22 +229,23 @@ class TransformJob:
         if not self._asked.times:
             work.give_up_the_rest()
 
-    def _stop_containers(self) -> None:
-        asked = self._asked.times
-        for instance in self._instances.values():
-            instance.catch_up()
-            if instance.began:
-                instance.stop(self._grace, hurried=lambda: self._asked.times > max(1, asked))
-
     def _wake(self) -> None:
-        for instance in self._instances.values():
-            instance.wake()
+        self._fleet.wake()
 
     def _log(self, line: str) -> None:
         """Write a line into the data log, as the platform does beside the container's own log."""
         stamp = now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         text = f"{stamp}:[sagemaker logs]: {line}\n".encode("utf-8", "replace")
         self._publish(LogLines(host=spec.DATA_LOG, data=text))
+
+    def _tell_why(self, error: EndpointFailedError) -> None:
+        """Say what kept a container from its first ping: the platform's words do not."""
+        wanted = "" if error.expected is None else f"; expected {error.expected}"
+        self._publish(Warned(message=f"the container did not pass its pings: {error.value}{wanted}"))
+        if error.hint is not None:
+            self._publish(Warned(message=error.hint))
+        for line in error.evidence:
+            self._publish(Warned(message=f"| {line}"))
 
     def _enter(self, status: TransformJobStatus, message: str) -> None:
         self.status = status
@@ -316,9 +268,8 @@ class TransformJob:
         """Leave a result that says what stopped us; nothing here may hide the error itself."""
         if self.status in _OVER:
             return
-        words = error.what if isinstance(error, SmEmulateError) else f"{type(error).__name__}: {error}"
         with suppress(Exception):
-            self._end(TransformJobStatus.FAILED, spec.FAILED, f"{wordings.INTERNAL_SERVER_ERROR} ({words})")
+            self._end(TransformJobStatus.FAILED, spec.FAILED, internal_error(error))
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sm_emulate.events import now
+from sm_emulate.request.location import as_stored
 from sm_emulate.storage.stores import store_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def capture(request: TransformRequest, inputs: Sequence[str], outputs: Sequence[
     """Store a manifest of the inputs and one of the outputs, under `input` and `output`, by hour."""
     config = request.data_capture_config
     assert config is not None
-    place = config.destination_s3_uri.rstrip("/")
+    place = as_stored(config.destination_s3_uri).rstrip("/")
     store = store_of(place, s3)
     hour = now().strftime("%Y/%m/%d/%H")
     with tempfile.TemporaryDirectory() as folder:

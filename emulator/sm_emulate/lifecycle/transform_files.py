@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from sm_emulate.storage.objects import ObjectStore, StoredObject
 
+_BUFFER_BYTES = 256 << 10
+
 
 class TransformFile:
     """One input object on its way: its answers are put in order as they come.
@@ -32,7 +34,7 @@ class TransformFile:
         """Whether its end was told."""
         self.waiting_bytes = 0
         """How much is kept of answers that came before their turn."""
-        self._waiting: dict[int, bytes] = {}
+        self._waiting: dict[int, tuple[bytes, int]] = {}
         self._next = 0
         self._expected: int | None = None
         self._out: BinaryIO | None = None
@@ -64,8 +66,8 @@ class TransformFile:
         """Hear how many answers there will be."""
         self._expected = answers
 
-    def add(self, number: int, piece: bytes) -> None:
-        """Take the answer with this number; it is written when those before it are.
+    def add(self, number: int, piece: bytes, *, answers: int = 1) -> None:
+        """Take the answer with this number, or several from it on; it is written when those before it are.
 
         Raises:
             MachineError: it cannot be written.
@@ -73,24 +75,24 @@ class TransformFile:
         if self.failure is not None:
             return
         if number != self._next:
-            self._waiting[number] = piece
+            self._waiting[number] = piece, answers
             self.waiting_bytes += len(piece)
             return
         try:
-            self._write(piece)
+            self._write(piece, answers)
             while (ready := self._waiting.pop(self._next, None)) is not None:
-                self.waiting_bytes -= len(ready)
-                self._write(ready)
+                self.waiting_bytes -= len(ready[0])
+                self._write(*ready)
         except OSError:
             with told("the output cannot be written", self.draft):
                 raise
 
-    def _write(self, piece: bytes) -> None:
+    def _write(self, piece: bytes, answers: int) -> None:
         if self._out is None:
             self.draft.parent.mkdir(parents=True, exist_ok=True)
-            self._out = self.draft.open("wb", buffering=1 << 20)
+            self._out = self.draft.open("wb", buffering=_BUFFER_BYTES)
         self._out.write(piece)
-        self._next += 1
+        self._next += answers
 
     def close(self) -> None:
         """Close the draft.

@@ -52,7 +52,7 @@ def parameters_of(
     wanted = _wanted(answer, warn)
     strategy = request.batch_strategy
     payload = request.max_payload_in_mb
-    return Parameters(
+    decided = Parameters(
         max_concurrent_transforms=request.max_concurrent_transforms
         or wanted.get("MaxConcurrentTransforms")
         or spec.DEFAULT_MAX_CONCURRENT,
@@ -64,6 +64,13 @@ def parameters_of(
         else wanted.get("BatchStrategy", spec.SPELLED["MultiRecord"]),
         answer=answer,
     )
+    together = decided.max_concurrent_transforms * decided.max_payload_in_mb
+    if together > spec.MAX_PAYLOAD_MB:
+        warn(
+            f"GET {spec.EXECUTION_PARAMETERS}: with what the container wants, MaxConcurrentTransforms times "
+            f"MaxPayloadInMB is {together}; CreateTransformJob takes at most {spec.MAX_PAYLOAD_MB}"
+        )
+    return decided
 
 
 def _wanted(answer: CallAnswer | None, warn: Callable[[str], None]) -> dict[str, Any]:

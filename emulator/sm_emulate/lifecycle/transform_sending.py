@@ -28,13 +28,10 @@ class Sending:
         self._task: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="transform", daemon=True)
         self._stopped = False
+        self.over = False
+        """Whether nothing more is sent."""
         self.error: BaseException | None = None
         """What broke it; None if nothing did."""
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more is sent."""
-        return not self._thread.is_alive()
 
     def start(self) -> None:
         """Begin to send."""
@@ -68,6 +65,7 @@ class Sending:
         except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits
             self.error = error
         finally:
+            self.over = True  # before anybody is woken, who would sleep again
             self._wake()
 
     async def _all(self) -> None:

@@ -15,6 +15,7 @@ from sm_emulate.lifecycle.transform_files import TransformFile
 from sm_emulate.lifecycle.transform_parameters import Parameters, parameters_of
 from sm_emulate.lifecycle.transform_sending import Sending
 from sm_emulate.request.channel import S3DataSource
+from sm_emulate.request.location import as_stored
 from sm_emulate.spec import transform_job as spec
 from sm_emulate.staging.channel_data import channel_data
 from sm_emulate.staging.payloads import Packing
@@ -62,7 +63,8 @@ class Work:
         self._files: list[TransformFile] = []
         self._feeds: list[feeding.Feed] = []
         self._store: ObjectStore | None = None
-        self._out = store_of(request.transform_output.s3_output_path, platform.s3)
+        self._place = as_stored(request.transform_output.s3_output_path)
+        self._out = store_of(self._place, platform.s3)
         self._uploads: dict[int, Future[str]] = {}
         self._pool = ThreadPoolExecutor(UPLOADS, thread_name_prefix="output")
         self._stopping = False
@@ -116,8 +118,8 @@ class Work:
         """The containers are gone: what has no output by now will have none."""
         for file in self._files:
             if file.failure is None and not file.whole:
-                self._log(f"{file.shown}: {feeding.NO_ANSWER}")
-                file.fail(feeding.NO_ANSWER)
+                self._log(f"{file.shown}: {spec.NO_ANSWER}")
+                file.fail(spec.NO_ANSWER)
 
     def finish(self) -> None:
         """Wait for the outputs to be stored, and write the manifests of what was captured.
@@ -159,7 +161,7 @@ class Work:
         failures = list(self.failures.values())
         if not failures:
             return None
-        return spec.CLIENT_ERROR if failures[0].startswith("ClientError") else spec.ALGORITHM_ERROR
+        return spec.failed_by(failures[0])
 
     @property
     def requests(self) -> int:
@@ -173,8 +175,10 @@ class Work:
 
     @property
     def done_bytes(self) -> int:
-        """How much of the input is on its way or answered."""
-        return sum(file.sent_bytes for file in self._files)
+        """How much of the input is answered; of what is packed or filtered that is an estimate until its end."""
+        return sum(
+            file.found.size if file.settled else min(file.sent_bytes, file.found.size) for file in self._files
+        )
 
     @property
     def total_bytes(self) -> int:
@@ -185,8 +189,7 @@ class Work:
         """Store an output when its last answer has come; it is closed now, for many may wait for their turn."""
         file.close()
         if file.failure is None:
-            prefix = self._request.transform_output.s3_output_path
-            self._uploads[file.number] = self._pool.submit(file.put, self._out, prefix)
+            self._uploads[file.number] = self._pool.submit(file.put, self._out, self._place)
 
     async def _execution_parameters(self, upstream: Upstream) -> CallAnswer | None:
         caller = Caller(upstream, _HEADERS, connect_timeout_s=spec.CONNECT_SECONDS)
@@ -224,6 +227,7 @@ class Work:
             retries=request.model_client_config.invocations_max_retries,
             retries_5xx=settings.text("transform-retried") == "5xx",
             streams=limit is None and not single and processing.does_nothing and not ids,
+            chunked=limit is None,
             gzip=given.compression_type == "Gzip",
             packing=Packing(
                 split_type=given.split_type,

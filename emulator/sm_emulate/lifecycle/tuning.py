@@ -11,7 +11,6 @@ from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import (
     JobEnded,
     JobEvent,
@@ -23,6 +22,7 @@ from sm_emulate.events import (
 )
 from sm_emulate.lifecycle.autotune import autotuned
 from sm_emulate.lifecycle.early_stopping import MedianRule
+from sm_emulate.lifecycle.internal_error import internal_error
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
@@ -322,12 +322,12 @@ class TuningJob:
     def _ended(self, job: Job, news: News) -> None:
         result, ended = news.result, now()
         if result is None:
-            reason = news.error.what if isinstance(news.error, SmEmulateError) else str(news.error)
+            assert news.error is not None
             job.summary = replace(
                 job.summary,
                 status=TrainingJobStatus.FAILED,
                 ended=ended,
-                failure_reason=f"InternalServerError: {reason}",
+                failure_reason=internal_error(news.error),
             )
         else:
             finals = {each["MetricName"]: each["Value"] for each in result.final_metrics}
@@ -443,7 +443,6 @@ class TuningJob:
         """Leave a result that says what stopped us; nothing here may hide the error itself."""
         if self.result().over:
             return
-        words = error.what if isinstance(error, SmEmulateError) else f"{type(error).__name__}: {error}"
-        self._failure = f"InternalServerError: {words}"
+        self._failure = internal_error(error)
         with suppress(Exception):
             self._enter(TuningJobStatus.FAILED)

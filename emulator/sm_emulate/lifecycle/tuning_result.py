@@ -9,6 +9,7 @@ from sm_emulate.request.secrets import masked_document
 from sm_emulate.request.tuning import OBJECTIVE_HYPERPARAMETER, to_aws
 from sm_emulate.spec.training_job import TrainingJobStatus, job_arn
 from sm_emulate.spec.tuning import ObjectiveStatus, TuningJobStatus, tuning_job_arn
+from sm_emulate.spec.wordings import is_internal_server_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -193,7 +194,7 @@ class TuningResult:
             if not job.over:
                 name = "InProgress"
             elif job.status is TrainingJobStatus.FAILED:
-                retryable = (job.failure_reason or "").startswith("InternalServerError")
+                retryable = is_internal_server_error(job.failure_reason)
                 name = "RetryableError" if retryable else "NonRetryableError"
             else:
                 name = job.status.value

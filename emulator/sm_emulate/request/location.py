@@ -29,6 +29,12 @@ def is_local(uri: str) -> bool:
     return scheme is None or scheme[0].lower() == "file:/"
 
 
+def as_stored(uri: str) -> str:
+    """Give a URI as stores take it: in one of this machine nothing is percent-encoded."""
+    path = local_path(uri)
+    return uri if path is None else f"file://{path}"
+
+
 def local_path(uri: str, *, base_dir: Path | None = None) -> Path | None:
     """Give the path that a plain path or `file://` URI names, None for what lies elsewhere.
 

@@ -66,6 +66,8 @@ class TransformOutput:
 class TransformResources:
     instance_type: str = member("InstanceType")
     instance_count: int = member("InstanceCount")
+    chosen: bool = beside(default=True)
+    """Whether somebody has named the instance type; the size of one that stands there by default limits nothing."""
     raw: Mapping[str, Any] = raw()
 
 
@@ -243,6 +245,11 @@ def transform_document(
 
 def _given(**members: Any) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None and value != {}}
+
+
+def unsized(request: TransformRequest) -> TransformRequest:
+    """Give the request as one whose instance type nobody has chosen."""
+    return replace(request, transform_resources=replace(request.transform_resources, chosen=False))
 
 
 def to_aws(request: TransformRequest) -> dict[str, Any]:

@@ -153,6 +153,8 @@ class Layout:
 
 
 LAYOUT = Layout()
+WARM_POOL_CACHE_VARIABLE = "SAGEMAKER_MANAGED_WARMPOOL_CACHE_DIRECTORY"
+"""Set to `Layout.warm_pool_cache`: https://docs.aws.amazon.com/sagemaker/latest/dg/train-warm-pools.html"""
 
 
 def command_for(

@@ -80,5 +80,33 @@ PING_FAILED = (
     "responds with an HTTP 200 status code"
 )
 """aws/amazon-sagemaker-examples#852."""
-CLIENT_ERROR = "ClientError: See job logs for more information"
-ALGORITHM_ERROR = "AlgorithmError: See job logs for more information"
+NO_ANSWER = "Unable to get response from algorithm"
+"""A line of the data log: aws/sagemaker-python-sdk#1951."""
+OUTPUT, INPUT = "SageMakerOutput", "SageMakerInput"
+"""Under which names a JSON record is joined with its answer.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/batch-transform-data-processing.html
+"""
+INFERENCE_ID, INFERENCE_TIME = "SageMakerInferenceId", "SageMakerInferenceTime"
+"""What GenerateInferenceId adds: https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-batch.html"""
+
+
+def client_error(cause: object) -> str:
+    """Give the line of the data log for what is wrong with an object, or with what its container said."""
+    return f"ClientError: {cause}"
+
+
+def refused(status: int) -> str:
+    """Give the line of the data log for an answer that is none: aws/sagemaker-python-sdk#1882 and 703."""
+    return client_error(status) if status < 500 else f"Bad HTTP status received from algorithm: {status}"
+
+
+def failed_by(failure: str) -> str:
+    """Give the FailureReason of a job whose first object failed in these words."""
+    kind = "ClientError" if failure.startswith(client_error("")) else "AlgorithmError"
+    return f"{kind}: See job logs for more information"
+
+
+def no_objects_found(uri: str) -> str:
+    """Give the FailureReason of a manifest that names nothing: CreateTransformJob's words for an empty prefix."""
+    return client_error(f'No S3 objects found under S3 URL "{uri}" given in input data source')

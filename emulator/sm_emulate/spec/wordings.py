@@ -34,6 +34,19 @@ UPLOAD_OUT_OF_DISK = "ClientError: Artifact upload failed:Insufficient disk spac
 INTERNAL_SERVER_ERROR = "InternalServerError: We encountered an internal error.  Please try again."
 """https://github.com/aws/sagemaker-python-sdk/issues/70 and 2496; the two spaces are SageMaker's."""
 
+_INTERNAL = "InternalServerError"
+
+
+def internal_server_error(cause: str) -> str:
+    """Give the FailureReason of a fault that is not the job's own, with what it was: a person here can mend it."""
+    return f"{_INTERNAL}: {cause}"
+
+
+def is_internal_server_error(failure_reason: str | None) -> bool:
+    """Tell whether a FailureReason says that the job was not to blame: such a job may be tried again."""
+    return failure_reason is not None and failure_reason.startswith(_INTERNAL)
+
+
 PIPE_TIMED_OUT = "Platform Error: SageMaker pipe channel timed out."
 """A line in the job's log, beside INTERNAL_SERVER_ERROR: https://github.com/aws/amazon-sagemaker-examples/issues/1097, 1316"""
 
@@ -72,9 +85,9 @@ def upload_failed(cause: str) -> str:
 
 
 def no_objects_found(uri: str, region: str, role_arn: str, bucket: str) -> str:
-    """Give CreateTrainingJob's refusal of a prefix that matches nothing.
+    """Give the refusal of a prefix that matches nothing: CreateTrainingJob's and CreateTransformJob's.
 
-    https://github.com/aws/amazon-sagemaker-examples/issues/2489
+    https://github.com/aws/amazon-sagemaker-examples/issues/2489 and 2270
     """
     return (
         f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket exists '

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sm_emulate.request.record_filter import NotInRecordError, RecordFilter
 from sm_emulate.request.transform import bare
+from sm_emulate.staging import recordio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-BLOCK_BYTES = 1 << 20
-_RECORDIO_MAGIC = 0xCED7230A
-_RECORDIO_LENGTH = (1 << 29) - 1
+BLOCK_BYTES = 256 << 10
+"""Read in one go: of short lines these are thousands."""
+_PART_BYTES = 8 << 20
 _FRAME = 16
 """Bytes of padding and checksums that a record's length leaves out, and some more."""
 
@@ -36,6 +37,19 @@ class Payload:
     body: bytes
     records: tuple[bytes, ...] = ()
     """The records in it as they stood in the input; only where answers are joined with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The bodies of some requests that follow one another, without an object for each: there are millions."""
+
+    bodies: list[bytes]
+    records: list[tuple[bytes, ...]] | None = None
+    """Those of each body, where answers are joined with them."""
+
+    def payload(self, number: int) -> Payload:
+        """Give one of them by itself."""
+        return Payload(self.bodies[number], () if self.records is None else self.records[number])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,18 +72,22 @@ class Packing:
     kept: RecordFilter
     joins: bool
 
-    def payloads(self, stream: BinaryIO) -> Iterator[Payload]:
-        """Give the bodies in order; an empty object has none.
+    def batches(self, stream: BinaryIO) -> Iterator[Batch]:
+        """Give the bodies in order, as many together as were read in one go; an empty object has none.
 
         Raises:
             BadInputError: a record is too large, is none of its kind, or lacks what the filter names.
         """
-        if self.split_type == "Line" and not self.single and self.kept.keeps_all and not self.joins:
-            yield from (Payload(block) for block in self._line_blocks(stream))
-            return
         if self.split_type == "Line" and self.kept.keeps_all and not self.joins:
-            yield from self._single_lines(stream)
+            if self.single:
+                yield from self._single_lines(stream)
+            else:
+                yield from (Batch([block]) for block in self._line_blocks(stream))
             return
+        for payload in self._payloads(stream):
+            yield Batch([payload.body], [payload.records] if self.joins else None)
+
+    def _payloads(self, stream: BinaryIO) -> Iterator[Payload]:
         change = self._filtered if not self.kept.keeps_all else None
         if self.single or self.split_type == "None":
             for record in self._records(stream):
@@ -97,7 +115,7 @@ class Packing:
     def _records(self, stream: BinaryIO) -> Iterator[bytes]:
         if self.split_type == "Line":
             for block in _whole_lines(stream, self._longest):
-                yield from block.splitlines(keepends=True) if b"\r" not in block else _lines(block)
+                yield from _lines(block)
         elif self.split_type == "RecordIO":
             yield from _recordio(stream, self._longest)
         elif self.split_type == "TFRecord":
@@ -143,13 +161,17 @@ class Packing:
             yield rest[:cut]
             rest = rest[cut:]
 
-    def _single_lines(self, stream: BinaryIO) -> Iterator[Payload]:
+    def _single_lines(self, stream: BinaryIO) -> Iterator[Batch]:
         """Give each line by itself, by the million."""
         limit = self.limit_bytes
-        for line in self._records(stream):
-            if limit is not None and len(line) > limit:
-                raise _too_large(limit, len(line))
-            yield Payload(line)
+        for block in _whole_lines(stream, limit):
+            lines = _lines(block)
+            if limit is None or len(max(lines, key=len)) <= limit:
+                yield Batch(lines)
+                continue
+            first = next(number for number, line in enumerate(lines) if len(line) > limit)
+            yield Batch(lines[:first])
+            raise _too_large(limit, len(lines[first]))
 
     def _filtered(self, record: bytes) -> bytes:
         try:
@@ -216,23 +238,23 @@ def _whole_lines(stream: BinaryIO, longest: int | None) -> Iterator[bytes]:
         yield b"".join(parts)
 
 
-def _lines(block: bytes) -> Iterator[bytes]:
+def _lines(block: bytes) -> list[bytes]:
     """Cut at newlines alone: bytes.splitlines also cuts at carriage returns."""
-    return iter(io.BytesIO(block))
+    return block.splitlines(keepends=True) if b"\r" not in block else list(io.BytesIO(block))
 
 
 def _recordio(stream: BinaryIO, longest: int | None) -> Iterator[bytes]:
     """Give whole records of MXNet's RecordIO, framing and padding included."""
     parts: list[bytes] = []
-    while head := stream.read(8):
-        magic, word = struct.unpack("<II", head) if len(head) == 8 else (0, 0)
-        if magic != _RECORDIO_MAGIC:
-            raise BadInputError("this is no RecordIO: a record does not begin with its magic number")
-        length, flag = word & _RECORDIO_LENGTH, word >> 29
-        parts.append(head + _exactly(stream, length + -length % 4, longest))
+    while head := stream.read(recordio.HEADER_BYTES):
+        try:
+            header = recordio.read_header(head)
+        except recordio.NotRecordIOError as error:
+            raise BadInputError(str(error)) from error
+        parts.append(head + _exactly(stream, header.padded, longest))
         if longest is not None and (size := sum(map(len, parts))) > longest + _FRAME * len(parts):
             raise _too_large(longest, size)
-        if flag in {0, 3}:
+        if header.ends:
             yield b"".join(parts)
             parts = []
     if parts:
@@ -254,7 +276,7 @@ def _exactly(stream: BinaryIO, size: int, longest: int | None) -> bytes:
         raise _too_large(longest, size)
     parts = []
     while size:
-        part = stream.read(min(size, BLOCK_BYTES * 8))
+        part = stream.read(min(size, _PART_BYTES))
         if not part:
             raise BadInputError("the object breaks off within a record")
         parts.append(part)
@@ -266,11 +288,4 @@ def _unwrapped(record: bytes, split_type: str) -> bytes:
     """Give a record's own bytes: framing and padding are removed where a request has one record."""
     if split_type == "TFRecord":
         return record[12:-4]
-    if split_type != "RecordIO":
-        return record
-    parts, here = [], 0
-    while here < len(record):
-        length = struct.unpack_from("<I", record, here + 4)[0] & _RECORDIO_LENGTH
-        parts.append(record[here + 8 : here + 8 + length])
-        here += 8 + length + -length % 4
-    return b"".join(parts)
+    return recordio.payload_of(record) if split_type == "RecordIO" else record

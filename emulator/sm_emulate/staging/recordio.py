@@ -1,4 +1,4 @@
-"""RecordIO framing, as SageMaker wraps objects in Pipe mode: little-endian, padded to four bytes.
+"""RecordIO framing, as Pipe mode wraps objects and batch splits them: little-endian, padded to four bytes.
 
 https://github.com/aws/sagemaker-tensorflow-extensions src/pipemode_op/RecordIOReader
 """
@@ -15,7 +15,51 @@ if TYPE_CHECKING:
 MAGIC = 0xCED7230A
 LONGEST = (1 << 29) - 1
 """Bytes that the length of one part can say."""
+HEADER_BYTES = 8
 _WHOLE, _START, _MIDDLE, _END = 0, 1, 2, 3
+_HEADER = struct.Struct("<II")
+
+
+class NotRecordIOError(ValueError):
+    """A part of a record does not begin with the magic number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What the first bytes of a part say."""
+
+    length: int
+    """Of the part's payload."""
+    ends: bool
+    """Whether the record ends with this part."""
+
+    @property
+    def padded(self) -> int:
+        """The length with its padding."""
+        return self.length + -self.length % 4
+
+
+def read_header(head: bytes, offset: int = 0) -> Header:
+    """Read the HEADER_BYTES of a part.
+
+    Raises:
+        NotRecordIOError: they are none.
+    """
+    magic, word = _HEADER.unpack_from(head, offset) if len(head) >= offset + HEADER_BYTES else (0, 0)
+    if magic != MAGIC:
+        raise NotRecordIOError("this is no RecordIO: a record does not begin with its magic number")
+    return Header(length=word & LONGEST, ends=word >> 29 in {_WHOLE, _END})
+
+
+def payload_of(record: bytes) -> bytes:
+    """Give a whole record's own bytes, without framing and padding."""
+    parts, here = [], 0
+    while here < len(record):
+        header = read_header(record, here)
+        here += HEADER_BYTES
+        parts.append(record[here : here + header.length])
+        here += header.padded
+    return b"".join(parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +92,4 @@ def record(payload: bytes) -> bytes:
 
 
 def _part(flag: int, length: int) -> Part:
-    return Part(
-        header=struct.pack("<II", MAGIC, flag << 29 | length), length=length, padding=bytes(-length % 4)
-    )
+    return Part(header=_HEADER.pack(MAGIC, flag << 29 | length), length=length, padding=bytes(-length % 4))
