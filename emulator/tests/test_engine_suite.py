@@ -93,6 +93,18 @@ def test_out_of_memory_is_told(stage):
     assert (ran.exit.code, ran.exit.oom_killed) == (137, True)
 
 
+@pytest.mark.engine
+def test_a_read_only_root_a_volume_and_no_shared_memory(docker_stage):
+    ran = docker_stage.play(
+        "id -u; touch /x || echo no; touch /scratch/x && echo yes; cat /dev/shm || true", None,
+        network="none", user="0:990", read_only_root=True, volumes=("/scratch",), ipc="none",
+    )  # fmt: skip
+    assert ran.out == b"0\nno\nyes\n"
+    assert b"Read-only file system" in ran.err
+    assert b"/dev/shm" in ran.err
+    assert b"No such file" in ran.err
+
+
 def test_sigterm_reaches_the_program_and_sigkill_ends_it(stage):
     container, reader = stage.started(WAIT_TERM, wait_term, network="none")
     reader.wait_for(b"ready")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sm_emulate.errors import RequestError
+from sm_emulate.request import serverless as serverless_config
 from sm_emulate.request.endpoint import (
     EndpointDocuments,
     from_aws,
@@ -291,7 +292,7 @@ def source(uri, data_type, compression, **more):
             lambda m, c, e: c["ProductionVariants"][0].update(
                 ServerlessConfig={"MemorySizeInMB": 1024, "MaxConcurrency": 1}
             ),
-            "serverless endpoints are not emulated",
+            "a serverless variant has no instances, and so no InstanceType",
         ),
         (
             lambda m, c, e: c["ProductionVariants"][0].pop("InstanceType"),
@@ -311,6 +312,99 @@ def test_what_is_not_emulated_is_said_plainly(change, what, models):
     with pytest.raises(RequestError) as raised:
         from_aws(documents(models, change), models=models)
     assert raised.value.what == what
+
+
+def serverless(change=lambda m, c, e: None, **config):
+    def changed(m, c, e):
+        variant = c["ProductionVariants"][0]
+        for name in ("InstanceType", "InitialInstanceCount"):
+            variant.pop(name, None)
+        variant["ServerlessConfig"] = {"MemorySizeInMB": 1024, "MaxConcurrency": 5} | config
+        change(m, c, e)
+
+    return changed
+
+
+def test_a_serverless_variant_has_a_size_a_concurrency_and_three_minutes(models):
+    request = from_aws(documents(models, serverless(ProvisionedConcurrency=2)), models=models)
+    assert request.serverless.as_aws() == {
+        "MemorySizeInMB": 1024,
+        "MaxConcurrency": 5,
+        "ProvisionedConcurrency": 2,
+    }
+    assert request.variants[0].container_startup_health_check_timeout_in_seconds == 180
+    assert not request.alone
+    flags = {name: value for name, value in FLAGS.items() if name != "instance_type"}
+    made = from_flags(**flags, serverless={"MemorySizeInMB": 1024, "MaxConcurrency": 5}, models=models)
+    assert made.documents.create_endpoint_config["ProductionVariants"] == [
+        {
+            "VariantName": "AllTraffic",
+            "ModelName": made.model.model_name,
+            "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 5},
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (serverless(MemorySizeInMB=1500), "MemorySizeInMB is no multiple of 1024"),
+        (serverless(MemorySizeInMB=512), "MemorySizeInMB is too small"),
+        (serverless(MaxConcurrency=201), "MaxConcurrency is too large"),
+        (serverless(ProvisionedConcurrency=6), "ProvisionedConcurrency is larger than MaxConcurrency"),
+        (serverless(lambda m, c, e: m.update(EnableNetworkIsolation=True)), "network isolation"),
+        (
+            serverless(
+                lambda m, c, e: m.update(VpcConfig={"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]})
+            ),
+            "a VPC",
+        ),
+        (
+            serverless(
+                lambda m, c, e: m["PrimaryContainer"].update(Mode="MultiModel", ModelDataUrl="s3://b/m/")
+            ),
+            "multi-model containers",
+        ),
+        (
+            serverless(
+                lambda m, c, e: m["PrimaryContainer"].update(
+                    ModelDataSource={
+                        "S3DataSource": {
+                            "S3Uri": "s3://b/m/",
+                            "S3DataType": "S3Prefix",
+                            "CompressionType": "None",
+                        }
+                    }
+                )
+            ),
+            "ModelDataSource",
+        ),
+        (
+            serverless(
+                lambda m, c, e: c.update(
+                    AsyncInferenceConfig={"OutputConfig": {"S3OutputPath": "s3://bucket/out"}}
+                )
+            ),
+            "asynchronous inference",
+        ),
+        (
+            serverless(
+                lambda m, c, e: c.update(ProductionVariants=c["ProductionVariants"] + [{"VariantName": "b"}])
+            ),
+            "several production variants",
+        ),
+    ],
+)
+def test_what_serverless_does_not_go_with_is_refused(change, what, models):
+    with pytest.raises(RequestError) as raised:
+        from_aws(documents(models, change), models=models)
+    assert what in raised.value.what
+
+
+def test_serverless_flags_belong_together():
+    assert serverless_config.config_of_flags(memory=None, concurrency=None, provisioned=None) is None
+    with pytest.raises(RequestError, match="memory size and its concurrency"):
+        serverless_config.config_of_flags(memory=None, concurrency=3, provisioned=None)
 
 
 def test_a_model_that_is_there_passes(tmp_path, models):

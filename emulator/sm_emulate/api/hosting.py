@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, BinaryIO
 
-    from sm_emulate.engine.protocol import ContainerSpec, Engine
+    from sm_emulate.engine.protocol import ContainerSpec, Engine, Image
     from sm_emulate.events import Listener
     from sm_emulate.gateway.bidirectional_client import BidirectionalCall
     from sm_emulate.request.endpoint import EndpointRequest
@@ -76,11 +76,11 @@ def new_endpoint(
         MachineError: this machine cannot run it.
     """
     platform = platform or Platform()
-    for variant in request.all_variants:
-        check_local(variant.model)
-        check_stored(variant.model, platform.s3)
-        if variant.model.several:
-            ports_of(platform.settings, len(variant.model.containers))
+    for model in request.models:
+        check_local(model)
+        check_stored(model, platform.s3)
+        if model.several:
+            ports_of(platform.settings, len(model.containers))
     if port:
         check_port(port)
     for place in request.written_places:
@@ -88,14 +88,16 @@ def new_endpoint(
     runs = _runs(home)
     with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.instance_type, engine=used)
-        names = dict.fromkeys(name for variant in request.all_variants for name in variant.model.images)
+        names = dict.fromkeys(name for model in request.models for name in model.images)
         images = {name: find_image(used, name, listeners) for name in names}
-        for variant in request.all_variants:
-            check_labels(variant.model, images)
+        for model in request.models:
+            check_labels(model, images)
+        if request.serverless is not None:
+            _check_serverless(request, images[request.model.image], gpus=gpus)
         with runs.create("endpoints", request.endpoint_name) as run, RunFiles(run) as files:
             endpoint = Endpoint(
                 request,
-                image=images[request.model.image],
+                image=images.get(request.model.image),
                 images=images,
                 engine=used,
                 run=run,
@@ -311,6 +313,22 @@ def _how_it_ended(description: Mapping[str, Any]) -> str:
     codes = description.get("Emulator", {}).get("ContainerExitCodes", {})
     ended = "".join(f", its container exited with code {code}" for code in codes.values())
     return f"{description.get('EndpointName')}: {description.get('EndpointStatus')}{ended}"
+
+
+def _check_serverless(request: EndpointRequest, image: Image, *, gpus: str) -> None:
+    """Refuse what a serverless endpoint has no room or no hardware for."""
+    from sm_emulate.request.serverless import PAGE
+    from sm_emulate.spec.serverless import MAX_IMAGE_BYTES
+
+    if gpus not in {"auto", "none", "0"}:
+        raise RequestError("serverless endpoints have no GPUs", value=gpus, expected="--gpus none", link=PAGE)
+    if image.size_bytes > MAX_IMAGE_BYTES:
+        raise RequestError(
+            "the image is larger than serverless endpoints take",
+            value=f"{request.model.image}: {image.size_bytes / 1e9:.1f} GB",
+            expected="at most 10 GB",
+            link=PAGE,
+        )
 
 
 def _runs(home: Path | None) -> Runs:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sm_emulate.errors import RequestError
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.request import endpoint as endpoints
+from sm_emulate.request import serverless
 from sm_emulate.request import training as jobs
 from sm_emulate.request.flags import CHANNEL_OPTIONS, training_document
 from sm_emulate.request.flags import channel as channel_of_text
@@ -189,6 +190,9 @@ def endpoint_request(
     max_concurrent: int | None = None,
     data_capture: str | os.PathLike[str] | None = None,
     data_capture_sampling: int = 100,
+    serverless_memory: int | None = None,
+    serverless_concurrency: int | None = None,
+    provisioned_concurrency: int | None = None,
 ) -> EndpointRequest:
     """Give an endpoint, checked against the limits of CreateModel, CreateEndpointConfig and CreateEndpoint.
 
@@ -210,6 +214,9 @@ def endpoint_request(
         max_concurrent: an asynchronous endpoint's MaxConcurrentInvocationsPerInstance.
         data_capture: the folder or `s3://` prefix that requests and answers are captured into.
         data_capture_sampling: how many percent of them.
+        serverless_memory: makes it a serverless endpoint: MemorySizeInMB of each container.
+        serverless_concurrency: its MaxConcurrency.
+        provisioned_concurrency: its ProvisionedConcurrency.
 
     Raises:
         RequestError: the first thing that is wrong, with the others as evidence.
@@ -234,6 +241,11 @@ def endpoint_request(
         network_isolation=enable_network_isolation,
         multi_model=multi_model,
         model_cache_setting=model_cache_setting,
+        serverless=serverless.config_of_flags(
+            memory=serverless_memory,
+            concurrency=serverless_concurrency,
+            provisioned=provisioned_concurrency,
+        ),
         models=endpoints.load_models(cache_dir=default_cache(os.environ)),
     )
 
@@ -241,11 +253,12 @@ def endpoint_request(
 def endpoint_request_from_aws(
     document: Mapping[str, Any], *, base_dir: Path | None = None
 ) -> EndpointRequest:
-    """Give the endpoint of three documents, as boto3 takes them: variants, pipelines, whatever the API says.
+    """Give the endpoint that the documents of its operations make: variants, pipelines, inference components and all.
 
     Args:
-        document: the JSON of `CreateModel` (an object, or a list of them), `CreateEndpointConfig` and `CreateEndpoint`
-            by these names. Where they name S3, a path or `file://` is taken too.
+        document: CreateEndpointConfig, CreateEndpoint, CreateModel (an object or a list) and CreateInferenceComponent
+            (likewise, for an endpoint that hosts such), by the operation's name, as boto3 takes them. Where they name
+            S3, a path or `file://` is taken too.
         base_dir: the folder that relative paths start from; the current one by default.
 
     Raises:

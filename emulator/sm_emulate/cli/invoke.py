@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from sm_emulate.cli.bidirectional import converse, refuse_mixed
-from sm_emulate.cli.options import complete_container, complete_running, complete_s3, home_option, runs_of
+from sm_emulate.cli.options import (
+    complete_components,
+    complete_container,
+    complete_running,
+    complete_s3,
+    home_option,
+    runs_of,
+)
 from sm_emulate.errors import ExitCode, RequestError
 
 if TYPE_CHECKING:
@@ -54,6 +61,8 @@ Exit codes: 0 answered   1 ModelError or ModelStreamError: the container is at f
 @click.option(
     "--target-model", metavar="KEY", help="X-Amzn-SageMaker-Target-Model, of a multi-model endpoint."
 )
+@click.option("--component", metavar="NAME", shell_complete=complete_components,
+              help="Inference component: X-Amzn-SageMaker-Inference-Component.")  # fmt: skip
 @click.option("--target-container", metavar="NAME", shell_complete=complete_container,
               help="X-Amzn-SageMaker-Target-Container-Hostname, of a direct one.")  # fmt: skip
 @click.option("--inference-id", metavar="ID", help="X-Amzn-SageMaker-Inference-Id.")
@@ -84,6 +93,7 @@ def invoke(
     accept: str | None,
     custom_attributes: str | None,
     target_variant: str | None,
+    component: str | None,
     target_model: str | None,
     target_container: str | None,
     inference_id: str | None,
@@ -107,6 +117,7 @@ def invoke(
     headers = {
         "X-Amzn-SageMaker-Custom-Attributes": custom_attributes,
         "X-Amzn-SageMaker-Target-Variant": target_variant,
+        "X-Amzn-SageMaker-Inference-Component": component,
         "X-Amzn-SageMaker-Target-Model": target_model,
         "X-Amzn-SageMaker-Target-Container-Hostname": target_container,
         "X-Amzn-SageMaker-Inference-Id": inference_id,

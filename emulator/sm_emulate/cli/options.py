@@ -161,6 +161,19 @@ def complete_running(ctx: click.Context, _option: click.Parameter, incomplete: s
     return [run.name for run in runs if run.name.startswith(incomplete)]
 
 
+def complete_components(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
+    """Offer the names of an endpoint's inference components to the shell."""
+    endpoint = ctx.params.get("name")
+    runs = [run for run in runs_of(ctx.params.get("home")).all() if run.owner_pid() is not None]
+    listed = [
+        each["InferenceComponentName"]
+        for run in runs
+        if endpoint in (None, run.name)
+        for each in run.description().get("Emulator", {}).get("InferenceComponents", ())
+    ]
+    return [name for name in listed if name.startswith(incomplete)]
+
+
 def complete_container(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
     """Offer the containers of running endpoints to the shell: of the named one, else of all."""
     wanted = ctx.params.get("endpoint")

@@ -30,14 +30,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sm_emulate.lifecycle.endpoint import Endpoint
-    from sm_emulate.request.endpoint import EndpointRequest
+    from sm_emulate.request.endpoint import EndpointModels, EndpointRequest
 
 PARENT_MILLISECONDS = 200
 _OF_A_REQUEST = ("image", "model", "endpoint_name", "variant_name", "variants", "containers", "direct", "shadow",
                  "instance_count", "routing", "instance_type", "environment", "multi_model", "model_cache_setting",
                  "startup_timeout", "enable_network_isolation", "async_output",
-                 "async_failure", "max_concurrent", "data_capture")  # fmt: skip
+                 "async_failure", "max_concurrent", "data_capture", "serverless_memory",
+                 "serverless_concurrency", "provisioned_concurrency", "components")  # fmt: skip
 """The flags that a request file leaves no room for."""
+_NOT_OF_COMPONENTS = ("image", "model", "variants", "shadow", "containers", "multi_model", "model_cache_setting",
+                      "async_output",
+                      "async_failure", "max_concurrent", "serverless_memory", "serverless_concurrency",
+                      "provisioned_concurrency")  # fmt: skip
 EXAMPLES = """\b
 Examples:
   sm-emulate serve my-image --model model.tar.gz
@@ -55,6 +60,8 @@ Examples:
   sm-emulate serve my-image --async-output ./answers --endpoint-name later --detach
   sm-emulate invoke later --async --wait --data @payload.csv --content-type text/csv
   sm-emulate serve my-image --data-capture ./captured --data-capture-sampling 20
+  sm-emulate serve my-image --serverless-memory 2048 --serverless-concurrency 5
+  sm-emulate serve --component a=image:1,copies=2,memory=1024 --component b=image:2,cpus=0.5
 \b
 The gateway speaks the container's own paths and AWS's, so boto3 works too:
   boto3.client("sagemaker-runtime", endpoint_url="http://127.0.0.1:PORT")
@@ -112,6 +119,14 @@ Opened in a browser, that address is a page: plots, logs, and a form that sends 
 @click.option("--data-capture", metavar="PATH|s3://...", help="Capture requests and answers into this place.")
 @click.option("--data-capture-sampling", type=click.IntRange(0, 100), default=100, show_default=True,
               metavar="PERCENT", help="How many of them.")  # fmt: skip
+@click.option("--component", "components", multiple=True, metavar="NAME=IMAGE[,OPTION=VALUE...]",
+              help="Inference component; options: copies, memory, max-memory, cpus, gpus, model.")  # fmt: skip
+@click.option("--serverless-memory", type=int, metavar="MB",
+              help="Make it a serverless endpoint: 1024, 2048 ... 6144 MB for each container.")  # fmt: skip
+@click.option("--serverless-concurrency", type=int, metavar="N",
+              help="Requests that a serverless endpoint takes at once, 1 to 200.")  # fmt: skip
+@click.option("--provisioned-concurrency", type=int, metavar="N",
+              help="Containers of a serverless endpoint that are always there.  [default: 0]")  # fmt: skip
 @click.option("--enable-network-isolation", is_flag=True, help="No way out of the container.")
 @click.option("--detach", is_flag=True, help="Return when the endpoint is in service, and leave it running.")
 @click.option("--quiet", is_flag=True, help="Container logs and warnings only.")
@@ -139,6 +154,7 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
     from sm_emulate.request.flags import key_values
     from sm_emulate.request.json_file import read_object
     from sm_emulate.request.naming import default_job_name
+    from sm_emulate.request.serverless import config_of_flags as serverless_flags
     from sm_emulate.request.variant_flag import variant_flags
     from sm_emulate.storage.runs import default_cache
 
@@ -150,6 +166,8 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
                 "--request FILE says all of the endpoint; leave out the other flags of it."
             )
         return from_request_file(read_object(flags["request_file"], what="the request file"), models=models)
+    if flags["components"]:
+        return _of_components(flags, models)
     more = tuple(variant_flags(text) for text in flags["variants"])
     several = tuple(container_flags(text) for text in flags["containers"])
     if several:
@@ -186,9 +204,46 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
         network_isolation=flags["enable_network_isolation"],
         models=models,
         multi_model=flags["multi_model"],
+        serverless=serverless_flags(
+            memory=flags["serverless_memory"],
+            concurrency=flags["serverless_concurrency"],
+            provisioned=flags["provisioned_concurrency"],
+        ),
         model_cache_setting=flags["model_cache_setting"],
         containers=several,
         direct=flags["direct"],
+    )
+
+
+def _of_components(flags: dict[str, Any], models: EndpointModels) -> EndpointRequest:
+    """Read the flags of an endpoint that hosts inference components."""
+    from sm_emulate.request.component_flags import component_flags, endpoint_of_flags
+    from sm_emulate.request.endpoint import DEFAULT_VARIANT_NAME, config_of_flags
+    from sm_emulate.request.flags import key_values
+    from sm_emulate.request.naming import default_job_name
+
+    told = [name for name in _NOT_OF_COMPONENTS if flags[name] not in (None, (), False)]
+    if told:
+        words = "an IMAGE" if told == ["image"] else f"--{told[0].replace('_', '-').removesuffix('s')}"
+        raise click.UsageError(f"--component does not go with {words}: components have models of their own.")
+    found = [component_flags(text) for text in flags["components"]]
+    name = flags["endpoint_name"] or default_job_name(found[0].image, datetime.now(timezone.utc))
+    return endpoint_of_flags(
+        found,
+        endpoint_name=name,
+        instance_type=flags["instance_type"],
+        instance_count=flags["instance_count"] or 1,
+        variant_name=flags["variant_name"] or DEFAULT_VARIANT_NAME,
+        routing=flags["routing"],
+        environment=key_values(flags["environment"], what="environment variable", secret=True),
+        startup_timeout_in_seconds=flags["startup_timeout"],
+        network_isolation=flags["enable_network_isolation"],
+        more_config=config_of_flags(
+            endpoint_name=name,
+            data_capture=flags["data_capture"],
+            sampling=flags["data_capture_sampling"],
+        ),
+        models=models,
     )
 
 

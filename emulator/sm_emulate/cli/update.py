@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sm_emulate.cli.options import complete_running, home_option, output_option, runs_of
+from sm_emulate.cli.options import complete_components, complete_running, home_option, output_option, runs_of
 
 if TYPE_CHECKING:
     from sm_emulate.lifecycle.endpoint_update import Update
@@ -23,6 +24,9 @@ Examples:
   sm-emulate update demo --container predict --image predict:2
   sm-emulate update demo --request new-endpoint.json
   sm-emulate update demo --weight old=0.5 --weight new=0.5
+  sm-emulate update demo --component a --copies 3
+  sm-emulate update demo --component b=my-image,copies=2,memory=512
+  sm-emulate update demo --delete-component b
 \b
 The new containers start beside the old ones and take all requests once every one of them is
 healthy; the old ones then finish theirs and are stopped. If the new ones do not become
@@ -40,6 +44,11 @@ healthy, the endpoint goes on as it was, and this exits with 1.
               help="Which of several containers of the first variant they are for.")  # fmt: skip
 @click.option("--weight", "weights", multiple=True, metavar="VARIANT=NUMBER",
               help="New weight of a variant; no container is restarted.")  # fmt: skip
+@click.option("--component", metavar="NAME or NAME=IMAGE[,...]", shell_complete=complete_components,
+              help="Inference component that is scaled with --copies, or added.")  # fmt: skip
+@click.option("--copies", type=click.IntRange(min=0), metavar="N", help="How many copies it is to have.")
+@click.option("--delete-component", metavar="NAME", shell_complete=complete_components,
+              help="Inference component that is deleted.")  # fmt: skip
 @home_option
 @output_option
 def update(name: str, home: Path | None, output: str, **flags: Any) -> None:
@@ -47,9 +56,16 @@ def update(name: str, home: Path | None, output: str, **flags: Any) -> None:
     from sm_emulate.errors import RequestError
     from sm_emulate.lifecycle.endpoint_update import ask_for
 
-    ways = [way for way in ("request_file", "image", "weights") if flags[way]]
+    ways = [
+        way for way in ("request_file", "image", "weights", "component", "delete_component") if flags[way]
+    ]
     if len(ways) != 1 or ((flags["model"] or flags["container"]) and not flags["image"]):
-        raise click.UsageError("Give one of --image IMAGE, --request FILE and --weight VARIANT=NUMBER.")
+        raise click.UsageError(
+            "Give one of --image IMAGE, --request FILE, --weight VARIANT=NUMBER, --component and --delete-component."
+        )
+    adds = "=" in (flags["component"] or "")
+    if (flags["copies"] is not None) is not (ways == ["component"] and not adds):
+        raise click.UsageError("--component NAME and --copies N go together; NAME=IMAGE,copies=N adds one.")
     run = runs_of(home).find(name)
     standing = run.description()
     if run.kind != "endpoints" or run.owner_pid() is None:
@@ -62,7 +78,7 @@ def update(name: str, home: Path | None, output: str, **flags: Any) -> None:
         )
     wanted = _update(run, flags, standing)
     ask_for(run, wanted)
-    described = _wait(run, wanted.id)
+    described = _wait(run, wanted.id, component=wanted.component)
     if output == "json":
         click.echo(json.dumps(described, indent=2))
     else:
@@ -81,6 +97,8 @@ def _update(run: RunFolder, flags: dict[str, Any], standing: dict[str, Any]) -> 
     from sm_emulate.request.json_file import read_object
     from sm_emulate.storage.runs import default_cache
 
+    if flags["component"] or flags["delete_component"]:
+        return _component(flags, standing)
     if flags["weights"]:
         return Update(weights=_weights(flags["weights"], standing))
     if flags["image"]:
@@ -106,6 +124,43 @@ def _update(run: RunFolder, flags: dict[str, Any], standing: dict[str, Any]) -> 
     return Update(request=request.as_aws())
 
 
+def _component(flags: dict[str, Any], standing: dict[str, Any]) -> Update:
+    """Say which inference component is added, scaled or deleted."""
+    from sm_emulate.errors import RequestError
+    from sm_emulate.lifecycle.endpoint_update import Update
+    from sm_emulate.request import location
+    from sm_emulate.request.component_flags import component_flags, documents_of_flags
+    from sm_emulate.request.inference_component import OPERATION
+    from sm_emulate.request.naming import DEFAULT_ROLE_ARN
+
+    there = standing["Emulator"].get("InferenceComponents")
+    if there is None:
+        raise RequestError("this endpoint does not host inference components", value=standing["EndpointName"])
+    names = [each["InferenceComponentName"] for each in there]
+    text = flags["component"] or flags["delete_component"]
+    if flags["delete_component"] or "=" not in text:
+        if text not in names:
+            raise RequestError(
+                "the endpoint has no inference component of this name",
+                value=text,
+                expected=" or ".join(names) or "one that was added",
+            )
+        return Update(component=text, copies=flags["copies"])
+    read = component_flags(text)
+    path = None if read.model_data is None else location.local_path(read.model_data)
+    if path is not None and not path.exists():
+        raise location.missing("the model is not there: no such file or folder", path.absolute())
+    if path is not None:
+        read = replace(read, model_data=str(path.absolute()))
+    model, document = documents_of_flags(
+        read,
+        endpoint_name=standing["EndpointName"],
+        variant_name=standing["ProductionVariants"][0]["VariantName"],
+        role_arn=DEFAULT_ROLE_ARN,
+    )
+    return Update(component=read.name, documents={"CreateModel": model, OPERATION: document})
+
+
 def _weights(texts: tuple[str, ...], standing: dict[str, Any]) -> dict[str, float]:
     from sm_emulate.errors import RequestError
 
@@ -122,11 +177,11 @@ def _weights(texts: tuple[str, ...], standing: dict[str, Any]) -> dict[str, floa
     return weights
 
 
-def _wait(run: RunFolder, update_id: str) -> dict[str, Any]:
+def _wait(run: RunFolder, update_id: str, *, component: str | None) -> dict[str, Any]:
     """Wait until the update is over, and give the endpoint's description.
 
     Raises:
-        EndpointFailedError: it was rolled back.
+        EndpointFailedError: it was rolled back, or failed for an inference component.
     """
     from sm_emulate.errors import EndpointFailedError
 
@@ -137,8 +192,11 @@ def _wait(run: RunFolder, update_id: str) -> dict[str, Any]:
         if last.get("Id") == update_id:
             if last["Status"] == "Succeeded":
                 return described
+            whose = "the update was rolled back"
+            if component is not None:
+                whose = f"the update of inference component {component} failed"
             raise EndpointFailedError(
-                f"the update was rolled back: {last['FailureReason']}",
+                f"{whose}: {last['FailureReason']}",
                 value=last.get("Seen") or None,
                 hint=f"the endpoint goes on as it was; `sm-emulate logs {run.name}` has all containers' output",
                 evidence=tuple(last.get("Evidence", ())),

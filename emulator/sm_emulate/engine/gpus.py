@@ -36,7 +36,7 @@ def gpu_request(text: str, *, instance_type: str, engine: Engine) -> GpuRequest 
 
         size = instance_size(instance_type)
         # a number that the engine does not have would be refused; all that it has are never too many
-        here = _count(info) or 1
+        here = gpu_count(info) or 1
         return GpuRequest(count=size.gpus if size is not None and 0 < size.gpus <= here else None)
     if text in {"none", "0"}:
         return None
@@ -49,7 +49,7 @@ def gpu_request(text: str, *, instance_type: str, engine: Engine) -> GpuRequest 
     raise RequestError("--gpus does not take this value", value=text, expected=FORMS)
 
 
-def _count(info: EngineInfo) -> int | None:
+def gpu_count(info: EngineInfo) -> int | None:
     """Count the GPUs of the engine's machine; None where that cannot be seen."""
     named = {name for name in info.cdi_devices if re.fullmatch(r"nvidia\.com/gpu=\d+", name)}
     if named:

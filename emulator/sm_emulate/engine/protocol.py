@@ -69,6 +69,8 @@ class ContainerSpec:
     """None keeps the image's own WORKDIR."""
     mounts: tuple[Mount, ...] = ()
     tmpfs: Mapping[str, str] = field(default_factory=dict)
+    volumes: tuple[str, ...] = ()
+    """Paths inside that are volumes without a name: they begin as the image's own and are gone with the container."""
     network: str | None = None
     """None is the engine's default bridge, "none" has only a loopback, else the name of a network."""
     aliases: tuple[str, ...] = ()
@@ -81,6 +83,8 @@ class ContainerSpec:
     cpus: float | None = None
     memory_bytes: int | None = None
     shm_bytes: int | None = None
+    ipc: Literal["none"] | None = None
+    """`none` has no /dev/shm, whatever `shm_bytes` says."""
     ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Soft and hard limit by name, as `nofile`; -1 is unlimited."""
     read_only_root: bool = False
@@ -102,6 +106,7 @@ class ContainerSpec:
             ("--cpus", None if self.cpus is None else f"{self.cpus:g}"),
             ("--memory", self.memory_bytes),
             ("--shm-size", self.shm_bytes),
+            ("--ipc", self.ipc),
             ("--gpus", self.gpus.flag() if self.gpus else None),
             ("--userns", "host" if self.host_user_namespace else None),
         ):
@@ -117,6 +122,8 @@ class ContainerSpec:
             argv += ["--publish", f"127.0.0.1::{port}"]
         for mount in self.mounts:
             argv += ["--volume", f"{mount.source}:{mount.target}" + (":ro" if mount.read_only else "")]
+        for path in self.volumes:
+            argv += ["--volume", path]
         for target, options in self.tmpfs.items():
             argv += ["--tmpfs", f"{target}:{options}" if options else target]
         if self.read_only_root:

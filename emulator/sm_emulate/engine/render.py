@@ -42,7 +42,8 @@ def creation(
         "Memory": spec.memory_bytes,
         # without swap, as on the platform's instances
         "MemorySwap": spec.memory_bytes,
-        "ShmSize": spec.shm_bytes,
+        "ShmSize": spec.shm_bytes if spec.ipc is None else None,
+        "IpcMode": spec.ipc,
         "Ulimits": [
             {"Name": name, "Soft": soft, "Hard": hard} for name, (soft, hard) in spec.ulimits.items()
         ],
@@ -79,6 +80,8 @@ def creation(
         body["User"] = spec.user
     if spec.working_dir is not None:
         body["WorkingDir"] = spec.working_dir
+    if spec.volumes:
+        body["Volumes"] = {path: {} for path in spec.volumes}
     if spec.publish:
         body["ExposedPorts"] = {f"{port}/tcp": {} for port in spec.publish}
     if spec.network is not None and spec.aliases:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from sm_emulate.gateway.event_stream import exception
 from sm_emulate.spec import containers
+from sm_emulate.spec import inference_component as components
 from sm_emulate.spec import invocation as spec
+from sm_emulate.spec import serverless as serverless_spec
 
 if TYPE_CHECKING:
     from sm_emulate.gateway.front import EndpointFront
@@ -126,6 +129,39 @@ def refusal(code: str, message: str) -> ErrorAnswer:
     return _answer(code, {"Message": message[: spec.MAX_MESSAGE_CHARS]})
 
 
+def component_missing() -> ErrorAnswer:
+    """Give the answer for a request that has to name an inference component and does not."""
+    members: dict[str, object] = {
+        "ErrorCode": components.NAME_MISSING_CODE,
+        "Message": components.NAME_MISSING,
+    }
+    return _answer("ValidationError", members)
+
+
+def unknown_component(front: EndpointFront, component: bytes) -> ErrorAnswer:
+    """Give the answer for an inference component that the endpoint does not have."""
+    words = components.NOT_FOUND.format(
+        component=component.decode("latin-1"), endpoint=front.endpoint_name, account=front.account
+    )
+    return refusal("ValidationError", words)
+
+
+def throttled(status: int) -> ErrorAnswer:
+    """Give the answer for more requests at once than a serverless endpoint takes."""
+    return replace(refusal("ThrottlingException", serverless_spec.THROTTLED), status=status)
+
+
+def oversize_body(request: str) -> ErrorAnswer:
+    """Give the answer for a request body over the limit of a serverless endpoint."""
+    return refusal("ValidationError", serverless_spec.OVERSIZE_BODY.format(request=request))
+
+
+def oversize_answer(front: EndpointFront, *, container: str, size: int) -> ErrorAnswer:
+    """Give the answer for a container that answered with more than a serverless endpoint passes on."""
+    words = serverless_spec.OVERSIZE_ANSWER.format(size=size, limit=front.max_answer_bytes)
+    return model_error(front, container=container, status=spec.NO_ORIGINAL_STATUS, message=words)
+
+
 def unknown_variant(front: EndpointFront, variant: bytes) -> ErrorAnswer:
     """Give the answer for a TargetVariant that the endpoint does not have."""
     return refusal(
@@ -145,6 +181,8 @@ def plain(text: str, content_type: str, *, status: int = 200) -> ErrorAnswer:
 
 def body_too_long(front: EndpointFront) -> ErrorAnswer:
     """Give the answer for a request body over the limit."""
+    if front.serverless:
+        return oversize_body(str(uuid4()))
     message = spec.BODY_TOO_LONG.format(limit=front.max_body_bytes)
     if front.long_body_is_invalid:
         return refusal("ValidationError", message)

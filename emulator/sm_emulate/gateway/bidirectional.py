@@ -17,6 +17,7 @@ from sm_emulate.gateway.front import Invocation
 from sm_emulate.gateway.incoming import Incoming
 from sm_emulate.spec import bidirectional as spec
 from sm_emulate.spec import invocation
+from sm_emulate.spec.serverless import NO_BIDIRECTIONAL
 
 if TYPE_CHECKING:
     import asyncio
@@ -230,6 +231,8 @@ class BidirectionalStream:
             from sm_emulate.spec.async_inference import ASYNC_ONLY
 
             return _refusal(ASYNC_ONLY.format(endpoint=name))
+        if front.serverless:
+            return _refusal(NO_BIDIRECTIONAL.format(endpoint=name))
         if front.multi_model:
             return _refusal(spec.NOT_FOR_MANY_MODELS.format(endpoint=name))
         path = self._headers.get(spec.PATH_HEADER.lower(), "")

@@ -13,6 +13,7 @@ from sm_emulate.gateway.async_call import read_call
 from sm_emulate.gateway.captured import Captured, header_of
 from sm_emulate.gateway.event_stream import payload_part
 from sm_emulate.gateway.front import Invocation
+from sm_emulate.gateway.on_demand import Place
 from sm_emulate.gateway.shadow import ShadowExchange
 from sm_emulate.gateway.stages import Passage
 from sm_emulate.spec import async_inference as async_spec
@@ -87,7 +88,7 @@ class Exchange:
         self._captured_request: list[bytes] | None = None
         self._captured_answer: list[bytes] = []
         self._target: Target | None = None
-        self._admission: Admission | None = None
+        self._admission: Admission | Place | None = None
         self._passage: Passage | None = None
         self._payload: list[bytes] = []
         self._original: int | None = None
@@ -127,7 +128,9 @@ class Exchange:
             self._client.write(wire.CONTINUE)
         # a request that is copied for a shadow, waits for its model, or is sent to it again, is held whole
         router = self._serving.router
-        whole = self._front.multi_model or router.shadow is not None or router.pipelines
+        whole = (
+            self._front.multi_model or self._front.serverless or router.shadow is not None or router.pipelines
+        )
         if long and not request.chunked and not whole:
             self.streams_request = True
             self._dispatch()
@@ -190,6 +193,9 @@ class Exchange:
 
     def expire(self) -> None:
         """End what took too long, in the words of whoever is late."""
+        if isinstance(self._admission, Place) and self._admission.waits and self._request.complete:
+            self._give_error(self._admission.not_ready(), "no environment came into service in time")
+            return
         takes = not self._client.write_paused or self._out > self._out_at_expiry
         if self._client.write_paused and takes and not self._request.flushes:
             # the client is slow to take a long answer; that is no fault of the container
@@ -242,6 +248,12 @@ class Exchange:
         self._is_error = status >= 300 and self._request.invokes
 
     def answer_goes_on(self, data: bytes) -> None:
+        most = self._front.max_answer_bytes
+        if most is not None and not self._is_error:
+            size = len(data) + (self._out if self._streams_answer else self._held_size)
+            if size > most:
+                self._refuse_answer(size)
+                return
         if self._is_error:
             if self._held_size < _ERROR_BODY_BYTES:
                 self._held.append(data[: _ERROR_BODY_BYTES - self._held_size])
@@ -260,12 +272,21 @@ class Exchange:
             elif self._held_size > self._front.hold_bytes:
                 self._start_streaming()
 
+    def _refuse_answer(self, size: int) -> None:
+        """Give up an answer that is longer than the endpoint passes on."""
+        self._leave_container()
+        self._heard_at = perf_counter()
+        size = max(size, self._answer_length or 0)
+        name = self._container_name
+        error = answers.oversize_answer(self._front, container=name, size=size)
+        self._end_early(error, f"the answer has {size} bytes", answers.stream_broken(name))
+
     def answer_ends(self) -> None:
         self._connection = None
         self._heard_at = perf_counter()
         if self._is_error:
             assert self._original is not None
-            if self._admission is not None and self._admission.worth_another_try(self._original):
+            if isinstance(self._admission, Admission) and self._admission.worth_another_try(self._original):
                 self._extend(self._admission.patience_s + self._front.model_timeout_s)
                 self._admission.try_again(self._original, self._may_ask_again)
                 return
@@ -323,6 +344,11 @@ class Exchange:
         capture = self._serving.capture
         if capture is not None and request.invokes and capture.chosen():
             self._captured_request = list(request.body)
+        if self._serving.router.on_demand is not None:
+            self._admission = place = self._serving.router.on_demand.place()
+            self._extend(place.patience_s)
+            place.begin(self._placed)
+            return
         target = self._serving.router.pick(request)
         if isinstance(target, ErrorAnswer):
             self._give_error(target, "no instance may take this request")
@@ -331,13 +357,25 @@ class Exchange:
         if target.models is None or not request.invokes:
             self._send(request.container_path)
             return
-        self._admission = Admission(target.models, request.target_model or b"", self._serving.loop)
-        self._extend(self._admission.patience_s + self._front.model_timeout_s)
-        self._admission.begin(self._admitted)
+        self._admission = admission = Admission(
+            target.models, request.target_model or b"", self._serving.loop
+        )
+        self._extend(admission.patience_s + self._front.model_timeout_s)
+        admission.begin(self._admitted)
+
+    def _placed(self, target: Target | ErrorAnswer, why: str | None) -> None:
+        """Hear which environment a serverless endpoint has for the request, or why none."""
+        if self._done:
+            return
+        if isinstance(target, ErrorAnswer):
+            self._give_error(target, why)
+            return
+        self._target = target
+        self._send(self._request.container_path)
 
     def _admitted(self, refused: ModelUnavailableError | None) -> None:
         """Hear that the model is loaded, or why it is not."""
-        if self._done or self._admission is None:
+        if self._done or not isinstance(self._admission, Admission):
             return
         if refused is None:
             self._send(self._admission.path)
@@ -651,6 +689,7 @@ class Exchange:
                 bytes_out=self._out,
                 failure=failure,
                 variant="" if self._target is None else self._target.variant_name,
+                component="" if self._target is None else self._target.component,
                 containers=self._containers_seen(model_s)
                 if self._target is not None and self._target.shares
                 else (),

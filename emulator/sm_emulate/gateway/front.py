@@ -9,6 +9,7 @@ from sm_emulate.spec import bidirectional as bidirectional_spec
 from sm_emulate.spec import invocation as spec
 
 if TYPE_CHECKING:
+    from sm_emulate.gateway.on_demand import Environments
     from sm_emulate.gateway.target_models import TargetModels
 
 
@@ -38,6 +39,9 @@ class VariantFront:
         container_name: what error messages call the container.
         models: of a multi-model container, which then is the only one of its variant.
         bidirectional: its image says that it takes WebSockets.
+        environments: of a serverless variant, which then is the only one: each of its upstreams takes one request at a
+            time, and more are started when they are wanted.
+        component: the inference component whose copies the upstreams are; empty for a variant of its own.
         containers: the names of the containers that share each instance; empty where there is one.
         container_ports: where each of them listens inside.
         direct: requests name the container that they are for; else one is asked after the other.
@@ -50,6 +54,8 @@ class VariantFront:
     container_name: str = "primary"
     models: TargetModels | None = field(default=None, compare=False, repr=False)
     bidirectional: bool = True
+    environments: Environments | None = field(default=None, compare=False, repr=False)
+    component: str = ""
     containers: tuple[str, ...] = ()
     container_ports: tuple[int, ...] = ()
     direct: bool = False
@@ -63,11 +69,13 @@ class Fleet:
         variants: the production variants.
         shadow: gets copies of requests; its answers are dropped.
         shadow_percent: how many of the requests are copied.
+        components: the inference components, one of which each request names; None where variants have models.
     """
 
     variants: tuple[VariantFront, ...]
     shadow: VariantFront | None = None
     shadow_percent: float = 100.0
+    components: tuple[VariantFront, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +145,8 @@ class EndpointFront:
         default_accept: the Accept header that it sees where the caller gave none; None is no header.
         asynchronous: takes InvokeEndpointAsync, and nothing else.
         bidirectional: how bidirectional streams are kept.
+        serverless: its variant has environments in place of instances.
+        max_answer_bytes: longest answer that is passed on; None for any.
         pipeline: for the variants that have one.
     """
 
@@ -160,6 +170,8 @@ class EndpointFront:
     default_accept: str | None = None
     asynchronous: bool = False
     bidirectional: Bidirectional = Bidirectional()
+    serverless: bool = False
+    max_answer_bytes: int | None = None
     pipeline: PipelineRules = PipelineRules()
 
     def __post_init__(self) -> None:
@@ -190,6 +202,7 @@ class Invocation(NamedTuple):
         bytes_out: length of the body given to the client.
         variant: who was asked; empty if nobody was.
         shadow: it is the copy for a shadow variant, whose answer is given to nobody.
+        component: which inference component was asked; empty for none.
         containers: of an instance with several: the name, the status (None for none) and the seconds of each that was
             asked, in order.
         failure: plain words for what went wrong between gateway and container or client; None if nothing did.
@@ -207,4 +220,5 @@ class Invocation(NamedTuple):
     failure: str | None = None
     variant: str = ""
     shadow: bool = False
+    component: str = ""
     containers: tuple[tuple[str, int | None, float], ...] = ()

@@ -11,6 +11,7 @@ from sm_emulate.gateway import readers
 from sm_emulate.gateway.answers import ErrorAnswer, body_too_long, refusal, unknown_variant
 from sm_emulate.spec import async_inference as async_spec
 from sm_emulate.spec import bidirectional as bidirectional_spec
+from sm_emulate.spec import inference_component as components
 from sm_emulate.spec import invocation as spec
 from sm_emulate.spec.containers import NOT_DIRECT
 from sm_emulate.spec.multi_model import MODELS_PATH, TARGET_MODEL_MISSING
@@ -39,6 +40,8 @@ _SUPPORTED_BY_STREAMS = _lines(spec.STREAM_REQUEST_HEADERS)
 _MISPLACED = {name.lower().encode(): wording for name, wording in spec.NOT_FOR_ONE_MODEL.items()}
 _NOT_MULTI_MODEL = spec.NOT_FOR_ONE_MODEL["X-Amzn-SageMaker-Target-Model"]
 _TARGET_MODEL = b"x-amzn-sagemaker-target-model"
+_COMPONENT = components.HEADER.lower().encode()
+_COMPONENT_PART = components.PATH_PART.encode()
 _TARGET_CONTAINER = b"x-amzn-sagemaker-target-container-hostname"
 _MODELS = MODELS_PATH.encode()
 _ASYNC_SUFFIX = async_spec.PATH.partition("{endpoint_name}")[2].encode()
@@ -59,6 +62,7 @@ class Incoming:
         "broken",
         "chunked",
         "complete",
+        "component",
         "container",
         "container_path",
         "endpoint",
@@ -106,6 +110,7 @@ class Incoming:
         self.supported: dict[bytes, tuple[spec.RequestHeader, bytes]] | None = None
         self.session: bytes | None = None
         self.variant: bytes | None = None
+        self.component: bytes | None = None
         self.own = False
         self.misplaced: str | None = None
         self.target_model: bytes | None = None
@@ -140,6 +145,8 @@ class Incoming:
                 self.variant = value
             elif lowered == b"x-amzn-sagemaker-session-id":
                 self.session = value
+            elif lowered == _COMPONENT:
+                self.component = value
             elif lowered == _TARGET_MODEL:
                 self.target_model = value
             elif lowered == _TARGET_CONTAINER:
@@ -198,7 +205,7 @@ class Incoming:
             and self.keep_alive
             and self.size == self.length
             and not (self.chunked or self.expects or self.version_10 or self.flushes or self.asynchronous)
-            and self.variant is self.session is self.target_model is None
+            and self.variant is self.session is self.target_model is self.component is None
         )
 
     @property
@@ -229,6 +236,11 @@ class Incoming:
             self.events = self.flushes = True
         elif path.startswith(_PREFIX) and _OPENAI in path:
             name, _, rest = path[len(_PREFIX) :].partition(_OPENAI)
+            name, _, component = name.partition(_COMPONENT_PART)
+            if self.component is not None:
+                # on this path the header is refused, whatever it says
+                self.misplaced = components.NOT_ALLOWED
+            self.component = unquote(component.decode("latin-1")).encode() or None
             self.container_path = b"/v1/" + rest + self.target[len(path) :]
             self.endpoint = unquote(name.decode("latin-1"))
             self.flushes = True
@@ -249,7 +261,7 @@ class Incoming:
             return refusal(
                 "UnknownOperationException",
                 f"{self.method.decode('latin-1')} {path.decode('latin-1')} is not served here. Served are "
-                f"{_served(front)}.",
+                f"{_served(front, router)}.",
             )
         if self.endpoint is not None and self.endpoint != front.endpoint_name:
             return refusal(
@@ -286,16 +298,21 @@ class Incoming:
             return refusal("ValidationError", NOT_DIRECT.format(endpoint=front.endpoint_name))
         if self.misplaced is not None:
             return refusal("ValidationError", self.misplaced.format(endpoint=front.endpoint_name))
+        if self.component is not None or router.has_components:
+            wrong = router.refuses_component(self.component)
+            if wrong is not None:
+                return wrong
         if self.length is not None and self.length > front.max_body_bytes:
             return body_too_long(front)
         return None
 
 
-def _served(front: EndpointFront) -> str:
+def _served(front: EndpointFront, router: Router) -> str:
     if front.asynchronous:
         return f"GET /ping and POST {async_spec.PATH.format(endpoint_name=front.endpoint_name)}"
+    component = f"{components.PATH_PART}COMPONENT" if router.has_components else ""
     return (
         f"GET /ping, POST /invocations, POST /endpoints/{front.endpoint_name}/invocations, "
         f"POST /endpoints/{front.endpoint_name}/invocations-response-stream and "
-        f"/endpoints/{front.endpoint_name}/openai/v1/..."
+        f"/endpoints/{front.endpoint_name}{component}/openai/v1/..."
     )

@@ -7,13 +7,16 @@ from itertools import accumulate
 from random import Random
 from typing import TYPE_CHECKING
 
+from sm_emulate.gateway import answers
 from sm_emulate.gateway.answers import no_response, refusal, unknown_variant
 from sm_emulate.gateway.container import ContainerPool
 from sm_emulate.gateway.front import LEAST_OUTSTANDING
+from sm_emulate.gateway.on_demand import OnDemand
 from sm_emulate.gateway.sessions import Sessions
 from sm_emulate.gateway.stages import stages_of
 from sm_emulate.gateway.wire import Wording
 from sm_emulate.spec import containers
+from sm_emulate.spec import inference_component as components
 from sm_emulate.spec import invocation as spec
 from sm_emulate.spec.containers import NOT_DIRECT
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.answers import ErrorAnswer
     from sm_emulate.gateway.front import EndpointFront, Fleet, Upstream, VariantFront
     from sm_emulate.gateway.incoming import Incoming
+    from sm_emulate.gateway.meters import Meters
     from sm_emulate.gateway.stages import Stage
 
 
@@ -32,6 +36,7 @@ class Target:
 
     __slots__ = (
         "bidirectional",
+        "component",
         "container_name",
         "doors",
         "earlier",
@@ -50,6 +55,7 @@ class Target:
         self, front: EndpointFront, variant: VariantFront, upstream: Upstream, loop: asyncio.AbstractEventLoop
     ) -> None:
         self.variant_name = variant.variant_name
+        self.component = variant.component
         self.container_name = variant.container_name
         self.models = variant.models
         self.bidirectional = variant.bidirectional
@@ -102,7 +108,7 @@ class Door(Target):
         self.variant_name, self.models, self.upstream = instance.variant_name, None, stage.upstream
         self.container_name, self.pool, self.wording = stage.name, stage.pool, stage.wording
         self.earlier, self.doors, self.instance, self.shares = (), None, instance, True
-        self.outstanding, self.retired = 0, None
+        self.outstanding, self.retired, self.component = 0, None, ""
 
     def left(self) -> None:
         """Count a request out of the instance."""
@@ -131,10 +137,13 @@ class _Variant:
 class Router:
     """Picks the target of each request; its fleet may change while it serves."""
 
-    def __init__(self, front: EndpointFront, loop: asyncio.AbstractEventLoop) -> None:
-        self._front, self._loop = front, loop
+    def __init__(self, front: EndpointFront, loop: asyncio.AbstractEventLoop, meters: Meters) -> None:
+        self._front, self._loop, self._meters = front, loop, meters
+        self.on_demand = OnDemand(front, loop, meters) if front.serverless else None
+        """Has the targets of a serverless endpoint, which are not picked here."""
         self._random = Random(front.seed)  # noqa: S311 - traffic is no secret
         self._variants: dict[bytes, _Variant] = {}
+        self._components: dict[bytes, _Variant] | None = None
         self._weighted: list[_Variant] = []
         self._bounds: list[float] = []
         self._only: Target | None = None
@@ -153,12 +162,33 @@ class Router:
         """Whether a caller may ask for this production variant."""
         return variant in self._variants
 
+    @property
+    def has_components(self) -> bool:
+        """Whether every request has to name an inference component."""
+        return self._components is not None
+
+    def refuses_component(self, component: bytes | None) -> ErrorAnswer | None:
+        """Say what is wrong with the inference component that a request names, or that it names none."""
+        if self._components is None:
+            return None if component is None else refusal("ValidationError", components.NOT_ALLOWED)
+        if component is None:
+            return answers.component_missing()
+        if component not in self._components:
+            return answers.unknown_component(self._front, component)
+        return None
+
     def pick(self, request: Incoming) -> Target | ErrorAnswer:
         """Give the target of this request and count the request in, or say why there is none."""
         if request.session is not None and request.session != spec.NEW_SESSION.encode():
             pinned = self._pinned(request)
             if pinned is not None:
                 return pinned
+        if self._components is not None:
+            wrong = self.refuses_component(request.component)
+            if wrong is not None:  # deleted while the body came
+                return wrong
+            component = self._components[request.component or b""]
+            return self._pick_copy(component)
         target = self._only if request.variant is None else None
         if target is None:
             chosen = self._choose(request.variant)
@@ -169,6 +199,15 @@ class Router:
                 return no_response(self._front, chosen.front.container_name)
         if target.doors is not None or request.container is not None:
             return self._door(target, request)
+        target.outstanding += 1
+        return target
+
+    def _pick_copy(self, component: _Variant) -> Target | ErrorAnswer:
+        """Give a copy of an inference component, unless it has none now."""
+        target = component.pick()
+        if target is None:
+            self._meters.no_capacity(component.front.component)
+            return refusal("ValidationError", components.NO_CAPACITY)
         target.outstanding += 1
         return target
 
@@ -218,18 +257,30 @@ class Router:
         self._bounds = list(accumulate(each.front.weight for each in self._weighted))
         lone = self._weighted[0].targets if len(self._weighted) == 1 else []
         self._only = lone[0] if len(lone) == 1 else None
+        self._components = None
+        if fleet.components is not None:
+            self._components = {
+                each.component.encode("latin-1", "replace"): self._variant(each, before)
+                for each in fleet.components
+            }
         self.direct = any(each.direct for each in fleet.variants)
         self.pipelines = any(len(each.containers) > 1 and not each.direct for each in fleet.variants)
         self.shadow = None if fleet.shadow is None else self._variant(fleet.shadow, before)
-        self.plain = self.shadow is None and not (self.direct or self.pipelines)
+        elastic = self._components is not None or self.on_demand is not None
+        self.plain = self.shadow is None and not (elastic or self.direct or self.pipelines)
         self._shadow_percent = fleet.shadow_percent
         kept = set(self._targets.values())
         for target in before.values():
             if target not in kept:
                 self._retire(target)
+        if self.on_demand is not None:
+            variant = fleet.variants[0]
+            self.on_demand.set_targets(variant.variant_name, kept, variant.environments)
 
     async def close(self) -> None:
         """Close the connections that nothing goes over, and stop loading models."""
+        if self.on_demand is not None:
+            self.on_demand.close()
         for models in {target.models for target in (*self._targets.values(), *self._retiring)}:
             if models is not None:
                 await models.close()
@@ -261,7 +312,7 @@ class Router:
     def _variant(self, front: VariantFront, before: dict[tuple[str, Upstream], Target]) -> _Variant:
         targets = []
         for upstream in front.upstreams:
-            key = (front.variant_name, upstream)
+            key = (front.component or front.variant_name, upstream)
             target = before.get(key) or Target(self._front, front, upstream, self._loop)
             self._targets[key] = target
             targets.append(target)

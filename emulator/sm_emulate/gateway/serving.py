@@ -64,9 +64,10 @@ class Serving:
         self.streams: set[OwnExchange] = set()
         self.meters = meters
         self.wording = Wording(front)
-        self.router = Router(front, loop)
+        self.router = Router(front, loop, meters)
         self.known = KnownRequests(
-            self.wording, remembers=capture is None and not (front.multi_model or front.asynchronous)
+            self.wording,
+            remembers=capture is None and not (front.multi_model or front.asynchronous or front.serverless),
         )
         self.clients: set[Client] = set()
         self.sockets: set[ContainerSocket] = set()

@@ -23,10 +23,10 @@ from sm_emulate.gateway import EndpointFront, Gateway, PipelineRules, warm_up
 from sm_emulate.gateway.page_source import PAGE_PATH, PageSource
 from sm_emulate.lifecycle.bidirectional import kept
 from sm_emulate.lifecycle.endpoint_container import container_host
-from sm_emulate.lifecycle.endpoint_fleet import ServingFleet
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
 from sm_emulate.lifecycle.endpoint_update import new_weights, requested, take
 from sm_emulate.lifecycle.fleet_surroundings import FleetGround
+from sm_emulate.lifecycle.fleets import EndpointFleet, fleet_for, hosting, recomposing_for
 from sm_emulate.lifecycle.image_labels import check_labels
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.platform import Platform
@@ -36,6 +36,7 @@ from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
 from sm_emulate.request.secrets import secret_values
 from sm_emulate.spec import bidirectional, wordings
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS, EndpointStatus
+from sm_emulate.spec.serverless import MAX_PAYLOAD_BYTES
 from sm_emulate.storage.async_queue import AsyncQueue
 from sm_emulate.storage.trouble import told
 
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.async_work import AsyncWork
     from sm_emulate.lifecycle.data_capture import DataCapturing
     from sm_emulate.lifecycle.endpoint_update import Update
+    from sm_emulate.lifecycle.serving_container import ServingContainer
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.storage.run_folder import RunFolder
 
@@ -64,7 +66,7 @@ class Endpoint:
 
     Args:
         request: what to serve, checked.
-        image: the first variant's image as the engine knows it.
+        image: the first variant's image as the engine knows it; None where inference components have theirs.
         images: those of the others, by the names that the request uses.
         engine: runs the containers.
         run: a new run folder that this process holds.
@@ -82,7 +84,7 @@ class Endpoint:
         self,
         request: EndpointRequest,
         *,
-        image: Image,
+        image: Image | None,
         images: Mapping[str, Image] | None = None,
         engine: Engine,
         run: RunFolder,
@@ -116,8 +118,9 @@ class Endpoint:
             stopping=lambda: self._asked.times,
             vary=vary,
         )
-        self._images = {request.model.image: image, **(images or {})}
-        self._fleet = ServingFleet(request, images=self._images, ground=self._ground, changed=self._reroute)
+        self._images = {**({} if image is None else {request.model.image: image}), **(images or {})}
+        self._fleet = fleet_for(request, images=self._images, ground=self._ground, changed=self._reroute)
+        self._recomposing = recomposing_for(self._fleet, request)
         self._gateway: Gateway | None = None
         self._async: AsyncWork | None = None
         self._capturing: DataCapturing | None = None
@@ -173,17 +176,23 @@ class Endpoint:
     @property
     def upstream(self) -> Upstream | None:
         """Where the first container itself listens; None before it runs."""
-        return self._fleet.instances[0].containers[0].upstream
+        first = self._first
+        return None if first is None else first.upstream
 
     @property
     def began(self) -> bool:
         """Whether a container was ever started."""
-        return any(each.began for each in self._fleet.instances)
+        return self._fleet.began
 
     @property
     def container(self) -> str | None:
         """The engine's id of the first container; None when it does not run."""
-        return self._fleet.instances[0].containers[0].id
+        first = self._first
+        return None if first is None else first.id
+
+    @property
+    def _first(self) -> ServingContainer | None:
+        return next((each.containers[0] for each in list(self._fleet.instances)), None)
 
     def stop(self) -> None:
         """Ask it to stop as DeleteEndpoint does; a second time, kill at once. Signal handlers may call it."""
@@ -219,6 +228,7 @@ class Endpoint:
             metrics={} if self._gateway is None else self._gateway.meters.described(),
             models=None if self._fleet.shelf is None else self._fleet.shelf.counts(),
             seconds=dict(self._seconds),
+            components=None if self._recomposing is None else self._recomposing.described(self._gateway),
         )
 
     def __enter__(self) -> Endpoint:
@@ -266,14 +276,19 @@ class Endpoint:
 
     def _open(self) -> None:
         request, platform = self.request, self.platform
+        serverless = request.serverless is not None
         front = EndpointFront(
             endpoint_name=request.endpoint_name,
             fleet=self._fleet.routes(),
             seed=self._seed,
             multi_model=request.model.multi_model,
+            serverless=serverless,
+            max_body_bytes=(MAX_PAYLOAD_BYTES if serverless else platform.settings.number("payload-limit")),
+            max_answer_bytes=MAX_PAYLOAD_BYTES if serverless else None,
+            # an answer that is too long is found before the first of it is passed on
+            hold_bytes=MAX_PAYLOAD_BYTES if serverless else EndpointFront.hold_bytes,
             region=platform.region,
             account=platform.account,
-            max_body_bytes=platform.settings.number("payload-limit"),
             stream_timeout_s=platform.settings.number("stream-timeout"),
             first_part_timeout_s=platform.settings.number("stream-first-part"),
             refuse_unknown_sessions=platform.settings.text("unknown-session") == "validation-error",
@@ -369,6 +384,12 @@ class Endpoint:
         if update.weights:
             self._reweigh(update)
             return
+        if update.component:
+            self._updating = threading.Thread(
+                target=self._recompose, args=(update,), name="recomposing", daemon=True
+            )
+            self._updating.start()
+            return
         self._generation += 1
         self._updating = threading.Thread(target=self._update, args=(update,), name="updating", daemon=True)
         self._updating.start()
@@ -383,10 +404,31 @@ class Endpoint:
             self._updated(update)
         self._enter(EndpointStatus.IN_SERVICE, "the variants' weights are as asked for")
 
+    def _recompose(self, update: Update) -> None:
+        """Add, scale or delete an inference component; the endpoint stays in service."""
+        error: BaseException | None = None
+        try:
+            self.request = hosting(self._recomposing, self.request).follow(
+                update, self.request, find_image=self._find_image, drained=self._drained
+            )
+            with suppress(OSError):
+                self.run_folder.write(self.run_folder.request, self.request.as_aws())
+        except StopAskedError:
+            return
+        except BaseException as caught:  # noqa: BLE001  # whatever it is, the other components go on
+            error = caught
+        self._reroute()
+        self._updated(update, error)
+        if not self._asked.times:
+            self._enter(EndpointStatus.IN_SERVICE, f"inference component {update.component}: {update.words}")
+
+    def _drained(self) -> bool:
+        return self._gateway is None or not self._gateway.retiring
+
     def _update(self, update: Update) -> None:
         """Start the new fleet beside the old one; have it take over, or go back."""
         self._enter(EndpointStatus.UPDATING, "Updating the endpoint")
-        fleet: ServingFleet | None = None
+        fleet: EndpointFleet | None = None
         try:
             request = requested(update, self.request)
             self._secrets = self._secrets | secret_values(request.as_aws())
@@ -412,13 +454,13 @@ class Endpoint:
         if not self._asked.times:
             self._enter(EndpointStatus.IN_SERVICE, self._where())
 
-    def _new_fleet(self, request: EndpointRequest) -> ServingFleet:
+    def _new_fleet(self, request: EndpointRequest) -> EndpointFleet:
         for name in dict.fromkeys(name for each in request.all_variants for name in each.model.images):
             if self._find_image is not None:
                 self._images[name] = self._find_image(name)
-        for each in request.all_variants:
-            check_labels(each.model, self._images)
-        return ServingFleet(
+        for model in request.models:
+            check_labels(model, self._images)
+        return fleet_for(
             request,
             images=dict(self._images),
             ground=self._ground,
@@ -426,7 +468,7 @@ class Endpoint:
             changed=self._reroute,
         )
 
-    def _retire(self, old: ServingFleet) -> None:
+    def _retire(self, old: EndpointFleet) -> None:
         """Let the old fleet finish what it has at hand, and stop it."""
         deadline = time.monotonic() + DRAIN_SECONDS
         while time.monotonic() < deadline and (

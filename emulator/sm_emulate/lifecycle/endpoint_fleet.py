@@ -49,6 +49,9 @@ class ServingFleet:
         changed: called when other instances than before take requests, from any thread.
     """
 
+    word = "instance"
+    """What logs call one of them."""
+
     def __init__(
         self,
         request: EndpointRequest,
@@ -85,7 +88,7 @@ class ServingFleet:
         self.instances = [
             self._instance(variant)
             for variant in request.all_variants
-            for _ in range(variant.initial_instance_count)
+            for _ in range(self._first_count(variant))
         ]
 
     # --- the way into service -------------------------------------------------------------------------
@@ -168,6 +171,11 @@ class ServingFleet:
     # --- in service -----------------------------------------------------------------------------------
 
     @property
+    def began(self) -> bool:
+        """Whether a container was ever started."""
+        return bool(self._ended) or any(each.began for each in list(self.instances))
+
+    @property
     def lost(self) -> bool:
         """Whether nothing of it serves, or will."""
         return all(each.over_by_itself for each in self.instances) and not any(
@@ -201,8 +209,12 @@ class ServingFleet:
         else:
             with suppress(queue.Empty):
                 self._news.get(timeout=timeout)
-            for each in list(self.instances):
-                each.catch_up()
+        self.look()
+
+    def look(self) -> None:
+        """Look after those that ended, and ping one whose time has come."""
+        for each in list(self.instances):
+            each.catch_up()
         if self._given_up:
             return
         for each in list(self.instances):
@@ -298,12 +310,23 @@ class ServingFleet:
         if self._stopping():
             raise StopAskedError
 
-    def _instance(self, variant: Variant, *, replaced: int = 0) -> Instance:
+    def _first_count(self, variant: Variant) -> int:
+        return variant.initial_instance_count
+
+    def _window(self, instance: Instance) -> float:
+        return instance.variant.container_startup_health_check_timeout_in_seconds
+
+    def _host(self, variant: Variant, *, replaced: int) -> str:
+        """Give a new instance its name."""
         host = variant.variant_name
-        if not self.request.alone or self.generation or replaced:
-            number = self._counts[host] = self._counts.get(host, 0) + 1
-            middle = f"update-{self.generation}-" if self.generation else ""
-            host = f"{host}/{middle}instance-{number}"
+        if self.request.alone and not self.generation and not replaced:
+            return host
+        number = self._counts[host] = self._counts.get(host, 0) + 1
+        middle = f"update-{self.generation}-" if self.generation else ""
+        return f"{host}/{middle}{self.word}-{number}"
+
+    def _instance(self, variant: Variant, *, replaced: int = 0) -> Instance:
+        host = self._host(variant, replaced=replaced)
         if variant.model.several:
             return self._instance_of_several(variant, host, replaced)
         container = ServingContainer(
@@ -347,8 +370,7 @@ class ServingFleet:
         return next((name for name in names if name is not None), wordings.PRIMARY)
 
     def _welcome(self, instance: Instance) -> None:
-        window = instance.variant.container_startup_health_check_timeout_in_seconds
-        upstreams = instance.healthy(window)
+        upstreams = instance.healthy(self._window(instance))
         instance.since = time.monotonic()
         instance.next_ping = instance.since + self._interval
         self._new_shelf(instance.variant, upstreams[0])

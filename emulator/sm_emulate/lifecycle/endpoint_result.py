@@ -47,6 +47,8 @@ class EndpointResult:
     """How the last update ended; empty before there is one."""
     weights: Mapping[str, float]
     """Of each production variant, now."""
+    components: tuple[Mapping[str, Any], ...] | None = None
+    """Inference components, as DescribeInferenceComponent has them; None where variants have models."""
     models: ShelfCounts | None = None
     """Of a multi-model endpoint in service."""
     seconds: Mapping[str, float]
@@ -87,8 +89,7 @@ class EndpointResult:
                 "RunFolder": str(self.run_folder),
                 "Url": self.url,
                 **({"Page": self.url + PAGE_PATH} if self.url else {}),
-                "Image": request.model.image,
-                "ImageId": self.images[request.model.image].id,
+                **self._image(),
                 "Settings": dict(platform.settings.given),
                 "ContainerExitCodes": dict(self.container_exit_codes),
                 "Metrics": dict(self.metrics),
@@ -96,8 +97,22 @@ class EndpointResult:
                 "Seconds": dict(self.seconds),
             }
             | self._models()
+            | self._environments()
             | self._containers(),
         }
+
+    def _image(self) -> dict[str, Any]:
+        """Name the first variant's image; or what inference components there are, with theirs."""
+        if self.components is not None:
+            return {"InferenceComponents": [dict(each) for each in self.components]}
+        image = self.request.model.image
+        return {"Image": image, "ImageId": self.images[image].id}
+
+    def _environments(self) -> dict[str, Any]:
+        """Say how many environments a serverless endpoint has now, which AWS tells nobody."""
+        if self.request.serverless is None:
+            return {}
+        return {"Environments": self.instances.get(self.request.variant_name, 0)}
 
     def _containers(self) -> dict[str, Any]:
         """Give the containers of each instance where these are several, by variant."""
@@ -139,7 +154,7 @@ class EndpointResult:
             EndpointStatus.FAILED,
             EndpointStatus.OUT_OF_SERVICE,
         }
-        return {
+        described: dict[str, Any] = {
             "VariantName": name,
             "DeployedImages": [
                 {
@@ -151,6 +166,15 @@ class EndpointResult:
             ],
             "CurrentWeight": weight,
             "DesiredWeight": weight,
+        }
+        if variant.serverless is not None:
+            config = variant.serverless.as_aws()
+            return described | {"CurrentServerlessConfig": config, "DesiredServerlessConfig": config}
+        if self.components is not None:
+            del described["DeployedImages"]
+            count = variant.initial_instance_count
+            return described | {"CurrentInstanceCount": count if up else 0, "DesiredInstanceCount": count}
+        return described | {
             "CurrentInstanceCount": self.instances.get(name, 0) if up else 0,
             "DesiredInstanceCount": variant.initial_instance_count,
         }

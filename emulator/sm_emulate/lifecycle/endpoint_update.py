@@ -30,7 +30,20 @@ class Update:
     container: str | None = None
     """Whose image and model these are, where the first variant has several containers."""
     weights: Mapping[str, float] = field(default_factory=dict)
+    component: str | None = None
+    """The inference component that is added, scaled or deleted."""
+    copies: int | None = None
+    """How many it is to have; None for one that is added or deleted."""
+    documents: Mapping[str, Any] | None = None
+    """CreateInferenceComponent, and CreateModel if it needs one, of a component that is added."""
     id: str = field(default_factory=lambda: uuid4().hex)
+
+    @property
+    def words(self) -> str:
+        """What is done to the inference component."""
+        if self.documents is not None:
+            return "added"
+        return "deleted" if self.copies is None else f"scaled to {self.copies}"
 
 
 def ask_for(run: RunFolder, update: Update) -> None:
@@ -71,8 +84,14 @@ def requested(update: Update, now: EndpointRequest) -> EndpointRequest:
             value=now.endpoint_name,
             hint="stop it and serve it anew",
         )
+    if now.components is not None:
+        raise RequestError(
+            "an endpoint with inference components is updated by component",
+            value=now.endpoint_name,
+            expected="--component NAME --copies N, --component NAME=IMAGE,... or --delete-component NAME",
+        )
     if update.image is None:
-        return _servable(from_request_file(update.request))
+        return _same_kind(_servable(from_request_file(update.request)), now)
     stem, _, number = now.endpoint_config_name.rpartition("-update-")
     name = (
         f"{stem}-update-{int(number) + 1}"
@@ -89,6 +108,18 @@ def requested(update: Update, now: EndpointRequest) -> EndpointRequest:
         number=0 if update.container is None else names.index(update.container),
     )
     return replace(_servable(from_request_file(document)), instance_chosen=now.instance_chosen)
+
+
+def _same_kind(request: EndpointRequest, now: EndpointRequest) -> EndpointRequest:
+    """Give the request, unless it makes another kind of endpoint."""
+    kinds = [(each.serverless is None, each.components is None) for each in (request, now)]
+    if kinds[0] != kinds[1]:
+        raise RequestError(
+            "an update to another kind of endpoint (instances, serverless, inference components) is not emulated",
+            value=now.endpoint_name,
+            hint="stop it and serve it anew",
+        )
+    return request
 
 
 def check_container(container: str | None, names: Sequence[str]) -> None:

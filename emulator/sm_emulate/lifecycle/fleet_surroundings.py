@@ -12,7 +12,7 @@ from sm_emulate.errors import NotFoundError
 from sm_emulate.events import Noted
 from sm_emulate.lifecycle.credentials import credentials_for
 from sm_emulate.lifecycle.endpoint_container import container_spec
-from sm_emulate.lifecycle.instance_limits import limits_of
+from sm_emulate.lifecycle.instance_limits import Limits, limits_of
 from sm_emulate.lifecycle.model_folder import model_mounts
 from sm_emulate.lifecycle.network import private_network
 from sm_emulate.spec.containers import ports_of
@@ -114,7 +114,7 @@ class FleetSurroundings:
             )
         for model in models.values():
             self._give_credentials(model)
-        kinds = {each.instance_type for each in self._request.all_variants}
+        kinds = {each.instance_type for each in self._request.all_variants if each.serverless is None}
         self._limits = limits_of(
             sorted(kinds),
             chosen=self._request.instance_chosen,
@@ -208,7 +208,7 @@ class FleetSurroundings:
             mounts=self._mounts[model.model_name, number],
             network=self._network if model.enable_network_isolation else None,
             gpus=ground.gpus,
-            limits=self._limits[instance.variant.instance_type],
+            limits=self._limits.get(instance.variant.instance_type, Limits()),
             labels=dict(ground.labels) | {LABEL_HOST: host},
             name=name,
             multi_model=container.multi_model,
@@ -219,6 +219,11 @@ class FleetSurroundings:
             spec = replace(spec, publish=tuple(each.bind for each in ports), extra_hosts=names)
         elif ports and container.hostname is not None:
             spec = replace(spec, hostname=container.hostname)
+        if (serverless := instance.variant.serverless) is not None:
+            from sm_emulate.lifecycle.serverless_container import serverless_spec
+
+            settings = ground.platform.settings
+            spec = serverless_spec(spec, serverless, settings=settings, engine=ground.engine)
         return spec if ground.vary is None else ground.vary(spec)
 
     def _confine(self, container: str) -> None:

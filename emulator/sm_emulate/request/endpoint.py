@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
-from sm_emulate.request import async_inference, hosted_model, location
+from sm_emulate.request import async_inference, hosted_model, inference_component, location
 from sm_emulate.request import data_capture as capturing
+from sm_emulate.request import serverless as serverless_config
 from sm_emulate.request.containers import create_pipeline, shares_instances
 from sm_emulate.request.hosted_model import not_emulated
 from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from sm_emulate.request.containers import ContainerFlags
     from sm_emulate.request.data_capture import DataCapture
     from sm_emulate.request.hosted_model import HostedModel
+    from sm_emulate.request.inference_component import InferenceComponent
+    from sm_emulate.request.serverless import Serverless
     from sm_emulate.request.validate import Problem
     from sm_emulate.request.variant import Variant
 
@@ -40,6 +43,8 @@ class EndpointModels:
     create_model: OperationModel
     create_endpoint_config: OperationModel
     create_endpoint: OperationModel
+    cache_dir: Path | None = None
+    """Where further models are kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +52,18 @@ class EndpointDocuments:
     """The documents of the API that make one endpoint."""
 
     create_model: Mapping[str, Any]
+    """Empty where inference components need none."""
     create_endpoint_config: Mapping[str, Any]
     create_endpoint: Mapping[str, Any]
     more_models: tuple[Mapping[str, Any], ...] = ()
     """CreateModel of the variants' other models."""
+    components: tuple[Mapping[str, Any], ...] | None = None
+    """CreateInferenceComponent of each; None where the variants have models."""
+
+    @property
+    def models(self) -> tuple[Mapping[str, Any], ...]:
+        """All CreateModel documents."""
+        return tuple(each for each in (self.create_model, *self.more_models) if each)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +80,8 @@ class EndpointRequest:
     """None for an endpoint that answers at once."""
     data_capture: DataCapture | None = None
     """None where nothing is captured."""
+    components: tuple[InferenceComponent, ...] | None = None
+    """The inference components from the start; None where the variants have models."""
     documents: EndpointDocuments = field(repr=False, compare=False)
     """What it was made from, for what the emulator has no use for."""
 
@@ -83,7 +98,19 @@ class EndpointRequest:
     @property
     def alone(self) -> bool:
         """Whether all of it is one instance of one variant."""
-        return sum(each.initial_instance_count for each in self.all_variants) == 1
+        elastic = self.serverless is not None or self.components is not None
+        return not elastic and sum(each.initial_instance_count for each in self.all_variants) == 1
+
+    @property
+    def serverless(self) -> Serverless | None:
+        """How its execution environments are; None where it has instances."""
+        return self.variants[0].serverless
+
+    @property
+    def models(self) -> tuple[HostedModel, ...]:
+        """Those of all variants, or of all inference components."""
+        owners = self.all_variants if self.components is None else self.components
+        return tuple({each.model.model_name: each.model for each in owners}.values())
 
     @property
     def model(self) -> HostedModel:
@@ -118,12 +145,17 @@ class EndpointRequest:
     def as_aws(self) -> dict[str, Any]:
         """Give the documents as JSON, by operation; CreateModel is a list where there are several."""
         documents = self.documents
-        models = [documents.create_model, *documents.more_models]
-        return {
-            "CreateModel": models if len(models) > 1 else models[0],
+        models = documents.models
+        given: dict[str, Any] = (
+            {"CreateModel": list(models) if len(models) > 1 else models[0]} if models else {}
+        )
+        given |= {
             "CreateEndpointConfig": documents.create_endpoint_config,
             "CreateEndpoint": documents.create_endpoint,
         }
+        if documents.components is not None:
+            given[inference_component.OPERATION] = list(documents.components)
+        return given
 
 
 def load_models(*, cache_dir: Path | None = None) -> EndpointModels:
@@ -132,6 +164,7 @@ def load_models(*, cache_dir: Path | None = None) -> EndpointModels:
         create_model=load("CreateModel", cache_dir=cache_dir),
         create_endpoint_config=load("CreateEndpointConfig", cache_dir=cache_dir),
         create_endpoint=load("CreateEndpoint", cache_dir=cache_dir),
+        cache_dir=cache_dir,
     )
 
 
@@ -153,6 +186,7 @@ def from_flags(
     role_arn: str | None = None,
     multi_model: bool = False,
     model_cache_setting: str | None = None,
+    serverless: Mapping[str, int] | None = None,
     containers: Sequence[ContainerFlags] = (),
     direct: bool = False,
     more_config: Mapping[str, Any] | None = None,
@@ -165,6 +199,7 @@ def from_flags(
     variants have the variant's name behind it.
     Without an image the variants are `more_variants` alone. With `containers` the first variant's model has these in
     place of an image: they are asked one after the other, or each `direct`ly.
+    `serverless` is a ServerlessConfig, in place of an instance type and a count.
     `more_config` holds further members of CreateEndpointConfig.
     """
     name = model_name or endpoint_name
@@ -199,12 +234,13 @@ def from_flags(
                 model_cache_setting=model_cache_setting,
             )
         documents.append(document)
-        variant: dict[str, Any] = {
-            "VariantName": each.name,
-            "ModelName": document["ModelName"],
-            "InstanceType": instance_type or DEFAULT_INSTANCE_TYPE,
-            "InitialInstanceCount": each.count,
-        }
+        variant: dict[str, Any] = {"VariantName": each.name, "ModelName": document["ModelName"]}
+        if serverless is not None:
+            variant[serverless_config.MEMBER] = dict(serverless)
+        if serverless is None or instance_type is not None:
+            variant["InstanceType"] = instance_type or DEFAULT_INSTANCE_TYPE
+        if serverless is None or each.count != 1:
+            variant["InitialInstanceCount"] = each.count
         if each.weight is not None:
             variant["InitialVariantWeight"] = each.weight
         if routing is not None:
@@ -276,7 +312,7 @@ def from_aws(
     require(documents.create_endpoint, models.create_endpoint)
     hosted = [
         hosted_model.from_aws(document, model=models.create_model, base_dir=base_dir)
-        for document in (documents.create_model, *documents.more_models)
+        for document in documents.models
     ]
     named = {model.model_name: model for model in hosted}
     config = documents.create_endpoint_config
@@ -290,17 +326,32 @@ def from_aws(
             *_config_problems(sound, documents, tuple(named)),
         ],
     )
+    variants = variants_of(config, "ProductionVariants", named)
     shadows = variants_of(config, "ShadowProductionVariants", named)
+    components = None
+    if documents.components is not None:
+        components = inference_component.all_from_aws(
+            documents.components,
+            endpoint_name=documents.create_endpoint["EndpointName"],
+            variants={each.variant_name: each for each in variants},
+            models=named,
+            operation=load(inference_component.OPERATION, cache_dir=models.cache_dir),
+            create_model=models.create_model,
+            role_arn=config.get("ExecutionRoleArn"),
+            base_dir=base_dir,
+        )
     return EndpointRequest(
         endpoint_name=documents.create_endpoint["EndpointName"],
         endpoint_config_name=config["EndpointConfigName"],
-        variants=variants_of(config, "ProductionVariants", named),
+        variants=variants,
+        components=components,
         shadow=shadows[0] if shadows else None,
         async_inference=async_inference.from_config(config, base_dir=base_dir),
         data_capture=capturing.from_config(config, base_dir=base_dir),
         documents=EndpointDocuments(
-            create_model=hosted[0].document,
+            create_model=hosted[0].document if hosted else {},
             more_models=tuple(model.document for model in hosted[1:]),
+            components=None if components is None else tuple(each.document for each in components),
             create_endpoint_config=location.absolute(config, _LOCATIONS, base_dir=base_dir),
             create_endpoint=documents.create_endpoint,
         ),
@@ -318,8 +369,10 @@ def from_request_file(
         base_dir: as for `from_aws`.
         models: likewise.
     """
-    unknown = [name for name in document if name not in _OPERATIONS]
-    missing = [name for name in _OPERATIONS if name not in document]
+    for_components = inference_component.OPERATION in document
+    wanted = _OPERATIONS[1:] if for_components else _OPERATIONS
+    unknown = [name for name in document if name not in (*_OPERATIONS, inference_component.OPERATION)]
+    missing = [name for name in wanted if name not in document]
     if unknown or missing:
         raise RequestError(
             f"the request file has no {missing[0]}"
@@ -329,15 +382,16 @@ def from_request_file(
             expected=f"an object of {', '.join(_OPERATIONS)}",
             hint="`request.json` of an endpoint's run folder is one, secrets aside",
         )
-    listed = document["CreateModel"]
-    models_given = listed if isinstance(listed, list) else [listed]
-    objects = [*models_given, document["CreateEndpointConfig"], document["CreateEndpoint"]]
-    if not models_given or not all(isinstance(each, dict) for each in objects):
+    models_given = _listed(document.get("CreateModel", []))
+    components = _listed(document.get(inference_component.OPERATION, []))
+    objects = [*models_given, *components, document["CreateEndpointConfig"], document["CreateEndpoint"]]
+    if not (models_given or for_components) or not all(isinstance(each, dict) for each in objects):
         raise RequestError("the request file has an operation that is no JSON object", expected="objects")
     return from_aws(
         EndpointDocuments(
-            create_model=models_given[0],
+            create_model=models_given[0] if models_given else {},
             more_models=tuple(models_given[1:]),
+            components=tuple(components) if for_components else None,
             create_endpoint_config=document["CreateEndpointConfig"],
             create_endpoint=document["CreateEndpoint"],
         ),
@@ -349,7 +403,13 @@ def from_request_file(
 def _config_problems(
     document: Mapping[str, Any], documents: EndpointDocuments, model_names: tuple[str, ...]
 ) -> list[Problem]:
-    models = (documents.create_model, *documents.more_models)
+    for_components = documents.components is not None
+    found = serverless_config.problems(document, documents.models)
+    if not found and for_components:
+        found = inference_component.config_problems(document)
+    if found:
+        return found
+    models = documents.models
     if any(shares_instances(each) for each in models):
         instead = "a model of one container"
         if async_inference.MEMBER in document:
@@ -366,10 +426,14 @@ def _config_problems(
         if len(variants) != 1 or variants[0].get("InitialInstanceCount", 1) != 1:
             subject = "a multi-model container beside other instances is"
             return [not_emulated("ProductionVariants", subject, "one variant with one instance")]
-    found = variant_problems(document, model_names)
+    found = variant_problems(document, model_names, for_components=for_components)
     if found:
         return found
     wanted = documents.create_endpoint["EndpointConfigName"]
     if document["EndpointConfigName"] != wanted:
         return [other_name("EndpointConfigName", document["EndpointConfigName"], wanted)]
     return []
+
+
+def _listed(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else [given]

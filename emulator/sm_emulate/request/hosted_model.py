@@ -124,8 +124,8 @@ class HostedModel:
 
     @property
     def image(self) -> str:
-        """The primary container's."""
-        return self.primary.image
+        """The primary container's; empty without containers."""
+        return self.containers[0].image if self.containers else ""
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -155,6 +155,10 @@ class HostedModel:
     def multi_model(self) -> bool:
         """Whether one of its containers serves many models."""
         return any(each.multi_model for each in self.containers)
+
+
+NO_MODEL = HostedModel(model_name="", containers=(), document={})
+"""Of a variant whose models are those of inference components."""
 
 
 def create_model(

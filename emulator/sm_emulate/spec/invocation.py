@@ -168,6 +168,8 @@ ERROR_STATUS: dict[str, int] = {
     "ModelError": 424,
     "ModelNotReadyException": 429,
     "ValidationError": 400,
+    # of no operation's own: any service's answer to too many requests
+    "ThrottlingException": 429,
     "ServiceUnavailable": 503,
     "InternalFailure": 500,
     "InternalDependencyException": 530,
@@ -231,11 +233,6 @@ NOT_FOR_ONE_MODEL: dict[str, str] = {
         "Endpoint {endpoint} is not a multi-model endpoint and does not support target model header."
     ),
     "X-Amzn-SageMaker-Target-Container-Hostname": NOT_DIRECT,
-    # RT says that the endpoint must host the component; answer and wording ours (UNSURE)
-    "X-Amzn-SageMaker-Inference-Component": (
-        "Endpoint {endpoint} does not host inference components and does not support inference component "
-        "name header."
-    ),
 }
 """Headers that choose where an endpoint with one model and one container has nothing to choose."""
 

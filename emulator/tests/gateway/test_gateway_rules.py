@@ -13,6 +13,7 @@ import threading
 
 import pytest
 
+from sm_emulate.spec import inference_component
 from sm_emulate.spec import invocation as spec
 
 RUNTIME = "/endpoints/iris/invocations"
@@ -49,7 +50,7 @@ def test_any_success_is_passed_on_with_its_status_and_body(serve, gateways, say,
 def test_only_headers_of_the_api_reach_the_container(serve, gateways, say):
     container = serve(lambda seen: say())
     supported = {header.name: "v" for header in spec.REQUEST_HEADERS}
-    for name in spec.NOT_FOR_ONE_MODEL:
+    for name in (*spec.NOT_FOR_ONE_MODEL, inference_component.HEADER):
         del supported[name]
     supported["X-Amzn-SageMaker-Target-Variant"] = "AllTraffic"
     stripped = {
@@ -150,7 +151,7 @@ def test_other_paths_are_not_passed(serve, gateways, say, method, path):
         ),
         (
             (RUNTIME, {"X-Amzn-SageMaker-Inference-Component": "c"}),
-            "Endpoint iris does not host inference components",
+            "Inference Component Name header is not allowed for endpoints",
         ),
         ((RUNTIME, {"Content-Type": "a" * 1025}), "at 'contentType' failed to satisfy constraint"),
         (("/invocations", {"X-Amzn-SageMaker-Inference-Id": "a" * 65}), "less than or equal to 64"),

@@ -99,7 +99,8 @@ AREA = Area(
             "hosting.headers.inference-component",
             "X-Amzn-SageMaker-Inference-Component chooses an inference component.",
             RUNTIME_API,
-            note="there are none: it is answered with a ValidationError",
+            thread("langchain-ai/langchain", 16150),
+            level=EMULATED,
         ),
         confirmed(
             "hosting.headers.session",

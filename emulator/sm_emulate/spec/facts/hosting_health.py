@@ -113,7 +113,8 @@ AREA = Area(
             "hosting.health.serverless",
             "Serverless allows 3 minutes for download and first ping.",
             guide("serverless-endpoints-invoke"),
-            planned="serverless profile",
+            level=EMULATED,
+            note="the model is fetched once, and its time is the first container's",
         ),
         confirmed(
             "hosting.health.connect",

@@ -142,8 +142,8 @@ AREA = Area(
             "hosting.invocation.not-ready",
             "ModelNotReadyException, HTTP 429, answers while a serverless or multi-model endpoint loads.",
             RUNTIME_API,
-            level=PARTLY,
-            note="of multi-model endpoints",
+            level=EMULATED,
+            setting="serverless-wait",
         ),
         confirmed(
             "hosting.invocation.validation-error",

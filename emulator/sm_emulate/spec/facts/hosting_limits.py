@@ -7,6 +7,7 @@ from sm_emulate.spec.facts.sources import (
     FAQ,
     MARKETPLACE_LIMITS,
     RUNTIME_API,
+    SDK,
     guide,
     guide_2023,
     thread,
@@ -38,7 +39,9 @@ AREA = Area(
             "Serverless requests and answers have at most 4 MB.",
             guide("serverless-endpoints-invoke"),
             MARKETPLACE_LIMITS,
-            planned="serverless profile",
+            thread(SDK, 4271),
+            level=EMULATED,
+            note="a longer request is `has oversize body`, as was seen; for a longer answer the words are ours",
         ),
         confirmed(
             "hosting.limits.async",

@@ -60,7 +60,7 @@ AREA = Area(
             "ModelDataSource does not work with batch transform, serverless, multi-model and Marketplace.",
             API,
             level=EMULATED,
-            note="transform jobs refuse it from S3; a folder of this machine is taken; the others are not emulated",
+            note="transform jobs and serverless endpoints refuse it from S3; a folder of this machine is taken",
         ),
         confirmed(
             "hosting.model.additional",

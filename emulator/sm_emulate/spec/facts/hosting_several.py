@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from sm_emulate.spec.fact import EMULATED, PARTLY, Area, confirmed, disputed, unsure
-from sm_emulate.spec.facts.sources import API, EXAMPLES, RUNTIME_API, guide_2023, thread
+from sm_emulate.spec.facts.sources import API, EXAMPLES, RUNTIME_API, guide, guide_2023, thread
 
 AREA = Area(
     prefix="hosting.several",
@@ -87,6 +87,40 @@ AREA = Area(
             "Inference components reserve CPU, accelerators and memory for a container on a shared instance.",
             API,
             RUNTIME_API,
+            level=EMULATED,
+            note="on one variant; what is reserved of an instance is all that it has, on the platform a part is its own",
+        ),
+        unsure(
+            "hosting.several.component-limits",
+            "What a copy may use beyond what it reserves is not said where MaxMemoryRequiredInMb is missing.",
+            API,
+            level=EMULATED,
+            setting="component-memory",
+        ),
+        confirmed(
+            "hosting.several.component-placement",
+            "Copies are placed SPREAD or BINPACK while the instances have room; else the component fails for a lack of hardware resources.",
+            API,
+            level=EMULATED,
+            note="spread over instances by their number of copies; no Availability Zones",
+        ),
+        confirmed(
+            "hosting.several.component-scaling",
+            "UpdateInferenceComponentRuntimeConfig changes CopyCount while the endpoint serves; 0 copies have no capacity, and none can be created with 0.",
+            API,
+            thread("stdapi-ai/stdapi.ai", 43),
+            level=EMULATED,
+        ),
+        confirmed(
+            "hosting.several.component-openai",
+            "The OpenAI-compatible path names the component as /endpoints/NAME/inference-components/COMPONENT/openai.",
+            guide("realtime-endpoints-openai-compatible"),
+            level=EMULATED,
+        ),
+        confirmed(
+            "hosting.several.component-adapters",
+            "An adapter component uses the container of its base component.",
+            API,
         ),
         confirmed(
             "hosting.several.variants",
@@ -147,20 +181,73 @@ AREA = Area(
             "Serverless has 1024 to 6144 MB, up to 200 at once, 5 GB of disk, and no GPU, VPC, isolation, multi-model or pipelines.",
             guide_2023("serverless-endpoints"),
             API,
-            planned="serverless profile",
+            level=EMULATED,
+            setting="serverless-tmp",
+            note="the 5 GB are /tmp; a folder of this machine is taken for ModelDataSource",
+        ),
+        confirmed(
+            "hosting.several.serverless-scaling",
+            "Environments start when requests want them, one for each at a time, and end when there are none; provisioned ones stay.",
+            guide_2023("serverless-endpoints"),
+            level=EMULATED,
+            setting="serverless-environments",
+            note="nothing is frozen between requests, and nothing pinged",
+        ),
+        unsure(
+            "hosting.several.serverless-idle",
+            "After how long without a request a serverless container ends is not published.",
+            guide_2023("serverless-endpoints"),
+            level=EMULATED,
+            setting="serverless-idle",
+        ),
+        unsure(
+            "hosting.several.serverless-first",
+            "Whether the first request after the creation of a serverless endpoint finds a container is not published.",
+            guide_2023("serverless-endpoints"),
+            level=EMULATED,
+            setting="serverless-first",
+        ),
+        unsure(
+            "hosting.several.serverless-throttling",
+            "Requests beyond MaxConcurrency are throttled; the answer is believed to be ThrottlingException.",
+            guide_2023("serverless-endpoints"),
+            level=EMULATED,
+            setting="serverless-throttling",
+        ),
+        confirmed(
+            "hosting.several.serverless-cpus",
+            "The vCPUs of a serverless container grow with its memory.",
+            guide_2023("serverless-endpoints"),
+            level=EMULATED,
+            setting="serverless-cpus",
+        ),
+        confirmed(
+            "hosting.several.serverless-setup-time",
+            "CloudWatch's ModelSetupTime is the time that new compute of a serverless endpoint took.",
+            guide_2023("monitoring-cloudwatch"),
+            level=EMULATED,
         ),
         confirmed(
             "hosting.several.serverless-user",
             "Serverless containers are not root; AWS's remedy is `chmod o+rwX`.",
             guide_2023("serverless-endpoints-troubleshooting"),
-            planned="serverless profile",
+            level=EMULATED,
+            setting="serverless-user",
         ),
         unsure(
             "hosting.several.serverless-files",
-            "Outside /tmp the file system cannot be written; user id and /dev/shm are not known.",
+            "Outside /tmp the file system cannot be written.",
             thread("mlflow/mlflow", 5544),
             thread("huggingface/text-embeddings-inference", 609),
-            planned="serverless profile",
+            level=EMULATED,
+            setting="serverless-root",
+        ),
+        unsure(
+            "hosting.several.serverless-shm",
+            "There is believed to be no /dev/shm, as on Lambda, which serverless endpoints run on.",
+            guide_2023("serverless-endpoints"),
+            level=EMULATED,
+            setting="serverless-shm",
         ),
         confirmed(
             "hosting.several.async-request",
@@ -232,6 +319,7 @@ AREA = Area(
             "hosting.several.component-hardware",
             "A component reserves at least 0.25 cores, one accelerator or 128 MB.",
             API,
+            level=EMULATED,
         ),
         confirmed(
             "hosting.several.direct-limits",

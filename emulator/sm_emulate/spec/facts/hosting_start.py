@@ -120,8 +120,8 @@ AREA = Area(
             "Serverless images have at most 10 GB; others are held by ECR's quotas alone.",
             guide_2023("serverless-endpoints"),
             MARKETPLACE_LIMITS,
-            level=PARTLY,
-            note="nothing is refused here; SM112 of `validate` finds it",
+            level=EMULATED,
+            note="SM112 of `validate` finds it, too",
         ),
         confirmed(
             "hosting.start.image-reference",

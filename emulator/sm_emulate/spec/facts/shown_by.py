@@ -29,6 +29,12 @@ ARTIFACTS = "emulator/tests/test_product_train_artifacts.py"
 SERVE = "emulator/tests/test_product_serve.py"
 VARIANTS = "emulator/tests/test_product_serve_variants.py"
 UPDATE = "emulator/tests/test_product_update.py"
+COMPONENTS = "emulator/tests/test_product_components.py"
+COPIES = "emulator/tests/test_lifecycle_components.py"
+COMPONENT_DOOR = "emulator/tests/gateway/test_gateway_components.py"
+SERVERLESS = "emulator/tests/test_product_serverless.py"
+ENVIRONMENTS = "emulator/tests/test_lifecycle_serverless.py"
+ON_DEMAND = "emulator/tests/gateway/test_gateway_on_demand.py"
 ROUTE = "emulator/tests/gateway/test_gateway_routes.py"
 PIPELINES = "emulator/tests/gateway/test_gateway_pipelines.py"
 INSTANCES = "emulator/tests/test_lifecycle_pipelines.py"
@@ -142,6 +148,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "hosting.start.architecture": (f"{IMAGE_RULES}::test_rule",),
     "hosting.start.image-size": (
+        f"{ENVIRONMENTS}::test_gpus_and_large_images_are_refused",
         f"{IMAGE_RULES}::test_rule",
         f"{IMAGE_RULES}::test_too_large_is_an_error_for_serverless_endpoints_only",
     ),
@@ -779,6 +786,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "hosting.invocation.not-ready": (
         f"{MULTI}::test_a_model_that_takes_long_is_not_ready_and_goes_on_loading",
+        f"{ON_DEMAND}::test_a_request_that_waits_for_too_long_is_told_that_the_model_is_not_ready",
     ),
     "hosting.headers.target-model": (f"{MULTI}::test_the_container_sees_the_headers_of_the_invocation",),
     "hosting.multi-model.label": (f"{MULTI}::test_an_image_without_the_label_is_refused",),
@@ -919,6 +927,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "hosting.model.data-source-limits": (
         f"{TRANSFORM_REQUEST}::test_a_model_in_s3_is_an_archive_and_a_folder_is_taken_from_here_only",
+        f"{ENDPOINT_REQUEST}::test_what_serverless_does_not_go_with_is_refused",
     ),
     "hosting.model.additional": (f"{START}::test_additional_model_data_lies_in_folders_of_its_own",),
     "hosting.model.layout": (f"{UNPACK}::test_one_folder_around_everything_is_noted_as_a_likely_mistake",),
@@ -1179,6 +1188,69 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{ASYNC_DOOR}::test_what_the_api_does_not_take_is_a_validation_error_and_is_not_accepted",
         f"{ASYNC_WORK}::test_an_input_of_more_than_1_gb_fails",
     ),
+    "hosting.headers.inference-component": (
+        f"{COMPONENT_DOOR}::test_a_request_goes_to_a_copy_of_the_component_that_it_names",
+        f"{COMPONENT_DOOR}::test_a_request_that_names_none_or_an_unknown_one_is_refused",
+        f"{RULES}::test_wrong_requests_are_validation_errors",
+    ),
+    "hosting.several.components": (
+        f"{COMPONENTS}::test_components_share_an_instance_and_are_scaled_added_and_deleted_while_it_serves",
+        f"{COMPONENTS}::test_a_request_file_has_components_and_a_plain_endpoint_none",
+        f"{COPIES}::test_copies_reserve_their_limits_and_answer_by_component",
+    ),
+    "hosting.several.component-limits": (f"{COPIES}::test_the_limit_of_memory_may_be_the_instances",),
+    "hosting.several.component-placement": (
+        f"{COPIES}::test_copies_are_spread_over_instances_until_one_of_the_resources_is_gone",
+        f"{COPIES}::test_binpack_fills_one_instance_first_and_a_seat_that_is_left_is_free",
+        f"{COPIES}::test_without_room_nothing_starts_and_the_others_go_on",
+    ),
+    "hosting.several.component-scaling": (
+        f"{COPIES}::test_a_component_is_scaled_out_and_in_to_nothing_and_back",
+        f"{COPIES}::test_a_component_that_cannot_be_is_refused",
+        f"{COMPONENT_DOOR}::test_a_component_without_copies_has_no_capacity_until_there_is_one",
+    ),
+    "hosting.several.component-openai": (
+        f"{COMPONENT_DOOR}::test_the_openai_path_names_the_component_in_itself",
+    ),
+    "hosting.several.component-hardware": (f"{COPIES}::test_a_component_that_cannot_be_is_refused",),
+    "hosting.several.serverless": (
+        f"{ENDPOINT_REQUEST}::test_a_serverless_variant_has_a_size_a_concurrency_and_three_minutes",
+        f"{ENDPOINT_REQUEST}::test_what_serverless_does_not_go_with_is_refused",
+        f"{SERVERLESS}::test_a_request_file_a_kill_and_what_is_refused",
+        f"{ENVIRONMENTS}::test_each_part_of_it_is_a_setting",
+    ),
+    "hosting.several.serverless-user": (
+        f"{SERVERLESS}::test_a_serverless_container_is_small_is_nobody_and_writes_to_tmp_alone",
+    ),
+    "hosting.several.serverless-files": (
+        f"{SERVERLESS}::test_a_serverless_container_is_small_is_nobody_and_writes_to_tmp_alone",
+        f"{ENVIRONMENTS}::test_each_part_of_it_is_a_setting",
+    ),
+    "hosting.several.serverless-scaling": (
+        f"{ON_DEMAND}::test_requests_at_once_have_an_environment_each_and_one_too_many_is_throttled",
+        f"{ON_DEMAND}::test_idle_environments_end_and_provisioned_ones_stay",
+        f"{ENVIRONMENTS}::test_the_first_request_starts_an_environment_and_the_second_finds_it",
+        f"{ENVIRONMENTS}::test_provisioned_environments_are_there_from_the_start_and_serve",
+    ),
+    "hosting.several.serverless-shm": (
+        f"{SERVERLESS}::test_a_serverless_container_is_small_is_nobody_and_writes_to_tmp_alone",
+    ),
+    "hosting.several.serverless-idle": (
+        f"{ENVIRONMENTS}::test_an_idle_environment_ends_and_the_next_request_starts_another",
+    ),
+    "hosting.several.serverless-first": (
+        f"{ENVIRONMENTS}::test_the_first_request_starts_an_environment_and_the_second_finds_it",
+    ),
+    "hosting.several.serverless-throttling": (
+        f"{SERVERLESS}::test_each_request_at_once_has_a_container_and_one_too_many_is_throttled",
+    ),
+    "hosting.several.serverless-cpus": (f"{ENVIRONMENTS}::test_what_a_container_is_given",),
+    "hosting.several.serverless-setup-time": (f"{ON_DEMAND}::test_the_time_of_a_cold_start_is_overhead",),
+    "hosting.health.serverless": (
+        f"{ENDPOINT_REQUEST}::test_a_serverless_variant_has_a_size_a_concurrency_and_three_minutes",
+        f"{ENVIRONMENTS}::test_an_image_that_does_not_come_up_fails_in_the_words_of_serverless",
+    ),
+    "hosting.limits.serverless": (f"{ON_DEMAND}::test_no_more_than_4_mb_each_way",),
     "hosting.several.pipeline": (
         f"{PRODUCT_PIPELINES}::test_a_pipeline_from_flags_serves_names_its_failures_and_leaves_nothing",
         f"{PIPELINES}::test_the_answer_of_one_is_the_request_of_the_next",
