@@ -54,9 +54,10 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        self._end_express()
-        alone = self._current is None and not self._waiting
-        alone = alone and (self._parsing is None or self._parsing.complete)
+        if self._express is not None:
+            self._express.give_way()
+        between = self._parsing is None or self._parsing.complete
+        alone = between and self._current is None and not self._waiting
         if alone:
             self._express = express(self, data)
             if self._express is not None:

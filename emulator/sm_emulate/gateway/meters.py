@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,15 +68,32 @@ class Meters:
 
     def __init__(self, endpoint_name: str) -> None:
         self._endpoint = endpoint_name
-        self._variants: dict[str, _Variant] = {}
+        self._counted: dict[str, _Variant] = {}
+        self._fresh: deque[Invocation] = deque()
+        self._lock = threading.Lock()
 
     def add(self, seen: Invocation) -> None:
+        """Count one request, in a moment: one by one, counting costs more."""
+        self._fresh.append(seen)
+
+    def count(self) -> None:
+        """Count what was added."""
+        with self._lock:
+            while self._fresh:
+                self._count(self._fresh.popleft())
+
+    @property
+    def _variants(self) -> dict[str, _Variant]:
+        self.count()
+        return self._counted
+
+    def _count(self, seen: Invocation) -> None:
         """Count one request; one that no variant was asked for, or a ping, counts nowhere."""
         if not seen.variant or "/invocations" not in seen.path:
             return
-        variant = self._variants.get(seen.variant)
+        variant = self._counted.get(seen.variant)
         if variant is None:
-            variant = self._variants[seen.variant] = _Variant()
+            variant = self._counted[seen.variant] = _Variant()
         variant.invocations += 1
         status = seen.original_status
         if status is None or status >= 500:
