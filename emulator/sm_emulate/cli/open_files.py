@@ -10,7 +10,7 @@ MOST = 65_536
 
 
 def allow_many_files() -> None:
-    """Raise the limit as far as this user may: an open stream takes two, and the usual limit is 1,024."""
+    """Raise the limit as far as this user may: each open stream takes two files, and 1,024 is usual."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
     if soft != resource.RLIM_INFINITY and soft < wanted:
