@@ -17,6 +17,7 @@ from bench import (
     gateway_memory,
     hosting,
     packing,
+    pipelines,
     pipes,
     start_up,
     training,
@@ -38,6 +39,7 @@ PARTS = {
     "i": ("twenty hosts", cluster.hosts),
     "j": ("batch transform", batch.batch),
     "k": ("the gateway's memory", gateway_memory.gateway_memory),
+    "p": ("pipelines", pipelines.pipelines),
     "w": ("warm pools", warm_pools.warm_pools),
 }
 

@@ -61,7 +61,7 @@ def gateway_memory(ground: Ground) -> list[Row]:
 
 def _bodies(ground: Ground, size: int) -> float:
     """Send and get so long bodies, many at once; give the most memory that the gateway took, in MB."""
-    with _Container() as container, _gateway(ground, container.port) as (port, pid):
+    with _Container() as container, gateway_before(ground, container.port) as (port, pid):
 
         def ask(_: int) -> None:
             with socket.create_connection(("127.0.0.1", port), _PATIENCE_S) as client:
@@ -80,7 +80,7 @@ def _streams(ground: Ground) -> tuple[int, float]:
     """Open streams, then end them; give how many came to their end, and the memory of each while all were open."""
     with (
         _Container() as container,
-        _gateway(ground, container.port) as (port, pid),
+        gateway_before(ground, container.port) as (port, pid),
         contextlib.ExitStack() as open_,
     ):
         before = _memory_kb(pid, "VmRSS")
@@ -163,10 +163,10 @@ def _read_all(near: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
-def _gateway(ground: Ground, container: int) -> Iterator[tuple[int, int]]:
-    """A gateway in a process of its own; give its port and its process."""
+def gateway_before(ground: Ground, *containers: int) -> Iterator[tuple[int, int]]:
+    """A gateway in a process of its own before containers at these ports; give its port and its process."""
     alone = subprocess.Popen(
-        [str(ground.bin / "python"), "-m", "bench.gateway_alone", str(container)],
+        [str(ground.bin / "python"), "-m", "bench.gateway_alone", *map(str, containers)],
         cwd=ROOT,
         env=ground.environment,
         stdin=subprocess.PIPE,

@@ -274,6 +274,21 @@ def test_a_container_joins_one_more_network_under_another_name(stage):
         stage.engine.connect_network(second, container)
 
 
+def test_a_container_lives_in_the_network_of_another(stage):
+    first, reader = stage.started(WAIT_TERM, wait_term, publish=(8080,), extra_hosts=("front:127.0.0.1",))
+    reader.wait_for(b"ready")
+    lent = f"container:{first}"
+    second, serving = stage.started(SERVE_ONCE, serve_once, network=lent)
+    serving.wait_for(b"ready")
+    assert stage.engine.state(second).ports == {}
+    assert ask("127.0.0.1", stage.engine.state(first).ports[8080]) == b"pong\n"
+    stage.engine.remove(second)
+    assert stage.engine.state(first).status == "running"
+    stage.engine.remove(first)
+    with pytest.raises(MachineError):
+        stage.started("true", lambda box: 0, network=lent)
+
+
 def test_a_network_that_is_not_there(stage):
     with pytest.raises(MachineError) as caught:
         stage.started("true", lambda box: 0, network="sm-emulate-no-such-network")

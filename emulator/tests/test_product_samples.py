@@ -151,3 +151,23 @@ def test_what_the_preprocessor_answers_is_what_the_predictor_takes(product, samp
     assert first.json == json.loads((SAMPLES / "pipeline/payload.json").read_text())
     second = product.run("invoke", "second", "--data", first.out, "--content-type", "application/json")
     assert second.out == "setosa\nversicolor\n"
+
+
+def test_the_pipeline_answers_as_one_endpoint(product, sample_image):
+    model = SAMPLES / "pipeline/models/predictor"
+    product.serve(
+        "--container", f"prepare={sample_image('pipeline', 'preprocessor')}",
+        "--container", f"predict={sample_image('pipeline', 'predictor')},model={model}",
+        "--endpoint-name", "pipeline",
+    )  # fmt: skip
+
+    def ask(content_type):
+        payload = SAMPLES / "pipeline/payload.csv"
+        return product.run("invoke", "pipeline", "--data", f"@{payload}", "--content-type", content_type)
+
+    assert ask("text/csv").out == "setosa\nversicolor\n"
+    refused = ask("image/png")
+    assert refused.code == 1
+    assert "Received client error (415) from prepare with message" in refused.err
+    stopped = product.run("stop", "pipeline", "--output", "json").json
+    assert set(stopped["Emulator"]["ContainerExitCodes"]) == {"AllTraffic/prepare", "AllTraffic/predict"}

@@ -220,7 +220,7 @@ def source(uri, data_type, compression, **more):
     [
         (
             lambda m, c, e: m.update(Containers=[CONTAINER]),
-            "models of several containers are not emulated",
+            "a model has PrimaryContainer or Containers, and this one has both",
         ),
         (lambda m, c, e: m.pop("PrimaryContainer"), "PrimaryContainer is missing"),
         (

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sm_emulate.api.requests import (
         channel,
         endpoint_request,
+        endpoint_request_from_aws,
         platform,
         training_request,
         training_request_from_aws,
@@ -113,6 +114,7 @@ __all__ = [
     "channel",
     "connect",
     "endpoint_request",
+    "endpoint_request_from_aws",
     "examine",
     "find_image",
     "invoke",
@@ -185,6 +187,7 @@ _HOME = {
     "channel": "api.requests",
     "connect": "engine.discover",
     "endpoint_request": "api.requests",
+    "endpoint_request_from_aws": "api.requests",
     "examine": "api.doctor",
     "find_image": "api.images",
     "invoke": "api.hosting",

@@ -15,11 +15,13 @@ from sm_emulate.gateway import check_port
 from sm_emulate.gateway.client import Answer
 from sm_emulate.gateway.client import invoke as invoke_at
 from sm_emulate.lifecycle.endpoint import Endpoint
+from sm_emulate.lifecycle.image_labels import check_labels
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.hosted_model import check_local
 from sm_emulate.request.placed import placed
 from sm_emulate.spec import async_inference as async_spec
+from sm_emulate.spec.containers import ports_of
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS
 from sm_emulate.staging.model_files import check_stored
 from sm_emulate.storage.runs import Runs, default_home
@@ -31,10 +33,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, BinaryIO
 
-    from sm_emulate.engine.protocol import ContainerSpec, Engine, Image
+    from sm_emulate.engine.protocol import ContainerSpec, Engine
     from sm_emulate.events import Listener
     from sm_emulate.request.endpoint import EndpointRequest
-    from sm_emulate.request.hosted_model import ContainerDefinition
 
 POLL_SECONDS = 0.2
 
@@ -77,6 +78,8 @@ def new_endpoint(
     for variant in request.all_variants:
         check_local(variant.model)
         check_stored(variant.model, platform.s3)
+        if variant.model.several:
+            ports_of(platform.settings, len(variant.model.containers))
     if port:
         check_port(port)
     for place in request.written_places:
@@ -87,8 +90,7 @@ def new_endpoint(
         names = dict.fromkeys(name for variant in request.all_variants for name in variant.model.images)
         images = {name: find_image(used, name, listeners) for name in names}
         for variant in request.all_variants:
-            for container in variant.model.containers:
-                _check_label(container, images[container.image])
+            check_labels(variant.model, images)
         with runs.create("endpoints", request.endpoint_name) as run, RunFiles(run) as files:
             endpoint = Endpoint(
                 request,
@@ -279,19 +281,6 @@ def _how_it_ended(description: Mapping[str, Any]) -> str:
     codes = description.get("Emulator", {}).get("ContainerExitCodes", {})
     ended = "".join(f", its container exited with code {code}" for code in codes.values())
     return f"{description.get('EndpointName')}: {description.get('EndpointStatus')}{ended}"
-
-
-def _check_label(container: ContainerDefinition, image: Image) -> None:
-    """Refuse what CreateModel refuses: an image for many models that does not say that it can serve them."""
-    from sm_emulate.spec.multi_model import LABEL, LABEL_MISSING
-
-    if container.multi_model and image.labels.get(LABEL) != "true":
-        raise RequestError(
-            LABEL_MISSING.format(image=container.image).removesuffix("."),
-            value=image.labels.get(LABEL),
-            expected=f"LABEL {LABEL}=true in its Dockerfile",
-            link="https://docs.aws.amazon.com/sagemaker/latest/dg/build-multi-model-build-container.html",
-        )
 
 
 def _runs(home: Path | None) -> Runs:

@@ -238,6 +238,23 @@ def endpoint_request(
     )
 
 
+def endpoint_request_from_aws(
+    document: Mapping[str, Any], *, base_dir: Path | None = None
+) -> EndpointRequest:
+    """Give the endpoint of three documents, as boto3 takes them: variants, pipelines, whatever the API says.
+
+    Args:
+        document: the JSON of `CreateModel` (an object, or a list of them), `CreateEndpointConfig` and `CreateEndpoint`
+            by these names. Where they name S3, a path or `file://` is taken too.
+        base_dir: the folder that relative paths start from; the current one by default.
+
+    Raises:
+        RequestError: the first thing that is wrong, with the others as evidence.
+    """
+    models = endpoints.load_models(cache_dir=default_cache(os.environ))
+    return endpoints.from_request_file(document, base_dir=base_dir, models=models)
+
+
 def platform(
     profile: str = DEFAULT_PROFILE.name,
     *,

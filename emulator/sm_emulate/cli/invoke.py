@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from sm_emulate.cli.options import complete_running, complete_s3, home_option, runs_of
+from sm_emulate.cli.options import complete_container, complete_running, complete_s3, home_option, runs_of
 from sm_emulate.errors import ExitCode, RequestError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ Examples:
   sm-emulate invoke my-endpoint --stream --data '{"prompt": "Hello"}' --content-type application/json
   sm-emulate invoke my-endpoint --session-id NEW_SESSION --data '{"requestType": "NEW_SESSION"}' --verbose
   sm-emulate invoke my-endpoint --target-model a.tar.gz --data @payload.csv --content-type text/csv
+  sm-emulate invoke my-endpoint --target-container predict --data @payload.csv --content-type text/csv
   cat image.png | sm-emulate invoke my-endpoint --data @- --content-type image/png > answer
   sm-emulate invoke later --async --data @payload.csv --content-type text/csv
   sm-emulate invoke later --async --input-location s3://bucket/payload.csv --wait
@@ -46,6 +47,8 @@ Exit codes: 0 answered   1 ModelError or ModelStreamError: the container is at f
 @click.option(
     "--target-model", metavar="KEY", help="X-Amzn-SageMaker-Target-Model, of a multi-model endpoint."
 )
+@click.option("--target-container", metavar="NAME", shell_complete=complete_container,
+              help="X-Amzn-SageMaker-Target-Container-Hostname, of a direct one.")  # fmt: skip
 @click.option("--inference-id", metavar="ID", help="X-Amzn-SageMaker-Inference-Id.")
 @click.option("--session-id", metavar="ID|NEW_SESSION", help="X-Amzn-SageMaker-Session-Id.")
 @click.option("--stream", is_flag=True, help="InvokeEndpointWithResponseStream: print each part as it comes.")
@@ -66,6 +69,7 @@ def invoke(
     custom_attributes: str | None,
     target_variant: str | None,
     target_model: str | None,
+    target_container: str | None,
     inference_id: str | None,
     session_id: str | None,
     stream: bool,
@@ -83,6 +87,7 @@ def invoke(
         "X-Amzn-SageMaker-Custom-Attributes": custom_attributes,
         "X-Amzn-SageMaker-Target-Variant": target_variant,
         "X-Amzn-SageMaker-Target-Model": target_model,
+        "X-Amzn-SageMaker-Target-Container-Hostname": target_container,
         "X-Amzn-SageMaker-Inference-Id": inference_id,
         "X-Amzn-SageMaker-Session-Id": session_id,
     }

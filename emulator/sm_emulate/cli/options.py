@@ -161,6 +161,17 @@ def complete_running(ctx: click.Context, _option: click.Parameter, incomplete: s
     return [run.name for run in runs if run.name.startswith(incomplete)]
 
 
+def complete_container(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
+    """Offer the containers of running endpoints to the shell: of the named one, else of all."""
+    wanted = ctx.params.get("endpoint")
+    names = []
+    for run in runs_of(ctx.params.get("home")).all():
+        if run.kind == "endpoints" and wanted in (None, run.name) and run.owner_pid() is not None:
+            variants = run.description().get("Emulator", {}).get("Containers", {})
+            names += [each["ContainerHostname"] for listed in variants.values() for each in listed]
+    return [name for name in dict.fromkeys(names) if name.startswith(incomplete)]
+
+
 def complete_jobs(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
     """Offer the names of jobs, which are no endpoints, to the shell."""
     runs = [run for run in runs_of(ctx.params.get("home")).all() if run.kind != "endpoints"]

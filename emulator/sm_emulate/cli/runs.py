@@ -130,7 +130,7 @@ def describe(name: str, home: Path | None) -> None:
 @click.command(epilog="\b\nExamples:\n  sm-emulate logs my-job\n  sm-emulate logs -f my-endpoint")
 @run_argument
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run is over.")
-@click.option("--host", help="Only this host, such as algo-2, or variant or VARIANT/INSTANCE.")
+@click.option("--host", help="Only this host, such as algo-2, or variant, VARIANT/INSTANCE or container.")
 @click.option("--tail", type=click.IntRange(min=0), help="Only the last lines of each host.")
 @home_option
 def logs(name: str, follow: bool, host: str | None, tail: int | None, home: Path | None) -> None:
@@ -163,13 +163,15 @@ def _logs(run: RunFolder) -> list[Path]:
 
 
 def _host(log: Path) -> str:
-    """The host of a log: `algo-1`, or `VARIANT/INSTANCE` of an endpoint."""
-    return log.stem if log.parent.name == "logs" else f"{log.parent.name}/{log.stem}"
+    """The host of a log: `algo-1`, or `VARIANT/INSTANCE/CONTAINER` of an endpoint, as far as it has these."""
+    within = log.with_suffix("").parts[-4:]
+    return "/".join(within[within.index("logs") + 1 :])
 
 
 def _is_of(log: Path, host: str) -> bool:
-    """Whether a log is of this host, or of an instance of this variant."""
-    return host in {_host(log), log.parent.name if log.parent.name != "logs" else None}
+    """Whether a log is of this host, of an instance or container of it, or of a container that is called so."""
+    own = _host(log)
+    return own == host or own.startswith(f"{host}/") or own.endswith(f"/{host}")
 
 
 def _copy(log: Path, offset: int) -> int:

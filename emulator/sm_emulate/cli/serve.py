@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from sm_emulate.request.endpoint import EndpointRequest
 
 PARENT_MILLISECONDS = 200
-_OF_A_REQUEST = ("image", "model", "endpoint_name", "variant_name", "variants", "shadow", "instance_count", "routing",
-                 "instance_type", "environment", "multi_model", "model_cache_setting",
+_OF_A_REQUEST = ("image", "model", "endpoint_name", "variant_name", "variants", "containers", "direct", "shadow",
+                 "instance_count", "routing", "instance_type", "environment", "multi_model", "model_cache_setting",
                  "startup_timeout", "enable_network_isolation", "async_output",
                  "async_failure", "max_concurrent", "data_capture")  # fmt: skip
 """The flags that a request file leaves no room for."""
@@ -48,6 +48,9 @@ Examples:
   sm-emulate serve image:1 --variant-name old --variant new=image:2,weight=0.1
   sm-emulate serve my-image --instance-count 3 --routing LEAST_OUTSTANDING_REQUESTS
   sm-emulate serve image:1 --shadow next=image:2,weight=0.5
+  sm-emulate serve --container prepare=prepare:1 --container predict=predict:1,model=model.tar.gz
+  sm-emulate serve --direct --container a=image:a --container b=image:b,env.LEVEL=2 --endpoint-name both
+  sm-emulate invoke both --target-container b --data @payload.csv
   sm-emulate serve --request endpoint.json
   sm-emulate serve my-image --async-output ./answers --endpoint-name later --detach
   sm-emulate invoke later --async --wait --data @payload.csv --content-type text/csv
@@ -71,6 +74,11 @@ The gateway speaks the container's own paths and AWS's, so boto3 works too:
 @click.option("--variant-name", metavar="NAME", help="Production variant of IMAGE.  [default: AllTraffic]")
 @click.option("--variant", "variants", multiple=True, metavar="NAME=IMAGE[,OPTION=VALUE...]",
               help="One more production variant; options: model=PATH, weight=N, count=N.")  # fmt: skip
+@click.option("--container", "containers", multiple=True, metavar="[NAME=]IMAGE[,OPTION=VALUE...]",
+              help="Instead of IMAGE: a container of a pipeline, 2 to 15, called in this order; options: model=PATH, "
+                   "env.KEY=VALUE.")  # fmt: skip
+@click.option("--direct", is_flag=True,
+              help="Of --container: each request names its container (TargetContainerHostname).")  # fmt: skip
 @click.option("--shadow", metavar="NAME=IMAGE[,OPTION=VALUE...]",
               help="Shadow variant: gets copies of requests, its answers are dropped.")  # fmt: skip
 @click.option("--instance-count", type=int, metavar="N",
@@ -118,6 +126,7 @@ def serve(**flags: Any) -> int:
 
 
 def _request(flags: dict[str, Any]) -> EndpointRequest:
+    from sm_emulate.request.containers import container_flags
     from sm_emulate.request.endpoint import (
         DEFAULT_VARIANT_NAME,
         config_of_flags,
@@ -140,9 +149,17 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
             )
         return from_request_file(read_object(flags["request_file"], what="the request file"), models=models)
     more = tuple(variant_flags(text) for text in flags["variants"])
-    image = flags["image"] or (more[0].image if more else None)
+    several = tuple(container_flags(text) for text in flags["containers"])
+    if several:
+        _only_containers(flags)
+    elif flags["direct"]:
+        raise click.UsageError("--direct belongs to --container.")
+    named = [each.image for each in several] + [each.image for each in more]
+    image = flags["image"] or next(iter(named), None)
     if image is None:
-        raise click.UsageError("Missing argument 'IMAGE' (or --variant NAME=IMAGE, or --request FILE).")
+        raise click.UsageError(
+            "Missing argument 'IMAGE' (or --variant NAME=IMAGE, --container or --request FILE)."
+        )
     name = flags["endpoint_name"] or default_job_name(image, datetime.now(timezone.utc))
     return from_flags(
         image=flags["image"],
@@ -168,7 +185,24 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
         models=models,
         multi_model=flags["multi_model"],
         model_cache_setting=flags["model_cache_setting"],
+        containers=several,
+        direct=flags["direct"],
     )
+
+
+def _only_containers(flags: dict[str, Any]) -> None:
+    """Refuse what a single container has and a pipeline's does not."""
+    named = {
+        "image": "IMAGE",
+        "model": "--model",
+        "multi_model": "--multi-model",
+        "model_cache_setting": "--model-cache-setting",
+    }
+    given = [words for name, words in named.items() if flags[name]]
+    if given:
+        raise click.UsageError(
+            f"{given[0]} and --container exclude each other: each --container has its own."
+        )
 
 
 def _serve(
@@ -186,7 +220,7 @@ def _serve(
     allow_many_files()
     with (
         Interrupts() as interrupts,
-        terminal(quiet=flags["quiet"], mark_hosts=not request.alone) as told,
+        terminal(quiet=flags["quiet"], mark_hosts=not request.one_log) as told,
         new_endpoint(
             request,
             engine=engine_at(flags["engine"]) if flags["engine"] else None,

@@ -20,6 +20,7 @@ EXAMPLES = """\b
 Examples:
   sm-emulate update demo --image my-image:2
   sm-emulate update demo --image my-image:2 --model model2.tar.gz
+  sm-emulate update demo --container predict --image predict:2
   sm-emulate update demo --request new-endpoint.json
   sm-emulate update demo --weight old=0.5 --weight new=0.5
 \b
@@ -35,6 +36,8 @@ healthy, the endpoint goes on as it was, and this exits with 1.
               help="JSON of CreateModel, CreateEndpointConfig and CreateEndpoint; - is stdin.")  # fmt: skip
 @click.option("--image", metavar="IMAGE", help="New image of the first variant.")
 @click.option("--model", metavar="PATH", help="Its new model; without it the old one.")
+@click.option("--container", metavar="NAME",
+              help="Which of several containers of the first variant they are for.")  # fmt: skip
 @click.option("--weight", "weights", multiple=True, metavar="VARIANT=NUMBER",
               help="New weight of a variant; no container is restarted.")  # fmt: skip
 @home_option
@@ -45,7 +48,7 @@ def update(name: str, home: Path | None, output: str, **flags: Any) -> None:
     from sm_emulate.lifecycle.endpoint_update import ask_for
 
     ways = [way for way in ("request_file", "image", "weights") if flags[way]]
-    if len(ways) != 1 or (flags["model"] and not flags["image"]):
+    if len(ways) != 1 or ((flags["model"] or flags["container"]) and not flags["image"]):
         raise click.UsageError("Give one of --image IMAGE, --request FILE and --weight VARIANT=NUMBER.")
     run = runs_of(home).find(name)
     standing = run.description()
@@ -71,7 +74,7 @@ def _update(run: RunFolder, flags: dict[str, Any], standing: dict[str, Any]) -> 
     import os
 
     from sm_emulate.errors import RequestError
-    from sm_emulate.lifecycle.endpoint_update import Update
+    from sm_emulate.lifecycle.endpoint_update import Update, check_container
     from sm_emulate.request import location
     from sm_emulate.request.endpoint import from_request_file, load_models
     from sm_emulate.request.hosted_model import check_local
@@ -81,6 +84,9 @@ def _update(run: RunFolder, flags: dict[str, Any], standing: dict[str, Any]) -> 
     if flags["weights"]:
         return Update(weights=_weights(flags["weights"], standing))
     if flags["image"]:
+        first = standing["ProductionVariants"][0]["VariantName"]
+        several = standing.get("Emulator", {}).get("Containers", {}).get(first, ())
+        check_container(flags["container"], [each["ContainerHostname"] for each in several])
         # the process itself makes the rest: what it keeps on disk has no values of the environment
         model = flags["model"]
         path = None if model is None else location.local_path(model)
@@ -88,7 +94,7 @@ def _update(run: RunFolder, flags: dict[str, Any], standing: dict[str, Any]) -> 
             if not path.exists():
                 raise location.missing("the model is not there: no such file or folder", path.absolute())
             model = str(path.absolute())
-        return Update(image=flags["image"], model=model)
+        return Update(image=flags["image"], model=model, container=flags["container"])
     document = read_object(flags["request_file"], what="the request file")
     request = from_request_file(document, models=load_models(cache_dir=default_cache(os.environ)))
     if request.endpoint_name != run.name:

@@ -107,6 +107,8 @@ class Box:
         self.output = Output()
         self.exit: Exit | None = None
         self.published: dict[int, socket.socket] = {}
+        self.shared: dict[int, socket.socket] = {}
+        """What the container has published whose network this one lives in."""
         self.listening: list[tuple[str, int, socket.socket]] = []
         self.handled: set[str] = set()
         """Signals that the program says it handles."""
@@ -165,10 +167,11 @@ class Box:
         An `address` that is the container's loopback is not reachable from outside, as in a real container.
         """
         loopback = address.startswith("127.") or address == "::1"
-        if loopback or port not in self.published:
+        if loopback or (port not in self.published and port not in self.shared):
             listener = socket.create_server((self.address or "127.0.0.1", 0 if loopback else port))
         else:
-            listener = self.published[port]
+            # what another has published outlives this one
+            listener = self.published[port] if port in self.published else self.shared[port].dup()
             listener.listen()
         self.listening.append((address, port, listener))
         return listener

@@ -230,14 +230,17 @@ class MemoryEngine:
                 raise EngineError(f"the container engine refused: {words}", evidence=(words,))
             number = next(self._numbers)
             identity = f"{number:064x}"[::-1]
+            lends = self._lends_network(spec.network)
             box = Box(
                 identity=identity,
                 spec=spec,
                 image=kept.image,
-                address=self._address(number, spec.network),
+                address=lends.address if lends else self._address(number, spec.network),
                 scratch=self._scratch / identity[:12],
                 resolver=self._resolve,
             )
+            if lends is not None:
+                box.shared = lends.published
             self._containers[identity] = _Container(box=box, kept=kept)
         return identity
 
@@ -255,8 +258,10 @@ class MemoryEngine:
                 raise GpuNotFoundError(
                     "a GPU was asked for, and the container engine has none", evidence=(words,)
                 )
+            lends = self._running_lender(spec.network)
             if (
-                spec.network not in (None, "none", "host", "bridge")
+                lends is None
+                and spec.network not in (None, "none", "host", "bridge")
                 and self._network(spec.network or "") is None
             ):
                 raise StartError(
@@ -489,6 +494,18 @@ class MemoryEngine:
             words = f"No such container: {container}"
             raise NotFoundError(words, evidence=(words,))
         return found
+
+    def _lends_network(self, network: str | None) -> Box | None:
+        """Give the container whose network another one is to live in."""
+        kind, colon, container = (network or "").partition(":")
+        return self._container(container).box if kind == "container" and colon else None
+
+    def _running_lender(self, network: str | None) -> Box | None:
+        lends = self._lends_network(network)
+        if lends is not None and lends.exit is not None:
+            words = f"cannot join network of a non running container: {lends.id}"
+            raise EngineError(f"the container engine refused: {words}", evidence=(words,))
+        return lends
 
     def _network(self, name: str) -> _Network | None:
         return self._networks.get(name) or next((n for n in self._networks.values() if n.name == name), None)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from sm_emulate.gateway.front import EndpointFront, Fleet, Invocation, Upstream, VariantFront
+from sm_emulate.gateway.front import EndpointFront, Fleet, Invocation, PipelineRules, Upstream, VariantFront
 from sm_emulate.gateway.gateway import Gateway, check_port, warm_up
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Fleet",
     "Gateway",
     "Invocation",
+    "PipelineRules",
     "Upstream",
     "VariantFront",
     "check_port",

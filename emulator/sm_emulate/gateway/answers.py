@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sm_emulate.gateway.event_stream import exception
+from sm_emulate.spec import containers
 from sm_emulate.spec import invocation as spec
 
 if TYPE_CHECKING:
@@ -54,6 +55,25 @@ def model_error(front: EndpointFront, *, container: str, status: int, message: s
             "LogStreamArn": log_stream_arn(front),
             "Message": text[: spec.MAX_MESSAGE_CHARS],
             "OriginalMessage": (message or "")[: spec.MAX_MESSAGE_CHARS],
+            "OriginalStatusCode": status,
+        },
+    )
+
+
+def too_long_between(front: EndpointFront, giver: str, taker: str, *, status: int, size: int) -> ErrorAnswer:
+    """Give the answer for a container of a pipeline whose own is longer than the next one is given."""
+    logs = spec.LOGS_SENTENCE.format(region=front.region, endpoint=front.endpoint_name, account=front.account)
+    limit = f"{front.pipeline.payload_limit_bytes / (1 << 20):g}"
+    text = containers.TOO_LONG_BETWEEN.format(
+        giver=giver, taker=taker, status=status, size=size, limit=limit, logs=logs
+    )
+    return _answer(
+        "ModelError",
+        {
+            "ErrorCode": spec.SERVER_ERROR_CODE,
+            "LogStreamArn": log_stream_arn(front),
+            "Message": text[: spec.MAX_MESSAGE_CHARS],
+            "OriginalMessage": "",
             "OriginalStatusCode": status,
         },
     )

@@ -14,6 +14,7 @@ from sm_emulate.gateway.captured import Captured, header_of
 from sm_emulate.gateway.event_stream import payload_part
 from sm_emulate.gateway.front import Invocation
 from sm_emulate.gateway.shadow import ShadowExchange
+from sm_emulate.gateway.stages import Passage
 from sm_emulate.spec import async_inference as async_spec
 from sm_emulate.spec import invocation as spec
 
@@ -60,6 +61,7 @@ class Exchange:
         "_original",
         "_out",
         "_out_at_expiry",
+        "_passage",
         "_payload",
         "_request",
         "_retried",
@@ -86,6 +88,7 @@ class Exchange:
         self._captured_answer: list[bytes] = []
         self._target: Target | None = None
         self._admission: Admission | None = None
+        self._passage: Passage | None = None
         self._payload: list[bytes] = []
         self._original: int | None = None
         self._answer_lines: list[bytes] = []
@@ -125,7 +128,8 @@ class Exchange:
         if request.expects and not request.version_10:
             self._client.write(wire.CONTINUE)
         # a request that is copied for a shadow, waits for its model, or is sent to it again, is held whole
-        whole = self._front.multi_model or self._serving.router.shadow is not None
+        router = self._serving.router
+        whole = self._front.multi_model or router.shadow is not None or router.pipelines
         if long and not request.chunked and not whole:
             self.streams_request = True
             self._dispatch()
@@ -235,7 +239,7 @@ class Exchange:
         self._answer_lines = headers
         self._answer_length = length
         if self._request.session is not None and status < 300 and self._target is not None:
-            self._serving.router.sessions.heard(headers, self._target)
+            self._serving.router.sessions.heard(headers, self._target.instance)
         # 4xx and 5xx are documented, 3xx is not (UNSURE); but no client of the API follows a redirect
         self._is_error = status >= 300 and self._request.invokes
 
@@ -361,6 +365,9 @@ class Exchange:
         request, target = self._request, self._target
         assert target is not None
         self._asked_at = perf_counter()
+        if target.earlier:
+            self._enter_pipeline(target)
+            return
         if self.streams_request:
             # what is streamed cannot be sent again, so it never goes over a connection that may be stale
             self._opening = target.pool.open(self)
@@ -374,6 +381,34 @@ class Exchange:
             shadow = self._serving.router.pick_shadow()
             if shadow is not None:
                 ShadowExchange(self._serving, shadow, request, self._payload)
+        self.ask_with_payload()
+
+    def _enter_pipeline(self, target: Target) -> None:
+        request = self._request
+        if not request.invokes and request.container_path != spec.PING_PATH.encode():
+            self._give_error(answers.refusal("ValidationError", spec.NOT_FOR_PIPELINES))
+            return
+        self._extend(self._container_limit())
+        earlier = target.earlier if request.invokes else ()
+        self._passage = Passage(
+            self._front, earlier=earlier, last=target.container_name, request=request, then=self._passed
+        )
+        self._passage.begin(request.take_body())
+
+    def _passed(self, error: ErrorAnswer | None, why: str | None) -> None:
+        """Hear that all containers of a pipeline but the last have answered, or what went wrong."""
+        passage, target, request = self._passage, self._target, self._request
+        assert passage is not None
+        assert target is not None
+        if error is not None:
+            self._original = passage.status
+            self._give_error(error, why)
+            return
+        if passage.begun_anew:
+            self._extend(self._container_limit())
+        length = len(passage.body) if request.method == b"POST" else None
+        head = target.wording.request_head(request.method, request.container_path, passage.lines, length)
+        self._payload = [head, passage.body]
         self.ask_with_payload()
 
     def take_over(
@@ -536,6 +571,8 @@ class Exchange:
 
     @property
     def _container_name(self) -> str:
+        if self._passage is not None:
+            return self._passage.container
         return "" if self._target is None else self._target.container_name
 
     def _connection_line(self) -> bytes:
@@ -575,6 +612,8 @@ class Exchange:
             self._leave_container()
         if self._admission is not None:
             self._admission.end()
+        if self._passage is not None:
+            self._passage.end()
         if self._target is not None:
             if self._captured_request is not None and failure is None and status == self._original:
                 self._capture(self._target.variant_name)
@@ -615,5 +654,13 @@ class Exchange:
                 bytes_out=self._out,
                 failure=failure,
                 variant="" if self._target is None else self._target.variant_name,
+                containers=self._containers_seen(model_s)
+                if self._target is not None and self._target.shares
+                else (),
             )
         )
+
+    def _containers_seen(self, model_s: float) -> tuple[tuple[str, int | None, float], ...]:
+        if self._passage is not None:
+            return self._passage.seen(self._original, self._heard_at)
+        return ((self._container_name, self._original, model_s),) if self._asked_at is not None else ()

@@ -127,7 +127,7 @@ def express(client: ClientConnection, data: bytes) -> Express | None:
     """Give the express for these bytes, or None if they have to be read, or need more than passing on."""
     serving = client.serving
     known = serving.known.find(data)
-    if known is None or serving.draining or serving.router.shadow is not None:
+    if known is None or serving.draining or not serving.router.plain:
         return None
     target = serving.router.pick(known.request)
     return None if isinstance(target, ErrorAnswer) else Express(client, known, target, data)

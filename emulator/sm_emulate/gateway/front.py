@@ -17,6 +17,8 @@ class Upstream:
 
     host: str
     port: int
+    beside: tuple[Upstream, ...] = ()
+    """The other containers of the same instance, in their order; this one is the first."""
 
 
 RANDOM = "RANDOM"
@@ -34,6 +36,9 @@ class VariantFront:
         routing: how one of the instances is chosen: `RANDOM` or `LEAST_OUTSTANDING_REQUESTS`.
         container_name: what error messages call the container.
         models: of a multi-model container, which then is the only one of its variant.
+        containers: the names of the containers that share each instance; empty where there is one.
+        container_ports: where each of them listens inside.
+        direct: requests name the container that they are for; else one is asked after the other.
     """
 
     variant_name: str = "AllTraffic"
@@ -42,6 +47,9 @@ class VariantFront:
     routing: str = RANDOM
     container_name: str = "primary"
     models: TargetModels | None = field(default=None, compare=False, repr=False)
+    containers: tuple[str, ...] = ()
+    container_ports: tuple[int, ...] = ()
+    direct: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +65,24 @@ class Fleet:
     variants: tuple[VariantFront, ...]
     shadow: VariantFront | None = None
     shadow_percent: float = 100.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineRules:
+    """What happens between the containers of a pipeline.
+
+    Args:
+        payload_limit_bytes: the longest answer that one hands to the next.
+        timeout_each: the time for an answer begins anew with each; else all of them share it.
+        accept_of_caller: all of them see the caller's Accept; else only the last.
+        attributes: whose custom attributes those after the first see: the `caller`'s, those of the `answer` before
+            them, or none (`first`).
+    """
+
+    payload_limit_bytes: int = spec.MAX_BYTES_BETWEEN
+    timeout_each: bool = False
+    accept_of_caller: bool = False
+    attributes: str = "caller"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +114,7 @@ class EndpointFront:
         multi_model: its container serves many models: requests name theirs in X-Amzn-SageMaker-Target-Model.
         default_accept: the Accept header that it sees where the caller gave none; None is no header.
         asynchronous: takes InvokeEndpointAsync, and nothing else.
+        pipeline: for the variants that have one.
     """
 
     endpoint_name: str
@@ -109,6 +136,7 @@ class EndpointFront:
     container_host: str = spec.CONTAINER_HOST
     default_accept: str | None = None
     asynchronous: bool = False
+    pipeline: PipelineRules = PipelineRules()
 
     def __post_init__(self) -> None:
         limits = (
@@ -138,6 +166,8 @@ class Invocation(NamedTuple):
         bytes_out: length of the body given to the client.
         variant: who was asked; empty if nobody was.
         shadow: it is the copy for a shadow variant, whose answer is given to nobody.
+        containers: of an instance with several: the name, the status (None for none) and the seconds of each that was
+            asked, in order.
         failure: plain words for what went wrong between gateway and container or client; None if nothing did.
             SageMaker's own message hides this: it blames CPU and memory for every lost answer.
     """
@@ -153,3 +183,4 @@ class Invocation(NamedTuple):
     failure: str | None = None
     variant: str = ""
     shadow: bool = False
+    containers: tuple[tuple[str, int | None, float], ...] = ()

@@ -10,6 +10,7 @@ from uuid import uuid4
 from sm_emulate.gateway.answers import ErrorAnswer, body_too_long, refusal, unknown_variant
 from sm_emulate.spec import async_inference as async_spec
 from sm_emulate.spec import invocation as spec
+from sm_emulate.spec.containers import NOT_DIRECT
 from sm_emulate.spec.multi_model import MODELS_PATH, TARGET_MODEL_MISSING
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ _SUPPORTED_BY_STREAMS = _lines(spec.STREAM_REQUEST_HEADERS)
 _MISPLACED = {name.lower().encode(): wording for name, wording in spec.NOT_FOR_ONE_MODEL.items()}
 _NOT_MULTI_MODEL = spec.NOT_FOR_ONE_MODEL["X-Amzn-SageMaker-Target-Model"]
 _TARGET_MODEL = b"x-amzn-sagemaker-target-model"
+_TARGET_CONTAINER = b"x-amzn-sagemaker-target-container-hostname"
 _MODELS = MODELS_PATH.encode()
 _ASYNC_SUFFIX = async_spec.PATH.partition("{endpoint_name}")[2].encode()
 _PREFIX, _, _SUFFIX = (part.encode() for part in spec.RUNTIME_PATH.partition("{endpoint_name}"))
@@ -56,6 +58,7 @@ class Incoming:
         "broken",
         "chunked",
         "complete",
+        "container",
         "container_path",
         "endpoint",
         "events",
@@ -84,6 +87,7 @@ class Incoming:
     def __init__(self) -> None:
         self.target = b""
         self.method = b""
+        self.container: bytes | None = None
         self.container_path = b""
         self.endpoint: str | None = None
         self.forward: list[bytes] = []
@@ -134,6 +138,8 @@ class Incoming:
                 self.session = value
             elif lowered == _TARGET_MODEL:
                 self.target_model = value
+            elif lowered == _TARGET_CONTAINER:
+                self.container = value
             elif lowered in _MISPLACED:
                 self.misplaced = _MISPLACED[lowered]
         elif lowered == b"content-length":
@@ -268,6 +274,8 @@ class Incoming:
             return refusal("ValidationError", _NOT_MULTI_MODEL.format(endpoint=front.endpoint_name))
         if not self.target_model and front.multi_model and self.invokes:
             return refusal("ValidationError", TARGET_MODEL_MISSING.format(request=uuid4()))
+        if self.container is not None and not router.direct:
+            return refusal("ValidationError", NOT_DIRECT.format(endpoint=front.endpoint_name))
         if self.misplaced is not None:
             return refusal("ValidationError", self.misplaced.format(endpoint=front.endpoint_name))
         if self.length is not None and self.length > front.max_body_bytes:

@@ -2,57 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from sm_emulate.gateway.container_meters import ContainerMeters
+from sm_emulate.gateway.latency import Latency
+
 if TYPE_CHECKING:
     from sm_emulate.gateway.front import Invocation
 
-_PER_E = 20.0
-"""Buckets for each factor e: a percentile is exact to 5 percent."""
-_BUCKETS = 400
-_QUANTILES = (0.5, 0.99)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-
-class Latency:
-    """Durations in microseconds: their number, sum, and how they are spread."""
-
-    __slots__ = ("_buckets", "count", "longest", "total")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.total = 0.0
-        self.longest = 0.0
-        self._buckets = [0] * _BUCKETS
-
-    def add(self, seconds: float) -> None:
-        """Count one duration."""
-        micro = seconds * 1e6
-        self.count += 1
-        self.total += micro
-        self.longest = max(self.longest, micro)
-        bucket = int(math.log(micro) * _PER_E) if micro > 1 else 0
-        self._buckets[bucket if bucket < _BUCKETS else -1] += 1
-
-    def quantile(self, part: float) -> float:
-        """Give the duration that this part of all did not exceed, to 5 percent."""
-        left = part * self.count
-        for number, count in enumerate(self._buckets):
-            left -= count
-            if count and left <= 0:
-                return min(math.exp((number + 1) / _PER_E), self.longest)
-        return 0.0
-
-    def described(self) -> dict[str, float]:
-        """Give its numbers as CloudWatch names them."""
-        return {
-            "Average": round(self.total / self.count, 1) if self.count else 0.0,
-            **{f"p{part * 100:g}": round(self.quantile(part), 1) for part in _QUANTILES},
-            "Maximum": round(self.longest, 1),
-        }
 
 
 class _Variant:
@@ -69,6 +29,7 @@ class Meters:
     def __init__(self, endpoint_name: str) -> None:
         self._endpoint = endpoint_name
         self._counted: dict[str, _Variant] = {}
+        self._containers = ContainerMeters()
         self._fresh: deque[Invocation] = deque()
         self._lock = threading.Lock()
 
@@ -103,6 +64,8 @@ class Meters:
             variant.failed_by_caller += 1
         variant.model.add(seen.model_s)
         variant.overhead.add(seen.overhead_s)
+        if seen.containers:
+            self._containers.add(seen)
 
     def total(self) -> int:
         """Give the number of all invocations."""
@@ -117,6 +80,7 @@ class Meters:
                 "Invocation5XXErrors": each.failed_by_model,
                 "ModelLatency": each.model.described(),
                 "OverheadLatency": each.overhead.described(),
+                **({"Containers": containers} if (containers := self._containers.described(name)) else {}),
             }
             for name, each in list(self._variants.items())
         }
@@ -145,15 +109,8 @@ class Meters:
             lines += [f"# HELP {full} {about}", f"# TYPE {full} summary"]
             for name, each in variants:
                 latency: Latency = getattr(each, member)
-                labels = self._labels(name)
-                lines += [
-                    f'{full}{{{labels},quantile="{part:g}"}} {latency.quantile(part):.1f}'
-                    for part in _QUANTILES
-                ]
-                lines += [
-                    f"{full}_sum{{{labels}}} {latency.total:.1f}",
-                    f"{full}_count{{{labels}}} {latency.count}",
-                ]
+                lines += latency.summary(full, self._labels(name))
+        lines += self._containers.prometheus(self._labels)
         return "\n".join(lines) + "\n"
 
     def _labels(self, variant: str) -> str:

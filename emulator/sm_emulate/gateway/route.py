@@ -11,8 +11,11 @@ from sm_emulate.gateway.answers import no_response, refusal, unknown_variant
 from sm_emulate.gateway.container import ContainerPool
 from sm_emulate.gateway.front import LEAST_OUTSTANDING
 from sm_emulate.gateway.sessions import Sessions
+from sm_emulate.gateway.stages import stages_of
 from sm_emulate.gateway.wire import Wording
+from sm_emulate.spec import containers
 from sm_emulate.spec import invocation as spec
+from sm_emulate.spec.containers import NOT_DIRECT
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.answers import ErrorAnswer
     from sm_emulate.gateway.front import EndpointFront, Fleet, Upstream, VariantFront
     from sm_emulate.gateway.incoming import Incoming
+    from sm_emulate.gateway.stages import Stage
 
 
 class Target:
@@ -28,10 +32,14 @@ class Target:
 
     __slots__ = (
         "container_name",
+        "doors",
+        "earlier",
+        "instance",
         "models",
         "outstanding",
         "pool",
         "retired",
+        "shares",
         "upstream",
         "variant_name",
         "wording",
@@ -44,18 +52,66 @@ class Target:
         self.container_name = variant.container_name
         self.models = variant.models
         self.upstream = upstream
-        self.pool = ContainerPool(front, upstream, loop)
-        self.wording = Wording(front, variant.variant_name)
+        self.earlier: tuple[Stage, ...] = ()
+        """The containers of a pipeline before this one, which is its last."""
+        self.doors: dict[bytes, Target] | None = None
+        """In direct mode: the containers of the instance, by name."""
+        self.instance = self
+        """What a session is bound to."""
+        self.shares = bool(variant.containers)
+        """Whether it is one of several containers, which are counted each for itself."""
+        if variant.containers:
+            stages = stages_of(front, variant, upstream, loop)
+            last = stages[0 if variant.direct else -1]
+            self.container_name, self.pool, self.wording = last.name, last.pool, last.wording
+            if variant.direct:
+                self.doors = {each.name.encode(): Door(self, each) for each in stages}
+            else:
+                self.earlier = tuple(stages[:-1])
+        else:
+            self.pool = ContainerPool(front, upstream, loop)
+            self.wording = Wording(front, variant.variant_name)
         self.outstanding = 0
         """Requests on their way through it now."""
         self.retired: Callable[[], None] | None = None
         """Called when the last request has left it, once it is given no more."""
+
+    def close(self) -> None:
+        """Close its connections."""
+        for pool in self._pools:
+            pool.close()
+
+    async def closed(self) -> None:
+        """Wait, once it is closed, for the connections that were being opened."""
+        for pool in self._pools:
+            await pool.closed()
+
+    @property
+    def _pools(self) -> list[ContainerPool]:
+        doors = {} if self.doors is None else self.doors
+        return [self.pool, *(each.pool for each in self.earlier), *(each.pool for each in doors.values())]
 
     def left(self) -> None:
         """Count a request out."""
         self.outstanding -= 1
         if not self.outstanding and self.retired is not None:
             self.retired()
+
+
+class Door(Target):
+    """One of the containers of an instance, which requests name."""
+
+    __slots__ = ()
+
+    def __init__(self, instance: Target, stage: Stage) -> None:
+        self.variant_name, self.models, self.upstream = instance.variant_name, None, stage.upstream
+        self.container_name, self.pool, self.wording = stage.name, stage.pool, stage.wording
+        self.earlier, self.doors, self.instance, self.shares = (), None, instance, True
+        self.outstanding, self.retired = 0, None
+
+    def left(self) -> None:
+        """Count a request out of the instance."""
+        self.instance.left()
 
 
 class _Variant:
@@ -90,6 +146,10 @@ class Router:
         self._targets: dict[tuple[str, Upstream], Target] = {}
         self._retiring: set[Target] = set()
         self.shadow: _Variant | None = None
+        self.plain = True
+        """Whether a request is for one container, and for no other."""
+        self.direct = self.pipelines = False
+        """Whether there are variants whose requests name a container, and such whose containers follow each other."""
         self.sessions = Sessions()
         self._shadow_percent = 100.0
         self.set_fleet(front.fleet)
@@ -101,7 +161,7 @@ class Router:
     def pick(self, request: Incoming) -> Target | ErrorAnswer:
         """Give the target of this request and count the request in, or say why there is none."""
         if request.session is not None and request.session != spec.NEW_SESSION.encode():
-            pinned = self._pinned(request.session)
+            pinned = self._pinned(request)
             if pinned is not None:
                 return pinned
         target = self._only if request.variant is None else None
@@ -112,8 +172,31 @@ class Router:
             target = chosen.pick()
             if target is None:
                 return no_response(self._front, chosen.front.container_name)
+        if target.doors is not None or request.container is not None:
+            return self._door(target, request)
         target.outstanding += 1
         return target
+
+    def _door(self, instance: Target, request: Incoming) -> Target | ErrorAnswer:
+        """Give the container of an instance that a request names, and count the request in."""
+        name, endpoint = request.container, self._front.endpoint_name
+        if instance.doors is None:
+            if name is not None:
+                return refusal("ValidationError", NOT_DIRECT.format(endpoint=endpoint))
+            door = instance
+        elif request.container_path == spec.PING_PATH.encode():
+            door = next(iter(instance.doors.values()))
+        elif not name:
+            return refusal("ValidationError", containers.TARGET_MISSING.format(endpoint=endpoint))
+        elif name not in instance.doors:
+            return refusal(
+                "ValidationError",
+                containers.TARGET_UNKNOWN.format(container=name.decode("latin-1"), endpoint=endpoint),
+            )
+        else:
+            door = instance.doors[name]
+        instance.outstanding += 1
+        return door
 
     def pick_shadow(self) -> Target | None:
         """Give the shadow's target if this request is to be copied, and count the copy in."""
@@ -140,7 +223,10 @@ class Router:
         self._bounds = list(accumulate(each.front.weight for each in self._weighted))
         lone = self._weighted[0].targets if len(self._weighted) == 1 else []
         self._only = lone[0] if len(lone) == 1 else None
+        self.direct = any(each.direct for each in fleet.variants)
+        self.pipelines = any(len(each.containers) > 1 and not each.direct for each in fleet.variants)
         self.shadow = None if fleet.shadow is None else self._variant(fleet.shadow, before)
+        self.plain = self.shadow is None and not (self.direct or self.pipelines)
         self._shadow_percent = fleet.shadow_percent
         kept = set(self._targets.values())
         for target in before.values():
@@ -148,18 +234,21 @@ class Router:
                 self._retire(target)
 
     async def close(self) -> None:
-        """Close the connections that nothing goes over, and stop loading models."""
+        """Close all connections to containers, and stop loading models."""
         for models in {target.models for target in (*self._targets.values(), *self._retiring)}:
             if models is not None:
                 await models.close()
-        for target in (*self._targets.values(), *self._retiring):
-            target.pool.close()
+        targets = (*self._targets.values(), *self._retiring)
+        for target in targets:
+            target.close()
+        for target in targets:
+            await target.closed()
 
-    def _pinned(self, session: bytes) -> Target | ErrorAnswer | None:
+    def _pinned(self, request: Incoming) -> Target | ErrorAnswer | None:
+        session = request.session or b""
         target = self.sessions.of(session)
         if target is not None and target in self._targets.values():
-            target.outstanding += 1
-            return target
+            return self._door(target, request)
         if not self._front.refuse_unknown_sessions:
             return None
         return refusal(
@@ -188,7 +277,7 @@ class Router:
 
     def _retire(self, target: Target) -> None:
         def over() -> None:
-            target.pool.close()
+            target.close()
             self._retiring.discard(target)
 
         if target.outstanding:

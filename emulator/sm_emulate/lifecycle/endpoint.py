@@ -19,12 +19,13 @@ from sm_emulate.events import (
     Warned,
     now,
 )
-from sm_emulate.gateway import EndpointFront, Gateway, warm_up
+from sm_emulate.gateway import EndpointFront, Gateway, PipelineRules, warm_up
 from sm_emulate.lifecycle.endpoint_container import container_host
 from sm_emulate.lifecycle.endpoint_fleet import ServingFleet
 from sm_emulate.lifecycle.endpoint_result import EndpointResult
 from sm_emulate.lifecycle.endpoint_update import new_weights, requested, take
 from sm_emulate.lifecycle.fleet_surroundings import FleetGround
+from sm_emulate.lifecycle.image_labels import check_labels
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
@@ -269,6 +270,12 @@ class Endpoint:
             container_host=container_host(platform.settings),
             default_accept="*/*" if platform.settings.text("default-accept") == "any" else None,
             asynchronous=request.async_inference is not None,
+            pipeline=PipelineRules(
+                payload_limit_bytes=platform.settings.number("pipeline-payload-limit"),
+                timeout_each=platform.settings.text("pipeline-timeout") == "each",
+                accept_of_caller=platform.settings.text("pipeline-accept") == "caller",
+                attributes=platform.settings.text("pipeline-custom-attributes"),
+            ),
         )
         self._async, self._capturing = self._beside()
         capture = None
@@ -390,6 +397,8 @@ class Endpoint:
         for name in dict.fromkeys(name for each in request.all_variants for name in each.model.images):
             if self._find_image is not None:
                 self._images[name] = self._find_image(name)
+        for each in request.all_variants:
+            check_labels(each.model, self._images)
         return ServingFleet(
             request,
             images=dict(self._images),
@@ -470,8 +479,10 @@ class Endpoint:
             self._enter(EndpointStatus.OUT_OF_SERVICE, "Endpoint stopped")
         else:
             host, code = list(ended_by_itself.items())[-1]
-            self.failure_reason = wordings.ping_failed(host.partition("/")[0])
-            self._enter(EndpointStatus.FAILED, f"the container exited with code {code}")
+            self.failure_reason = wordings.ping_failed(host.partition("/")[0], self._fleet.called(host))
+            called = self._fleet.called(host)
+            named = "the container" if called == wordings.PRIMARY else called
+            self._enter(EndpointStatus.FAILED, f"{named} exited with code {code}")
 
     def _shut(self, grace_s: float) -> None:
         """Close the gateway, stop the containers (SIGTERM, grace, SIGKILL), and let go of everything."""

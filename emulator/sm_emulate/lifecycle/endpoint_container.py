@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sm_emulate.engine.protocol import ContainerState, Engine, GpuRequest, Mount
     from sm_emulate.lifecycle.platform import Platform
+    from sm_emulate.spec.containers import Ports
     from sm_emulate.spec.settings import Settings
 
 REACH_SECONDS = 0.25
@@ -37,22 +38,28 @@ def container_spec(
     name: str | None = None,
     limits: Limits = Limits(),  # noqa: B008  # frozen
     multi_model: bool = False,
+    ports: Ports | None = None,
 ) -> ContainerSpec:
     """Describe a container that serves.
 
-    `requested` is the environment that was asked for, `beside` are the variables of what works beside it.
+    `requested` is the environment that was asked for, `beside` are the variables of what works beside it, `ports` are
+    those of one of several containers of an instance.
     """
     settings = platform.settings
     added = {multi_model_spec.VARIABLE: "true"} if multi_model else {}
+    told = {} if ports is None else ports.environment
     return ContainerSpec(
         image=image,
         name=name,
         command=COMMAND,
-        environment=added | dict(beside or {}) | environment(settings, requested, region=platform.region),
+        environment=added
+        | dict(beside or {})
+        | environment(settings, requested, region=platform.region)
+        | told,
         hostname=settings.text("endpoint-hostname"),
         mounts=mounts,
         network=network,
-        publish=(CONTAINER_PORT,),
+        publish=(CONTAINER_PORT if ports is None else ports.bind,),
         gpus=gpus,
         cpus=limits.cpus,
         memory_bytes=limits.memory_bytes,
@@ -62,21 +69,23 @@ def container_spec(
     )
 
 
-def container_host(settings: Settings) -> str:
+def container_host(settings: Settings, port: int = CONTAINER_PORT) -> str:
     """Give the Host header that the container sees."""
-    return f"{settings.text('endpoint-hostname')}:{CONTAINER_PORT}"
+    return f"{settings.text('endpoint-hostname')}:{port}"
 
 
-def reach(engine: Engine, state: ContainerState | None, *, host_header: str) -> Upstream | None:
+def reach(
+    engine: Engine, state: ContainerState | None, *, host_header: str, port: int = CONTAINER_PORT
+) -> Upstream | None:
     """Say where a container is reached: at its own address if that is near, else at its published port.
 
     Its own address spares the engine's proxy, and is the only way on a network without a way out. One that has ended
-    is reached nowhere: at port 8080 of this machine somebody else may answer.
+    is reached nowhere: at its port of this machine somebody else may answer.
     """
     if state is None or state.exit is not None:
         return None
-    published = state.ports.get(CONTAINER_PORT)
-    own = Upstream(host=state.address, port=CONTAINER_PORT) if state.address else None
+    published = state.ports.get(port)
+    own = Upstream(host=state.address, port=port) if state.address else None
     if published is None:
         return own
     if own is not None and _near(engine):

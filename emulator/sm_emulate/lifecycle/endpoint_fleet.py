@@ -18,6 +18,7 @@ from sm_emulate.lifecycle.instance import Instance
 from sm_emulate.lifecycle.serving_container import ServingContainer, StopAskedError
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS
 from sm_emulate.lifecycle.together import together
+from sm_emulate.spec import wordings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -141,8 +142,11 @@ class ServingFleet:
             return VariantFront(
                 variant_name=variant.variant_name,
                 upstreams=tuple(
-                    each.upstreams[0] for each in self.instances if each.variant is variant and each.upstreams
+                    each.door for each in self.instances if each.variant is variant and each.upstreams
                 ),
+                containers=variant.model.container_names if variant.model.several else (),
+                container_ports=tuple(each.bind for each in self._around.ports(variant.model)),
+                direct=variant.model.direct,
                 weight=self.weights.get(variant.variant_name, 0.0),
                 routing=variant.routing_strategy,
                 models=self.shelf,
@@ -235,7 +239,7 @@ class ServingFleet:
         if replaced >= MOST_REPLACEMENTS:
             message = f"instance {instance.host} is not replaced: {why}, as {replaced} before it"
             self._ground.publish(Warned(message=message))
-            if not instance.over_by_itself:
+            if not instance.all_over:
                 instance.stop(0, hurried=lambda: False)
             return
         self._ground.publish(Warned(message=f"instance {instance.host} is replaced: {why}"))
@@ -250,7 +254,7 @@ class ServingFleet:
 
     def _replace(self, old: Instance, replaced: int) -> None:
         """Stop one instance and bring up another in its place, in a thread."""
-        if not old.over_by_itself:
+        if not old.all_over:
             old.stop(30.0, hurried=lambda: self._stopping() > 0)
         old.close()
         with self._lock:
@@ -298,19 +302,47 @@ class ServingFleet:
             number = self._counts[host] = self._counts.get(host, 0) + 1
             middle = f"update-{self.generation}-" if self.generation else ""
             host = f"{host}/{middle}instance-{number}"
-        containers = [
-            ServingContainer(
-                self._ground.engine,
-                host=host if not number else f"{host}/container-{number + 1}",
-                variant=variant.variant_name,
-                host_header=container_host(self._ground.platform.settings),
-                stopping=self._stopping,
-                publish=self._heard,
-                multi_model=container.multi_model,
+        if variant.model.several:
+            return self._instance_of_several(variant, host, replaced)
+        container = ServingContainer(
+            self._ground.engine,
+            host=host,
+            variant=variant.variant_name,
+            host_header=container_host(self._ground.platform.settings),
+            stopping=self._stopping,
+            publish=self._heard,
+            multi_model=variant.model.multi_model,
+        )
+        return Instance(variant, host, (container,), replaced=replaced)
+
+    def _instance_of_several(self, variant: Variant, host: str, replaced: int) -> Instance:
+        """Make an instance whose containers each have a name, a port and a log of their own."""
+        model, abandoned = variant.model, threading.Event()
+        shared, ports = self._around.shares_network(model), self._around.ports(model)
+        containers: list[ServingContainer] = []
+        for name, own in zip(model.container_names, ports, strict=True):
+            containers.append(
+                ServingContainer(
+                    self._ground.engine,
+                    host=f"{host}/{name}",
+                    variant=variant.variant_name,
+                    host_header=container_host(self._ground.platform.settings, own.bind),
+                    stopping=lambda: self._stopping() or int(abandoned.is_set()),
+                    publish=self._heard,
+                    called=name,
+                    port=own.bind,
+                    inside=containers[0] if shared and containers else None,
+                    neighbours=frozenset(each.bind for each in ports if each is not own and shared),
+                )
             )
-            for number, container in enumerate(variant.model.containers)
-        ]
-        return Instance(variant, host, containers, replaced=replaced)
+        return Instance(
+            variant, host, containers, replaced=replaced, abandoned=abandoned, shares_network=shared
+        )
+
+    def called(self, host: str) -> str:
+        """Give what failure messages call the container of that host."""
+        names = (each.called(host) for each in self.instances)
+        return next((name for name in names if name is not None), wordings.PRIMARY)
 
     def _welcome(self, instance: Instance) -> None:
         window = instance.variant.container_startup_health_check_timeout_in_seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sm_emulate.spec.containers import ports_of
 from sm_emulate.spec.endpoint import EndpointStatus, endpoint_arn
 
 if TYPE_CHECKING:
@@ -89,8 +90,27 @@ class EndpointResult:
                 **({"LastUpdate": dict(self.last_update)} if self.last_update else {}),
                 "Seconds": dict(self.seconds),
             }
-            | self._models(),
+            | self._models()
+            | self._containers(),
         }
+
+    def _containers(self) -> dict[str, Any]:
+        """Give the containers of each instance where these are several, by variant."""
+        found = {}
+        for variant in self.request.all_variants:
+            model = variant.model
+            if model.several:
+                named = zip(
+                    model.container_names,
+                    model.containers,
+                    ports_of(self.platform.settings, len(model.containers)),
+                    strict=True,
+                )
+                found[variant.variant_name] = [
+                    {"ContainerHostname": name, "Image": container.image, "BindToPort": ports.bind}
+                    for name, container, ports in named
+                ]
+        return {"Containers": found} if found else {}
 
     def _models(self) -> dict[str, Any]:
         if self.models is None:

@@ -10,10 +10,10 @@ from uuid import uuid4
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request.endpoint import from_request_file
-from sm_emulate.request.hosted_model import check_local, create_model
+from sm_emulate.request.hosted_model import check_local, containers_of, create_model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.storage.run_folder import RunFolder
@@ -27,6 +27,8 @@ class Update:
     """As EndpointRequest.as_aws gives it."""
     image: str | None = None
     model: str | None = None
+    container: str | None = None
+    """Whose image and model these are, where the first variant has several containers."""
     weights: Mapping[str, float] = field(default_factory=dict)
     id: str = field(default_factory=lambda: uuid4().hex)
 
@@ -77,8 +79,39 @@ def requested(update: Update, now: EndpointRequest) -> EndpointRequest:
         if stem and number.isdigit()
         else f"{now.endpoint_config_name}-update-1"
     )
-    document = _with_image(now.as_aws(), image=update.image, model=update.model, config_name=name)
+    names = now.model.container_names if now.model.several else ()
+    check_container(update.container, names)
+    document = _with_image(
+        now.as_aws(),
+        image=update.image,
+        model=update.model,
+        config_name=name,
+        number=0 if update.container is None else names.index(update.container),
+    )
     return replace(_servable(from_request_file(document)), instance_chosen=now.instance_chosen)
+
+
+def check_container(container: str | None, names: Sequence[str]) -> None:
+    """Refuse a new image that does not say which of several containers it is for, or says one that is not there.
+
+    Args:
+        container: what it says.
+        names: of the first variant's containers; none where there is a single one.
+
+    Raises:
+        RequestError: as said.
+    """
+    if container is None and names:
+        raise RequestError(
+            "the first variant has several containers: a new image alone does not say whose it is",
+            expected=f"--container {' or '.join(names)}",
+        )
+    if container is not None and container not in names:
+        raise RequestError(
+            "the first variant has no container of this name",
+            value=container,
+            expected=" or ".join(names) or "no --container: it has a single one",
+        )
 
 
 def _servable(request: EndpointRequest) -> EndpointRequest:
@@ -92,18 +125,22 @@ def _servable(request: EndpointRequest) -> EndpointRequest:
 
 
 def _with_image(
-    document: Mapping[str, Any], *, image: str, model: str | None, config_name: str
+    document: Mapping[str, Any], *, image: str, model: str | None, config_name: str, number: int
 ) -> dict[str, Any]:
     variant = document["CreateEndpointConfig"]["ProductionVariants"][0]
     listed = document["CreateModel"]
     models = [dict(each) for each in (listed if isinstance(listed, list) else [listed])]
     for each in models:
         if each["ModelName"] == variant["ModelName"]:
-            each["PrimaryContainer"] = {**each["PrimaryContainer"], "Image": image}
+            listed = [container for _, container in containers_of(each)]
+            changed = {**listed[number], "Image": image}
             if model is not None:
                 kept = {"ModelDataUrl", "ModelDataSource"}
-                container = {k: v for k, v in each["PrimaryContainer"].items() if k not in kept}
-                each["PrimaryContainer"] = container | _model_data(model)
+                changed = {k: v for k, v in changed.items() if k not in kept} | _model_data(model)
+            if "Containers" in each:
+                each["Containers"] = [*listed[:number], changed, *listed[number + 1 :]]
+            else:
+                each["PrimaryContainer"] = changed
     return {
         "CreateModel": models if len(models) > 1 else models[0],
         "CreateEndpointConfig": {**document["CreateEndpointConfig"], "EndpointConfigName": config_name},

@@ -15,6 +15,8 @@ from sm_emulate.lifecycle.endpoint_failure import could_not_start, unhealthy
 from sm_emulate.lifecycle.health import diagnose, wait_until_healthy
 from sm_emulate.lifecycle.log_tail import LogTail
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS, stopping
+from sm_emulate.spec import wordings
+from sm_emulate.spec.endpoint import CONTAINER_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +48,10 @@ class ServingContainer:
         stopping: how often a stop was asked for so far.
         publish: hears its events, from its thread and from the caller's.
         multi_model: ask it for its models after each ping, as SageMaker does.
+        called: what failure messages call it.
+        port: where it listens.
+        inside: the container whose network it shares.
+        neighbours: the ports of the others in that network.
     """
 
     def __init__(
@@ -58,7 +64,12 @@ class ServingContainer:
         stopping: Callable[[], int],
         publish: Callable[[Event], None],
         multi_model: bool = False,
+        called: str = wordings.PRIMARY,
+        port: int = CONTAINER_PORT,
+        inside: ServingContainer | None = None,
+        neighbours: frozenset[int] = frozenset(),
     ) -> None:
+        self.called, self._port, self._inside, self._neighbours = called, port, inside, neighbours
         self._multi_model = multi_model
         self._engine, self.host, self._host_header = engine, host, host_header
         self._variant = host if variant is None else variant
@@ -123,7 +134,7 @@ class ServingContainer:
         while self.id is None and not self.over:
             self.hear()
         for error in self._containers.broken.values():
-            raise could_not_start(self._variant, error)
+            raise could_not_start(self._variant, error, container=self.called)
         self.heed_stop()
 
     def healthy(self, window_s: float) -> Upstream:
@@ -132,7 +143,9 @@ class ServingContainer:
         Raises:
             EndpointFailedError: it did not come within the window, or the container ended before.
         """
-        self.upstream = upstream = reach(self._engine, self._state(), host_header=self._host_header)
+        self.upstream = upstream = reach(
+            self._engine, self._network_state(), host_header=self._host_header, port=self._port
+        )
         last = None
         if upstream is None:  # it has ended, or is about to
             self._wait_for_end(window_s)
@@ -163,7 +176,10 @@ class ServingContainer:
         self._tell(outcome)
         if outcome.status != 200:
             seen = outcome.detail if outcome.status is None else f"status {outcome.status}"
-            self._publish(Warned(message=f"GET /ping failed: {seen}; SageMaker would replace the instance"))
+            who = "" if self.called == wordings.PRIMARY else f"{self.called}: "
+            self._publish(
+                Warned(message=f"{who}GET /ping failed: {seen}; SageMaker would replace the instance")
+            )
             return False
         listed = self._models_too()
         if listed is not None and listed.status != 200:
@@ -182,7 +198,7 @@ class ServingContainer:
     def stop(self, grace_s: float, *, hurried: Callable[[], bool]) -> None:
         """Send SIGTERM, and SIGKILL after the grace period or as soon as somebody is in a hurry."""
         if not self._containers.over:
-            self._publish(Noted(message=stopping(grace_s)))
+            self._publish(Noted(message=stopping(round(grace_s, 1))))
         with suppress(SmEmulateError):  # an engine that is gone has stopped it, too, or `clean` will
             self._containers.signal("SIGTERM")
         kill_at = time.monotonic() + grace_s
@@ -218,7 +234,9 @@ class ServingContainer:
         )
 
     def _still_waiting(self, last: PingOutcome | None, seconds: float) -> None:
-        seen = diagnose(ended=None, last=last, listeners=self._listeners(), window_s=round(seconds)).seen
+        seen = diagnose(
+            ended=None, last=last, listeners=self._listeners(), window_s=round(seconds), port=self._port
+        ).seen
         self._publish(Noted(message=f"not in service after {seconds:.0f} s: {seen}"))
 
     def _give_up(self) -> bool:
@@ -232,10 +250,11 @@ class ServingContainer:
 
     def _has_ended(self) -> bool:
         """Ask the engine, which may know it before it is heard here."""
-        state = self._state()
+        state = self.state()
         return state is None or state.exit is not None
 
-    def _state(self) -> ContainerState | None:
+    def state(self) -> ContainerState | None:
+        """Give what the engine knows of it now; None when it does not run."""
         container = self.id
         if container is None:
             return None
@@ -243,10 +262,18 @@ class ServingContainer:
             return self._engine.state(container)
         return None
 
+    def _network_state(self) -> ContainerState | None:
+        """Give the state that says where it is reached, while it runs."""
+        own = self.state()
+        if self._inside is None or own is None or own.exit is not None:
+            return own
+        return self._inside.state()
+
     def _listeners(self) -> tuple[Listener, ...] | None:
         if (container := self.id) is not None:
             with suppress(SmEmulateError):  # the diagnosis then does without
-                return self._engine.listeners(container)
+                found = self._engine.listeners(container)
+                return None if found is None else tuple(x for x in found if x.port not in self._neighbours)
         return None
 
     def _unhealthy(self, last: PingOutcome | None, window_s: float) -> BaseException:
@@ -254,6 +281,8 @@ class ServingContainer:
             return error
         return unhealthy(
             self._variant,
+            container=self.called,
+            port=self._port,
             ended=self.exit,
             last=last,
             listeners=self._listeners(),

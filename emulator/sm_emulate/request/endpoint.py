@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sm_emulate.errors import RequestError
 from sm_emulate.request import async_inference, hosted_model, location
 from sm_emulate.request import data_capture as capturing
+from sm_emulate.request.containers import create_pipeline, shares_instances
 from sm_emulate.request.hosted_model import not_emulated
 from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE
 from sm_emulate.request.service_model import OperationModel, load
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sm_emulate.request.async_inference import AsyncInference
+    from sm_emulate.request.containers import ContainerFlags
     from sm_emulate.request.data_capture import DataCapture
     from sm_emulate.request.hosted_model import HostedModel
     from sm_emulate.request.validate import Problem
@@ -72,6 +74,11 @@ class EndpointRequest:
     def all_variants(self) -> tuple[Variant, ...]:
         """The production variants, then the shadow."""
         return self.variants if self.shadow is None else (*self.variants, self.shadow)
+
+    @property
+    def one_log(self) -> bool:
+        """Whether all of it is one container."""
+        return self.alone and not self.model.several
 
     @property
     def alone(self) -> bool:
@@ -146,6 +153,8 @@ def from_flags(
     role_arn: str | None = None,
     multi_model: bool = False,
     model_cache_setting: str | None = None,
+    containers: Sequence[ContainerFlags] = (),
+    direct: bool = False,
     more_config: Mapping[str, Any] | None = None,
     base_dir: Path | None = None,
     models: EndpointModels | None = None,
@@ -154,7 +163,8 @@ def from_flags(
 
     Model and endpoint configuration take the name of the endpoint unless they are named; models of further
     variants have the variant's name behind it.
-    Without an image the variants are `more_variants` alone.
+    Without an image the variants are `more_variants` alone. With `containers` the first variant's model has these in
+    place of an image: they are asked one after the other, or each `direct`ly.
     `more_config` holds further members of CreateEndpointConfig.
     """
     name = model_name or endpoint_name
@@ -162,20 +172,32 @@ def from_flags(
     if image is not None:
         first = VariantFlags(name=variant_name, image=image, model_data=model_data, count=instance_count)
         listed.insert(0, first)
+    elif containers:
+        listed.insert(0, VariantFlags(name=variant_name, image=containers[0].image, count=instance_count))
     documents: list[dict[str, Any]] = []
     configured: list[dict[str, Any]] = []
     for each in [*listed, *([] if shadow is None else [shadow])]:
         alone = not documents
-        document = hosted_model.create_model(
-            each.image,
-            model_name=name if alone else f"{name}-{each.name}",
-            model_data=each.model_data,
-            environment=environment,
-            network_isolation=network_isolation,
-            role_arn=role_arn,
-            multi_model=multi_model,
-            model_cache_setting=model_cache_setting,
-        )
+        if alone and containers:
+            document = create_pipeline(
+                containers,
+                model_name=name,
+                direct=direct,
+                environment=environment,
+                network_isolation=network_isolation,
+                role_arn=role_arn,
+            )
+        else:
+            document = hosted_model.create_model(
+                each.image,
+                model_name=name if alone else f"{name}-{each.name}",
+                model_data=each.model_data,
+                environment=environment,
+                network_isolation=network_isolation,
+                role_arn=role_arn,
+                multi_model=multi_model,
+                model_cache_setting=model_cache_setting,
+            )
         documents.append(document)
         variant: dict[str, Any] = {
             "VariantName": each.name,
@@ -327,7 +349,16 @@ def from_request_file(
 def _config_problems(
     document: Mapping[str, Any], documents: EndpointDocuments, model_names: tuple[str, ...]
 ) -> list[Problem]:
-    if any(_multi_model(each) for each in (documents.create_model, *documents.more_models)):
+    models = (documents.create_model, *documents.more_models)
+    if any(shares_instances(each) for each in models):
+        instead = "a model of one container"
+        if async_inference.MEMBER in document:
+            subject = "an asynchronous endpoint of several containers is"
+            return [not_emulated(async_inference.MEMBER, subject, instead)]
+        if document.get("ShadowProductionVariants"):
+            subject = "a shadow variant with several containers, or beside such a variant, is"
+            return [not_emulated("ShadowProductionVariants", subject, instead)]
+    if any(hosted_model.multi_model_in(each) for each in models):
         variants = [each for name in LISTS for each in document.get(name, ())]
         if async_inference.MEMBER in document:
             subject = "an asynchronous endpoint of a multi-model container is"
@@ -342,7 +373,3 @@ def _config_problems(
     if document["EndpointConfigName"] != wanted:
         return [other_name("EndpointConfigName", document["EndpointConfigName"], wanted)]
     return []
-
-
-def _multi_model(document: Mapping[str, Any]) -> bool:
-    return bool(document.get("PrimaryContainer", {}).get("Mode") == hosted_model.MULTI_MODEL)

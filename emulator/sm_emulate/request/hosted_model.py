@@ -1,4 +1,4 @@
-"""A model as CreateModel makes it: an image, and the model data that its container finds."""
+"""A model as CreateModel makes it: images, and the model data that their containers find."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 OPERATION = "CreateModel"
 MULTI_MODEL = "MultiModel"
+DIRECT = "Direct"
 _ARCHIVE = ".tar.gz"
-_MODEL = "PrimaryContainer"
-_LOCATIONS = (
-    f"{_MODEL}.ModelDataUrl",
-    f"{_MODEL}.ModelDataSource.S3DataSource.S3Uri",
-    f"{_MODEL}.AdditionalModelDataSources[].S3DataSource.S3Uri",
+_LOCATIONS = tuple(
+    f"{place}.{member}"
+    for place in ("PrimaryContainer", "Containers[]")
+    for member in (
+        "ModelDataUrl",
+        "ModelDataSource.S3DataSource.S3Uri",
+        "AdditionalModelDataSources[].S3DataSource.S3Uri",
+    )
 )
 _NOT_EMULATED = ("ManifestS3Uri", "ManifestEtag", "HubAccessConfig")
 
@@ -91,6 +95,8 @@ class HostedModel:
     model_name: str
     containers: tuple[ContainerDefinition, ...]
     """In the order of the request, PrimaryContainer alone."""
+    execution_mode: str = "Serial"
+    """InferenceExecutionConfig.Mode: `Direct` has the caller name a container, `Serial` asks one after the other."""
     enable_network_isolation: bool = False
     execution_role_arn: str | None = None
     document: Mapping[str, Any] = field(repr=False, compare=False)
@@ -100,6 +106,21 @@ class HostedModel:
     def primary(self) -> ContainerDefinition:
         """The container that requests go to first."""
         return self.containers[0]
+
+    @property
+    def direct(self) -> bool:
+        """Whether each request names its container."""
+        return self.execution_mode == DIRECT
+
+    @property
+    def several(self) -> bool:
+        """Whether its containers share an instance, each with a port of its own."""
+        return len(self.containers) > 1 or self.direct
+
+    @property
+    def container_names(self) -> tuple[str, ...]:
+        """What logs, metrics and errors call the containers that share an instance."""
+        return tuple(each.hostname or f"container-{at}" for at, each in enumerate(self.containers, 1))
 
     @property
     def image(self) -> str:
@@ -187,11 +208,25 @@ def from_aws(
     placed = location.absolute(document, _LOCATIONS, base_dir=base_dir)
     return HostedModel(
         model_name=placed["ModelName"],
-        containers=(_definition(placed[_MODEL]),),
+        containers=tuple(_definition(container) for _, container in containers_of(placed)),
+        execution_mode=placed.get("InferenceExecutionConfig", {}).get("Mode", "Serial"),
         enable_network_isolation=placed.get("EnableNetworkIsolation", False),
         execution_role_arn=placed.get("ExecutionRoleArn"),
         document=placed,
     )
+
+
+def containers_of(document: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Give the containers of a CreateModel document, each with its place there."""
+    found = [(f"Containers[{at}]", each) for at, each in enumerate(document.get("Containers", ()))]
+    if "PrimaryContainer" in document:
+        found.insert(0, ("PrimaryContainer", document["PrimaryContainer"]))
+    return found
+
+
+def multi_model_in(document: Mapping[str, Any]) -> bool:
+    """Whether a container of a CreateModel document is for many models."""
+    return any(each.get("Mode") == MULTI_MODEL for _, each in containers_of(document))
 
 
 def _definition(container: Mapping[str, Any]) -> ContainerDefinition:
@@ -212,6 +247,7 @@ def _definition(container: Mapping[str, Any]) -> ContainerDefinition:
         environment=dict(container.get("Environment", {})),
         mode=container.get("Mode", "SingleModel"),
         model_cache_setting=container.get("MultiModelConfig", {}).get("ModelCacheSetting", "Enabled"),
+        hostname=container.get("ContainerHostname"),
     )
 
 
@@ -273,12 +309,15 @@ def _model_data(uri: str) -> dict[str, Any]:
 
 
 def _problems(document: Mapping[str, Any]) -> list[Problem]:
-    if "Containers" in document:
-        return [not_emulated("Containers", "models of several containers are", "PrimaryContainer")]
-    container = document.get("PrimaryContainer")
-    path = "PrimaryContainer"
-    if container is None:
-        return [Problem(path=path, what=f"{path} is missing", expected="an object with Image")]
+    from sm_emulate.request import containers
+
+    found = containers.problems(document)
+    for path, container in containers_of(document):
+        found += _container_problems(container, path)
+    return found
+
+
+def _container_problems(container: Mapping[str, Any], path: str) -> list[Problem]:
     if "ModelPackageName" in container:
         return [not_emulated(f"{path}.ModelPackageName", f"{path}.ModelPackageName is", "Image")]
     if not container.get("Image"):
@@ -304,15 +343,15 @@ def _problems(document: Mapping[str, Any]) -> list[Problem]:
                 hint="a folder is given as ModelDataSource.S3DataSource, with S3DataType S3Prefix",
             )
         ]
-    return [*_source_problems(container)]
+    return [*_source_problems(container, path)]
 
 
-def _source_problems(container: Mapping[str, Any]) -> Iterator[Problem]:
+def _source_problems(container: Mapping[str, Any], at_path: str) -> Iterator[Problem]:
     sources = []
     if "ModelDataSource" in container:
-        sources.append((f"{_MODEL}.ModelDataSource", container["ModelDataSource"]))
+        sources.append((f"{at_path}.ModelDataSource", container["ModelDataSource"]))
     additional = container.get("AdditionalModelDataSources", ())
-    sources += [(f"{_MODEL}.AdditionalModelDataSources[{at}]", each) for at, each in enumerate(additional)]
+    sources += [(f"{at_path}.AdditionalModelDataSources[{at}]", each) for at, each in enumerate(additional)]
     for path, given in sources:
         source = given.get("S3DataSource")
         if source is None:
@@ -325,7 +364,7 @@ def _source_problems(container: Mapping[str, Any]) -> Iterator[Problem]:
         yield from _s3_problems(f"{path}.S3DataSource", source)
     names = [each["ChannelName"] for each in additional]
     for at, name in enumerate(names):
-        path = f"{_MODEL}.AdditionalModelDataSources[{at}].ChannelName"
+        path = f"{at_path}.AdditionalModelDataSources[{at}].ChannelName"
         if name in {".", ".."}:  # the API's own pattern lets them through
             yield Problem(path=path, what=f"{path} cannot be a folder's name", value=name, expected="a name")
         elif name in names[:at]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request import hosted_model, location
+from sm_emulate.request.containers import shares_instances
 from sm_emulate.request.document import beside, build, member, raw, write
 from sm_emulate.request.record_filter import RecordFilter, record_filter
 from sm_emulate.request.service_model import OperationModel, load
@@ -270,7 +271,7 @@ def _check_model(model: HostedModel) -> None:
         raise RequestError("AdditionalModelDataSources are not emulated for transform jobs")
     if container.data is None or container.data.path is not None:
         return
-    if "ModelDataUrl" not in model.document["PrimaryContainer"]:
+    if "ModelDataUrl" not in hosted_model.containers_of(model.document)[0][1]:
         raise RequestError(
             "transform jobs cannot use ModelDataSource",
             value=model.model_data,
@@ -288,9 +289,13 @@ def _problems(document: Mapping[str, Any], create_model: Mapping[str, Any]) -> I
             value=shown(document["ModelName"]),
             expected=str(create_model.get("ModelName")),
         )
-    if create_model.get("PrimaryContainer", {}).get("Mode") == hosted_model.MULTI_MODEL:
+    if hosted_model.multi_model_in(create_model):
         yield hosted_model.not_emulated(
             "PrimaryContainer.Mode", "batch transform with a multi-model container is", "SingleModel"
+        )
+    if shares_instances(create_model):
+        yield hosted_model.not_emulated(
+            "Containers", "batch transform with several containers is", "a model of one container"
         )
     payload = document.get("MaxPayloadInMB", spec.DEFAULT_MAX_PAYLOAD_MB)
     concurrent = document.get("MaxConcurrentTransforms") or spec.DEFAULT_MAX_CONCURRENT

@@ -49,7 +49,7 @@ def environment(settings: Settings, requested: Mapping[str, str], *, region: str
     """Give a single container's environment: the request's own, over the little that the platform adds."""
     added = {}
     if settings.text("safe-port-range-variable") == "set":
-        added["SAGEMAKER_SAFE_PORT_RANGE"] = SAFE_PORT_RANGE
+        added["SAGEMAKER_SAFE_PORT_RANGE"] = settings.text("safe-ports")
     if settings.text("endpoint-aws-variables") == "set":
         added |= {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
     return added | dict(requested)

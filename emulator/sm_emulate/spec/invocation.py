@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from sm_emulate.spec.containers import NOT_DIRECT
+
 # --- limits -----------------------------------------------------------------------------------------------
 
 MODEL_TIMEOUT_S = 60.0
@@ -26,6 +28,9 @@ CONNECT_TIMEOUT_S = 0.25
 
 MAX_BODY_BYTES = 25 * 1024 * 1024
 """Largest request body of a real-time endpoint (FAQ, MKT-LIM: 25 MB; whether MB or MiB is not written)."""
+
+MAX_BYTES_BETWEEN = 5 * 1024 * 1024
+"""Largest answer that a container of a pipeline hands to the next (guide, inference-pipeline-troubleshoot: 5 MB)."""
 
 MAX_BODY_BYTES_IN_API_MODEL = 6_291_456
 """What RT still states as `BodyBlob.max`; above it only a warning is due, the FAQ is newer."""
@@ -221,11 +226,7 @@ NOT_FOR_ONE_MODEL: dict[str, str] = {
     "X-Amzn-SageMaker-Target-Model": (
         "Endpoint {endpoint} is not a multi-model endpoint and does not support target model header."
     ),
-    # a validation error by the guide (multi-container-direct); wording ours (UNSURE)
-    "X-Amzn-SageMaker-Target-Container-Hostname": (
-        "Endpoint {endpoint} is not a multi-container endpoint with direct invocation and does not support "
-        "target container hostname header."
-    ),
+    "X-Amzn-SageMaker-Target-Container-Hostname": NOT_DIRECT,
     # RT says that the endpoint must host the component; answer and wording ours (UNSURE)
     "X-Amzn-SageMaker-Inference-Component": (
         "Endpoint {endpoint} does not host inference components and does not support inference component "
@@ -233,6 +234,8 @@ NOT_FOR_ONE_MODEL: dict[str, str] = {
     ),
 }
 """Headers that choose where an endpoint with one model and one container has nothing to choose."""
+
+NOT_FOR_PIPELINES = "The OpenAI-compatible path is not emulated for inference pipelines."
 
 STREAM_TIMED_OUT = (
     "Your model {container} did not complete sending the inference response in the allotted time."

@@ -23,6 +23,7 @@ _HOST_NAME = (
     r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
 )
 _SECONDS = r"[0-9]+"
+_PORTS = r"([1-9][0-9]{0,4})-([1-9][0-9]{0,4})"
 _LIMIT = r"(unlimited|[0-9]{1,18})"
 _ULIMIT = rf"([a-z]+)={_LIMIT}(?::{_LIMIT})?"
 _ULIMITS = frozenset(
@@ -43,6 +44,7 @@ class Kind(Enum):
     DELAY = "a whole number of seconds"
     INTERFACE = "a network interface name, such as eth0"
     HOST_NAME = "a host name, such as model.aws.local"
+    PORTS = "a range of ports, such as 9000-9999"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +97,8 @@ class Setting:
             value = int(text) if re.fullmatch(_SECONDS, text) else None
         elif self.kind is Kind.ULIMITS:
             value = text if ulimits(text) is not None else None
+        elif self.kind is Kind.PORTS:
+            value = text if _is_port_range(text) else None
         elif self.kind is Kind.INTERFACE:
             value = text if re.fullmatch(_INTERFACE, text) else None
         else:
@@ -107,6 +111,11 @@ class Setting:
                 hint=self.about,
             )
         return value
+
+
+def _is_port_range(text: str) -> bool:
+    match = re.fullmatch(_PORTS, text)
+    return match is not None and int(match[1]) < int(match[2]) < 1 << 16
 
 
 def _size(text: str) -> int | None:

@@ -132,10 +132,15 @@ PROCESSING_STOPPED = "Processing job stopped"
 # Hosting
 
 
-def ping_failed(variant: str = "AllTraffic", container: str = "primary container") -> str:
+PRIMARY = "primary container"
+"""What the only container of an instance is called."""
+
+
+def ping_failed(variant: str = "AllTraffic", container: str = PRIMARY) -> str:
     """Give the FailureReason of an endpoint that never became healthy.
 
-    https://github.com/aws/amazon-sagemaker-examples/issues/1072; a pipeline says `container-2` instead.
+    https://github.com/aws/amazon-sagemaker-examples/issues/1072; a pipeline says `container-2` instead, and names all
+    that failed (how several names are joined is not known).
     """
     return (
         f"The {container} for production variant {variant} did not pass the ping health check. "

@@ -56,7 +56,8 @@ AREA = Area(
             "hosting.limits.between-containers",
             "Between pipeline containers the limit was 5 MB in 2023.",
             guide_2023("inference-pipeline-troubleshoot"),
-            planned="pipelines",
+            level=EMULATED,
+            setting="pipeline-payload-limit",
         ),
         confirmed(
             "hosting.limits.streaming",

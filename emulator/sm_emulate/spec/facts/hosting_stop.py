@@ -41,7 +41,8 @@ AREA = Area(
             "hosting.stop.log-stream-pipeline",
             "A pipeline's streams are VARIANT/INSTANCE/CONTAINER.",
             guide_2023("inference-pipeline-troubleshoot"),
-            planned="pipelines",
+            level=EMULATED,
+            note="logs/VARIANT/INSTANCE/CONTAINER.log in the run folder, without INSTANCE where there is one",
         ),
         confirmed(
             "hosting.stop.toolkit-signals",

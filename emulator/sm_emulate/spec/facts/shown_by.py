@@ -30,6 +30,10 @@ SERVE = "emulator/tests/test_product_serve.py"
 VARIANTS = "emulator/tests/test_product_serve_variants.py"
 UPDATE = "emulator/tests/test_product_update.py"
 ROUTE = "emulator/tests/gateway/test_gateway_routes.py"
+PIPELINES = "emulator/tests/gateway/test_gateway_pipelines.py"
+INSTANCES = "emulator/tests/test_lifecycle_pipelines.py"
+PRODUCT_PIPELINES = "emulator/tests/test_product_pipelines.py"
+CONTAINERS = "emulator/tests/test_request_containers.py"
 MULTI = "emulator/tests/test_product_multi_model.py"
 SHELF = "emulator/tests/test_lifecycle_model_shelf.py"
 MODEL_LIST = "emulator/tests/test_gateway_model_list.py"
@@ -869,6 +873,8 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "hosting.environment.bind-to-port": (
         f"{START}::test_the_container_has_the_request_s_environment_and_no_more",
         f"{START}::test_diagnosis_another_port",
+        f"{INSTANCES}::test_each_container_is_told_a_port_and_a_range_of_its_own",
+        f"{INSTANCES}::test_settings_choose_the_ports",
     ),
     "hosting.environment.safe-port-range-single": (f"{START}::test_the_range_of_safe_ports_is_a_setting",),
     "hosting.environment.hostname": (
@@ -1136,6 +1142,56 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{ASYNC_DOOR}::test_an_inline_body_and_the_defaults",
         f"{ASYNC_DOOR}::test_what_the_api_does_not_take_is_a_validation_error_and_is_not_accepted",
         f"{ASYNC_WORK}::test_an_input_of_more_than_1_gb_fails",
+    ),
+    "hosting.several.pipeline": (
+        f"{PRODUCT_PIPELINES}::test_a_pipeline_from_flags_serves_names_its_failures_and_leaves_nothing",
+        f"{PIPELINES}::test_the_answer_of_one_is_the_request_of_the_next",
+        f"{PIPELINES}::test_the_stream_comes_from_the_last_container",
+        f"{CONTAINERS}::test_what_is_not_emulated_with_several_containers_is_said",
+    ),
+    "hosting.several.pipeline-label": (
+        f"{INSTANCES}::test_an_image_without_the_label_is_refused_in_create_models_words",
+    ),
+    "hosting.several.pipeline-error": (f"{PIPELINES}::test_an_error_names_its_container_and_ends_the_way",),
+    "hosting.several.pipeline-health": (
+        f"{INSTANCES}::test_all_that_fail_are_named",
+        f"{INSTANCES}::test_a_container_that_ends_at_its_start_is_named_and_nobody_waits_for_the_others",
+    ),
+    "hosting.several.pipeline-names": (
+        f"{CONTAINERS}::test_host_names_are_given_to_all_or_to_none_and_once",
+        f"{INSTANCES}::test_each_has_a_log_of_its_own",
+    ),
+    "hosting.several.pipeline-content-type": (
+        f"{PIPELINES}::test_each_containers_content_type_is_passed_along_and_the_caller_gets_the_last",
+    ),
+    "hosting.several.pipeline-accept": (f"{PIPELINES}::test_which_accept_the_containers_see_is_a_rule",),
+    "hosting.several.pipeline-attributes": (
+        f"{PIPELINES}::test_which_custom_attributes_they_see_is_a_rule_and_the_caller_gets_the_lasts",
+    ),
+    "hosting.several.pipeline-network": (
+        f"{PRODUCT_PIPELINES}::test_a_pipeline_from_flags_serves_names_its_failures_and_leaves_nothing",
+        f"{INSTANCES}::test_a_setting_gives_each_a_network_of_its_own",
+    ),
+    "hosting.several.pipeline-timeout": (
+        f"{PIPELINES}::test_the_time_is_for_the_whole_way_and_the_late_one_is_named",
+        f"{PIPELINES}::test_whether_the_time_begins_anew_with_each_container_is_a_rule",
+    ),
+    "hosting.several.direct": (
+        f"{PRODUCT_PIPELINES}::test_direct_containers_of_a_request_file_are_asked_by_name",
+        f"{PIPELINES}::test_a_request_that_names_none_or_an_unknown_one_is_a_validation_error",
+        f"{PIPELINES}::test_a_pipeline_takes_no_name_of_a_container",
+    ),
+    "hosting.several.direct-limits": (f"{CONTAINERS}::test_one_to_fifteen_containers",),
+    "hosting.limits.between-containers": (
+        f"{PIPELINES}::test_a_long_answer_between_two_names_both_and_its_bytes",
+    ),
+    "hosting.stop.log-stream-pipeline": (
+        f"{INSTANCES}::test_each_has_a_log_of_its_own",
+        f"{INSTANCES}::test_several_instances_put_theirs_between",
+    ),
+    "hosting.environment.safe-port-range": (
+        f"{INSTANCES}::test_each_container_is_told_a_port_and_a_range_of_its_own",
+        f"{INSTANCES}::test_settings_choose_the_ports",
     ),
     "hosting.several.async-request": (
         f"{ASYNC_DOOR}::test_a_call_is_answered_with_202_and_the_places_to_look_at",
