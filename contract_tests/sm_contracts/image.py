@@ -136,8 +136,13 @@ def find_roles(engine: Engine, image: Image) -> tuple[frozenset[Role], str]:
             frozenset({Role.TRAIN, Role.SERVE}),
             "not found, nothing in the image tells: both are checked; give --role to say which",
         )
+    hint = ""
+    if Role.MULTI_MODEL in seen:
+        # it answers at /models/NAME/invoke, and nothing tells that it also serves one model at /invocations
+        seen = {role: signs for role, signs in seen.items() if role in (Role.MULTI_MODEL, Role.TRAIN)}
+        hint = "; give --role serve if it serves a single model, too"
     told = "; ".join(f"{role.value} from {' and '.join(signs)}" for role, signs in seen.items())
-    return frozenset(seen), f"found: {told}"
+    return frozenset(seen), f"found: {told}{hint}"
 
 
 def _from_entrypoint(files: ImageFiles, image: Image) -> dict[Role, list[str]]:

@@ -12,10 +12,12 @@ from sm_contracts.evidence import Missing
 from sm_contracts.evidence.serving import answers, connections, end, lives, load
 from sm_contracts.evidence.serving.start import FirstInvocation, IdlePings, Start
 from sm_contracts.probes import serving_crowd, serving_long, serving_short
+from sm_contracts.probes.multi_model.shelf import models_in
 from sm_contracts.probes.serving_end import stop
 from sm_contracts.probes.serving_life import Conditions, InterruptedLifeError, Life, endpoint_request
 from sm_contracts.probes.serving_long import NO_SAMPLE, Sample
 from sm_contracts.probes.serving_short import Setting
+from sm_contracts.roles import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -396,6 +398,9 @@ _SHARED = serving_short.more_shared_memory
 def model_folder(bench: Workbench) -> Path | None:
     """Unpack a model archive once for all lives."""
     model = bench.subject.model
+    if model is not None and Role.MULTI_MODEL in bench.subject.roles:
+        # it may be a folder of archives: the container that serves one model has the first of them
+        _, model = models_in(model)[0]
     if model is None or not model.name.endswith(".tar.gz"):
         return model
     from sm_emulate import api

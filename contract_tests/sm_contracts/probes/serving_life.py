@@ -160,6 +160,11 @@ class Life:
         return None if self._exit is None else self._exit[0]
 
     @property
+    def oom_killed(self) -> bool:
+        """Whether the kernel killed a process of it for memory; known when it has ended."""
+        return self._exit is not None and self._exit[1]
+
+    @property
     def over(self) -> bool:
         """Whether it has ended, or could not begin."""
         return self._done.is_set() or self._exited.is_set()
@@ -322,7 +327,7 @@ class Life:
         record = self.bench.record
         if request.path == "/ping":
             record.ping(record.now() - seen.seconds, seen.status, seen.seconds, seen.failure)
-        elif request.path == "/invocations":
+        elif request.path == "/invocations" or request.path.endswith("/invoke"):
             record.invocation(
                 record.now() - seen.seconds, seen.status, seen.seconds, request.path, seen.failure
             )

@@ -62,3 +62,37 @@ def test_ctrl_c_in_mid_life_reports_what_was_found_and_leaves_nothing(start, sam
     labels = docker("ps", "--all", "--format", "{{.Labels}}").stdout
     assert str(tmp_path) not in labels
     assert list(tmp_path.glob("sm-emulate-check-*")) == []
+
+
+def test_ctrl_c_while_a_model_loads_reports_what_was_found_and_leaves_nothing(
+    start, sample_image, docker, tmp_path
+):
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "words.txt").write_text("hello")
+    image = sample_image("multi_model")
+    words = (
+        "--model",
+        str(model),
+        "--environment",
+        "LOAD_SECONDS=300",
+        "--select",
+        "SM4",
+        "--output",
+        "json",
+    )
+    process = start("validate", image, *words)
+    for line in process.stderr:
+        if "loading models" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, f"{out}{err}"
+    verdict = json.loads(out)
+    assert verdict["roles"] == ["multi-model"]
+    status = {rule["id"]: rule["status"] for rule in verdict["rules"]}
+    assert {rule for rule in status if status[rule] == "pass"} == {"SM401", "SM402", "SM403", "SM406"}
+    assert set(status.values()) == {"pass", "inconclusive"}
+    labels = docker("ps", "--all", "--format", "{{.Labels}}").stdout
+    assert str(tmp_path) not in labels
+    assert list(tmp_path.glob("sm-emulate-check-*")) == []

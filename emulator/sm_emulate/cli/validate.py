@@ -37,6 +37,7 @@ Examples:
   sm-emulate validate my-image --role serve --model ./model --data @payload.csv --content-type text/csv
   sm-emulate validate my-image --role train --channel train=./data --report html=report.html
   sm-emulate validate my-image --role processing --input data=./in --processing-output result
+  sm-emulate validate my-image --role multi-model --model ./models --data hello --content-type text/plain
   sm-emulate validate my-image --role streaming --data '{"prompt": "Hi"}' --content-type application/json
   sm-emulate validate my-image --select SM1 --output json
   sm-emulate validate image.tar --ignore SM112 --fail-on warning
@@ -59,7 +60,11 @@ Exit codes: 0 pass   1 a rule is broken   2 wrong usage   3 this machine cannot 
 @click.option("--hyperparameter", multiple=True, metavar="KEY=VALUE", help="One hyperparameter.")
 @click.option("--environment", multiple=True, metavar="KEY=VALUE", help="One variable of every container.")
 @click.option("--metric", multiple=True, metavar="NAME=REGEX", help="Metric definition to be checked.")
-@click.option("--model", metavar="PATH", help="Folder or .tar.gz for /opt/ml/model.")
+@click.option(
+    "--model",
+    metavar="PATH",
+    help="Folder or .tar.gz for /opt/ml/model; of many models, a folder of .tar.gz.",
+)
 @click.option(
     "--data",
     metavar="TEXT|@FILE|@-",

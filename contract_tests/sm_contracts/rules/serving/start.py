@@ -86,9 +86,9 @@ def ping_never_healthy(start: Start) -> Iterator[Outcome]:
     if start.healthy:
         yield Pass({"seconds_to_healthy": round(start.seconds, 3)})
         return
-    cause, seen = _cause(start)
+    found, seen = cause(start)
     evidence: dict[str, Any] = {
-        "cause": cause,
+        "cause": found,
         "window_seconds": start.window_s,
         "pings": [
             {"status": ping.status, "seconds": round(ping.seconds, 3), "failure": ping.failure}
@@ -103,7 +103,7 @@ def ping_never_healthy(start: Start) -> Iterator[Outcome]:
     yield from _unless_explained(start, Fail(message, evidence))
 
 
-def _cause(start: Start) -> tuple[str, str]:
+def cause(start: Start) -> tuple[str, str]:
     """Say what was found in place of a healthy ping."""
     last = start.pings[-1] if start.pings else None
     if last is not None and last.status is not None:

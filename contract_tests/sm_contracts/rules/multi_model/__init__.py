@@ -1,0 +1,1 @@
+"""Band 4: what a multi-model endpoint asks of a container."""

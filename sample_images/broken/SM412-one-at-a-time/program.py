@@ -1,0 +1,3 @@
+from many import HTTPServer, Many, run
+
+run(Many, HTTPServer)

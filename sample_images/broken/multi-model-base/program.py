@@ -1,0 +1,3 @@
+from many import Many, run
+
+run(Many)
