@@ -63,9 +63,10 @@ class ClientConnection(asyncio.Protocol):
             data = self._settle(data)
             if not data:
                 return
-        self._end_express()
-        alone = self._current is None and not self._waiting
-        alone = alone and (self._parsing is None or self._parsing.complete)
+        if self._express is not None:
+            self._express.give_way()
+        between = self._parsing is None or self._parsing.complete
+        alone = between and self._current is None and not self._waiting
         if alone:
             self._express = express(self, data)
             if self._express is not None:

@@ -120,6 +120,7 @@ class ContainerConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are asyncio.Transport in all but name
         self._transport = cast("asyncio.Transport", transport)
+        self._pool.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
         if self._asker is None:
@@ -286,6 +287,8 @@ class ContainerPool:
         self._loop = loop
         self._idle: list[ContainerConnection] = []
         self._sweep: asyncio.TimerHandle | None = None
+        self.connections: set[ContainerConnection] = set()
+        """All that are open, also those that something is asked over."""
         self.known: KnownAnswer | None = None
         """The last answer's head; the next one's is often the same."""
         self._opening: set[asyncio.Task[None]] = set()
@@ -332,6 +335,7 @@ class ContainerPool:
             self._sweep = self._loop.call_later(self._front.keep_alive_s, self._close_unused)
 
     def lost(self, connection: ContainerConnection) -> None:
+        self.connections.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
 
@@ -340,8 +344,13 @@ class ContainerPool:
             self._sweep.cancel()
         for task in self._opening:
             task.cancel()
-        while self._idle:
-            self._idle.pop().drop()
+        self._idle.clear()
+        for connection in tuple(self.connections):
+            connection.drop()
+
+    async def closed(self) -> None:
+        """Wait, once it is closed, for the connections that were being opened."""
+        await asyncio.gather(*self._opening, return_exceptions=True)
 
     def _close_unused(self) -> None:
         self._sweep = None

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from sm_emulate.gateway.answers import ErrorAnswer
 from sm_emulate.gateway.exchange import Exchange
 from sm_emulate.gateway.front import Invocation
-from sm_emulate.gateway.wire import content_length
 
 if TYPE_CHECKING:
     from sm_emulate.gateway.connection import ClientConnection
@@ -83,23 +82,22 @@ class Express:
             return
         heard_at = perf_counter()
         client.express_over(None, None)
-        head = target.wording.answer_head(
-            known.status, known.lines, content_length(known.length), b"", invoked=True
-        )
-        client.write(head + body)
+        client.write(target.wording.known_head(known) + body)
         target.left()
         model_s = heard_at - self._asked_at
         serving.tell(
+            # by position: names cost as much again
             Invocation(
-                at=time(),
-                path=self._known.path,
-                status=known.status,
-                original_status=known.status,
-                model_s=model_s,
-                overhead_s=perf_counter() - self._complete_at - model_s,
-                bytes_in=self._known.size,
-                bytes_out=known.length,
-                variant=target.variant_name,
+                time(),
+                self._known.path,
+                known.status,
+                known.status,
+                model_s,
+                perf_counter() - self._complete_at - model_s,
+                self._known.size,
+                known.length,
+                None,
+                target.variant_name,
             )
         )
 

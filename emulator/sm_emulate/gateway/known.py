@@ -9,6 +9,8 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING
 
+from sm_emulate.gateway.wire import content_length, first_line
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -63,7 +65,7 @@ class KnownRequests:
     def find(self, data: bytes) -> KnownRequest | None:
         """Give the request that these bytes are, if they are one whole and its head was read before."""
         known = self._heads.get(data[: data.find(HEAD_END) + 4])
-        return known if known is not None and len(data) == known.whole else None
+        return known if known and len(data) == known.whole else None
 
     def learn(self, data: bytes, request: Incoming) -> None:
         """Remember the request that was read from these bytes, unless it is remarkable."""
@@ -97,12 +99,15 @@ class KnownAnswer:
         length: of the body.
     """
 
-    __slots__ = ("head", "head_size", "length", "lines", "status", "whole")
+    __slots__ = ("first", "head", "head_size", "last", "length", "lines", "status", "whole")
 
     def __init__(self, head: bytes, status: int, lines: Sequence[bytes], length: int) -> None:
         self.head, self.status, self.lines, self.length = head, status, list(lines), length
         self.head_size = len(head)
         self.whole = self.head_size + length
+        self.first = first_line(status)
+        self.last = b"".join((*lines, content_length(length), b"\r\n"))
+        """What the client's head begins and ends with."""
 
     def fits(self, data: bytes) -> bool:
         """Whether these bytes are such an answer, whole."""

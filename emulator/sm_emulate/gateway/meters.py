@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.gateway.container_meters import ContainerMeters
@@ -73,11 +75,29 @@ class Meters:
 
     def __init__(self, endpoint_name: str) -> None:
         self._endpoint = endpoint_name
-        self._variants: dict[str, _Variant] = {}
+        self._counted: dict[str, _Variant] = {}
         self._components: dict[str, _Variant] = {}
         self._containers = ContainerMeters()
+        self._fresh: deque[Invocation] = deque()
+        self._lock = threading.Lock()
 
     def add(self, seen: Invocation) -> None:
+        """Count one request, in a moment: one by one, counting costs more."""
+        self._fresh.append(seen)
+
+    def count(self) -> None:
+        """Count what was added."""
+        with self._lock:
+            while self._fresh:
+                self._count(self._fresh.popleft())
+
+    @property
+    def _variants(self) -> dict[str, _Variant]:
+        """By name, with what was added; what counts, and has the lock, goes to `_counted`."""
+        self.count()
+        return self._counted
+
+    def _count(self, seen: Invocation) -> None:
         """Count one request; one that no variant was asked for, or a ping, counts nowhere."""
         if not counts(seen.variant, seen.path):
             return
@@ -89,18 +109,21 @@ class Meters:
 
     def no_capacity(self, component: str) -> None:
         """Count a request to an inference component without copies."""
-        counted = self._component(component)
-        counted.lacking = (counted.lacking or 0) + 1
+        with self._lock:
+            counted = self._component(component)
+            counted.lacking = (counted.lacking or 0) + 1
 
     def set_up(self, name: str, seconds: float) -> None:
         """Count a cold start of a serverless variant."""
-        self._serverless(name).add(seconds)
+        with self._lock:
+            self._serverless(name).add(seconds)
 
     def throttle(self, name: str) -> None:
         """Count a request beyond what a serverless variant takes at once."""
-        self._serverless(name)
-        variant = self._variant(name)
-        variant.throttled = (variant.throttled or 0) + 1
+        with self._lock:
+            self._serverless(name)
+            variant = self._variant(name)
+            variant.throttled = (variant.throttled or 0) + 1
 
     def total(self) -> int:
         """Give the number of all invocations."""
@@ -116,6 +139,7 @@ class Meters:
 
     def described_component(self, name: str) -> dict[str, Any]:
         """Give the metrics of an inference component; empty before it was asked for."""
+        self.count()
         found = self._components.get(name)
         return {} if found is None else found.described()
 
@@ -133,9 +157,9 @@ class Meters:
         return "\n".join(lines) + "\n"
 
     def _variant(self, name: str) -> _Variant:
-        variant = self._variants.get(name)
+        variant = self._counted.get(name)
         if variant is None:
-            variant = self._variants[name] = _Variant()
+            variant = self._counted[name] = _Variant()
         return variant
 
     def _component(self, name: str) -> _Variant:

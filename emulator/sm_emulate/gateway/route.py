@@ -85,12 +85,19 @@ class Target:
         """Called when the last request has left it, once it is given no more."""
 
     def close(self) -> None:
-        """Close the connections that nothing goes over."""
-        pools = [self.pool, *(each.pool for each in self.earlier)]
-        if self.doors is not None:
-            pools += [each.pool for each in self.doors.values()]
-        for pool in pools:
+        """Close its connections."""
+        for pool in self._pools:
             pool.close()
+
+    async def closed(self) -> None:
+        """Wait, once it is closed, for the connections that were being opened."""
+        for pool in self._pools:
+            await pool.closed()
+
+    @property
+    def _pools(self) -> list[ContainerPool]:
+        doors = {} if self.doors is None else self.doors
+        return [self.pool, *(each.pool for each in self.earlier), *(each.pool for each in doors.values())]
 
     def left(self) -> None:
         """Count a request out."""
@@ -278,14 +285,17 @@ class Router:
             self.on_demand.set_targets(variant.variant_name, kept, variant.environments)
 
     async def close(self) -> None:
-        """Close the connections that nothing goes over, and stop loading models."""
+        """Close all connections to containers, and stop loading models."""
         if self.on_demand is not None:
             self.on_demand.close()
         for models in {target.models for target in (*self._targets.values(), *self._retiring)}:
             if models is not None:
                 await models.close()
-        for target in (*self._targets.values(), *self._retiring):
+        targets = (*self._targets.values(), *self._retiring)
+        for target in targets:
             target.close()
+        for target in targets:
+            await target.closed()
 
     def _pinned(self, request: Incoming) -> Target | ErrorAnswer | None:
         session = request.session or b""

@@ -84,8 +84,6 @@ class Serving:
     def tell(self, invocation: Invocation) -> None:
         """Count it, and tell the listener in a moment, with what else is finished by then."""
         self.meters.add(invocation)
-        if self.listener is None:
-            return
         if not self._untold:
             self.loop.call_later(GATHER_S, self.tell_all)
         self._untold.append(invocation)
@@ -95,6 +93,7 @@ class Serving:
     def tell_all(self) -> None:
         """Tell the listener now; its faults are reported, and are no reason to stop serving."""
         untold, self._untold = self._untold, []
+        self.meters.count()
         if not untold or self.listener is None:
             return
         try:

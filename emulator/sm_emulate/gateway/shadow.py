@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.serving import Serving
 
 
+DRAIN_S = 5.0
+"""How long a copy may go on when the endpoint is stopped."""
+
+
 class ShadowExchange:
     """Asks a shadow's container as `Exchange` asks a production one; no client waits for it, only the gateway's end.
 
@@ -89,7 +93,9 @@ class ShadowExchange:
     # --- as one of the gateway's clients ------------------------------------------------------------------
 
     def drain(self) -> None:
-        """Come to its end, as it would anyway."""
+        """Come to its end soon: only the endpoint's own end waits for it."""
+        self._timer.cancel()
+        self._timer = self._serving.loop.call_later(DRAIN_S, self.cut)
 
     def cut(self) -> None:
         """End now: the endpoint is going."""

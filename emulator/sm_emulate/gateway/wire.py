@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from sm_emulate.gateway.answers import ErrorAnswer
     from sm_emulate.gateway.front import EndpointFront
+    from sm_emulate.gateway.known import KnownAnswer
 
 _REASONS = {
     200: b"OK",
@@ -73,8 +74,7 @@ class Wording:
         """Give the head that the client reads; `framing` and `connection` are whole lines or empty."""
         return b"".join(
             (
-                b"HTTP/1.1 %d " % status,
-                _REASONS.get(status, b"Unknown"),
+                first_line(status),
                 self._request_id,
                 f"{self._id_prefix}{next(self._ids):012x}".encode(),
                 self._date_line(),
@@ -84,6 +84,13 @@ class Wording:
                 connection,
                 b"\r\n",
             )
+        )
+
+    def known_head(self, known: KnownAnswer) -> bytes:
+        """Give the head of `answer_head` for an answer that came before, to a client whose connection is kept."""
+        request_id = f"{self._id_prefix}{next(self._ids):012x}".encode()
+        return b"".join(
+            (known.first, self._request_id, request_id, self._date_line(), self._variant, known.last)
         )
 
     def error_head(self, error: ErrorAnswer, connection: bytes) -> bytes:
@@ -109,6 +116,10 @@ class Wording:
             self._date = b"\r\nDate: " + text.encode() + b"\r\n"
             self._date_of = now
         return self._date
+
+
+def first_line(status: int) -> bytes:
+    return b"HTTP/1.1 %d %b" % (status, _REASONS.get(status, b"Unknown"))
 
 
 def stream_headers(headers: Sequence[bytes]) -> list[bytes]:

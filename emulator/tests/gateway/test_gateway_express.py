@@ -7,6 +7,7 @@ import json
 import socket
 import struct
 import threading
+import time
 from contextlib import closing, suppress
 
 import pytest
@@ -238,7 +239,9 @@ def test_a_shadow_gets_its_copy_of_every_request(serve, gateways, say, client, e
     )
     for _ in range(4):
         one.ask(b"abcd")
-    gateway.close()
+    deadline = time.monotonic() + 60
+    while len(shadow.seen) < 4 and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert (len(express[0]), len(shadow.seen)) == (2, 4)
 
 
