@@ -459,7 +459,7 @@ def test_a_disk_that_is_too_small_fails_the_job_in_sagemaker_s_words(jobs, bucke
 
     bucket.put("in/a")
     full = shutil.disk_usage("/")._replace(free=1)
-    monkeypatch.setattr("sm_emulate.lifecycle.channels.shutil.disk_usage", lambda _: full)
+    monkeypatch.setattr("sm_emulate.lifecycle.training.channels.shutil.disk_usage", lambda _: full)
     result = jobs.run(
         Finds(), platform=replace(api.platform(), s3=bucket.place), channels={"train": bucket.uri("in/")}
     )

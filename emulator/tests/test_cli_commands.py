@@ -282,7 +282,7 @@ def test_a_signal_before_there_is_anything_to_stop_interrupts():
 
 def stopping_when_in_service(monkeypatch, action):
     """Do something in a thread once the endpoint is in service, then stop it."""
-    from sm_emulate.lifecycle.endpoint import Endpoint
+    from sm_emulate.lifecycle.hosting.endpoint import Endpoint
 
     serve = Endpoint.serve
 
@@ -316,7 +316,7 @@ def test_serve_prints_where_it_serves_and_ends_with_0_when_it_is_stopped(run, en
 def test_a_container_that_dies_in_service_is_exit_code_1(run, engine, model, monkeypatch):
     served = model(exits=3)
     engine.add_image("img", served)
-    from sm_emulate.lifecycle.endpoint import Endpoint
+    from sm_emulate.lifecycle.hosting.endpoint import Endpoint
 
     serve = Endpoint.serve
     monkeypatch.setattr(Endpoint, "serve", lambda self: served.crash.set() or serve(self))

@@ -10,8 +10,8 @@ import pytest
 
 from sm_emulate import api
 from sm_emulate.errors import EndpointFailedError, RequestError
-from sm_emulate.lifecycle.component_placement import Placement, Room
-from sm_emulate.lifecycle.endpoint_update import Update, ask_for
+from sm_emulate.lifecycle.hosting.component_placement import Placement, Room
+from sm_emulate.lifecycle.hosting.update import Update, ask_for
 from sm_emulate.request.component_flags import component_flags, documents_of_flags, endpoint_of_flags
 from sm_emulate.spec.inference_component import NO_ROOM
 

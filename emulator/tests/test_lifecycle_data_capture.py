@@ -11,8 +11,8 @@ import pytest
 
 from sm_emulate.events import Warned
 from sm_emulate.gateway.captured import Captured
-from sm_emulate.lifecycle import data_capture
-from sm_emulate.lifecycle.data_capture import DataCapturing, record
+from sm_emulate.lifecycle.hosting import data_capture
+from sm_emulate.lifecycle.hosting.data_capture import DataCapturing, record
 from sm_emulate.request.data_capture import DataCapture, from_config
 from sm_emulate.storage.s3_place import S3Place
 

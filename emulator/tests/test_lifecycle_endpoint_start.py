@@ -27,7 +27,7 @@ from sm_emulate.errors import (
 from sm_emulate.events import ContainerExited, ContainerStarted, Pinged, StatusChanged
 from sm_emulate.gateway import Gateway
 from sm_emulate.gateway.ping import PingOutcome
-from sm_emulate.lifecycle.health import diagnose
+from sm_emulate.lifecycle.hosting.health import diagnose
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.request.endpoint import from_aws
 from sm_emulate.storage.runs import Runs
@@ -141,7 +141,7 @@ def test_the_gateway_holds_the_documented_limits(endpoints, model, monkeypatch):
         fronts.append(front)
         return Gateway(front, **more)
 
-    monkeypatch.setattr("sm_emulate.lifecycle.endpoint.Gateway", gateway)
+    monkeypatch.setattr("sm_emulate.lifecycle.hosting.endpoint.Gateway", gateway)
     start(endpoints, model())
     start(
         endpoints,
@@ -374,7 +374,7 @@ def test_diagnosis_out_of_memory(endpoints):
 
 
 def test_a_container_that_ended_is_not_looked_for_at_port_8080_of_this_machine(endpoints, monkeypatch):
-    from sm_emulate.lifecycle import serving_container
+    from sm_emulate.lifecycle.hosting import serving_container
 
     asked = []
     monkeypatch.setattr(serving_container, "wait_until_healthy", lambda upstream, **_: asked.append(upstream))
@@ -411,7 +411,7 @@ def test_a_200_from_whoever_got_the_address_of_a_container_that_ended_is_not_its
         over.wait(30)
         return 7
 
-    monkeypatch.setattr("sm_emulate.lifecycle.serving_container.wait_until_healthy", somebody_else)
+    monkeypatch.setattr("sm_emulate.lifecycle.hosting.serving_container.wait_until_healthy", somebody_else)
     error = unhealthy(endpoints, program, window=480)
     assert error.value.startswith("the container exited with code 7")
 

@@ -11,7 +11,7 @@ from sm_emulate.errors import ArchiveError, MachineError, StorageError
 from sm_emulate.events import ModelLoaded, ModelUnloaded
 from sm_emulate.gateway.caller import CallAnswer, NoAnswerError
 from sm_emulate.gateway.target_models import ModelUnavailableError
-from sm_emulate.lifecycle.model_shelf import ModelShelf
+from sm_emulate.lifecycle.hosting.model_shelf import ModelShelf
 
 
 class Container:

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from sm_emulate.errors import MachineError
-from sm_emulate.lifecycle.pipe_feeder import PipeFeeder
+from sm_emulate.lifecycle.training.pipe_feeder import PipeFeeder
 from sm_emulate.staging.pipe_content import Span
 from sm_emulate.storage.fifo import Fifo
 

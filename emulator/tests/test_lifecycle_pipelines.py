@@ -15,7 +15,7 @@ from sm_emulate.cli.options import complete_container
 from sm_emulate.engine.protocol import Image
 from sm_emulate.errors import EndpointFailedError, RequestError
 from sm_emulate.events import ContainerExited, LogLines
-from sm_emulate.lifecycle.endpoint_update import Update, ask_for
+from sm_emulate.lifecycle.hosting.update import Update, ask_for
 from sm_emulate.spec.containers import LABEL
 
 FAILED = "The {} for production variant AllTraffic did not pass the ping health check. Please check CloudWatch logs for this endpoint."

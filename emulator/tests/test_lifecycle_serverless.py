@@ -10,7 +10,7 @@ from sm_emulate import api
 from sm_emulate.engine.protocol import Image
 from sm_emulate.errors import EndpointFailedError, RequestError
 from sm_emulate.events import ContainerExited, ContainerStarted
-from sm_emulate.lifecycle.endpoint_update import Update, ask_for
+from sm_emulate.lifecycle.hosting.update import Update, ask_for
 
 WAIT_SECONDS = 60
 SERVERLESS = {"serverless_memory": 2048, "serverless_concurrency": 2}

@@ -10,9 +10,10 @@ from sm_emulate import api
 from sm_emulate.engine.protocol import LABEL_POOL
 from sm_emulate.errors import EngineError, RequestError
 from sm_emulate.events import ContainerStarted, StatusChanged, Warned
-from sm_emulate.lifecycle import lives, training_attempt
 from sm_emulate.lifecycle.companion import Companion, PlatformFailure
-from sm_emulate.lifecycle.warm_pool import terminate
+from sm_emulate.lifecycle.training import life as training_attempt
+from sm_emulate.lifecycle.training import lives
+from sm_emulate.lifecycle.training.warm_pool import terminate
 from sm_emulate.storage.warm_pools import WarmPools
 
 LIFE = ["Starting", "Downloading", "Training"]

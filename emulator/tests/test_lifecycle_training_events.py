@@ -12,7 +12,7 @@ from sm_emulate.engine.protocol import LogChunk
 from sm_emulate.errors import BugError, MachineError
 from sm_emulate.events import ContainerStarted, LogLines, LogPart, MetricRecorded, StatusChanged, Warned
 from sm_emulate.lifecycle.lines import LONGEST_LINE, LineCutter
-from sm_emulate.lifecycle.status import StatusMachine
+from sm_emulate.lifecycle.training.status import StatusMachine
 from sm_emulate.spec.training_job import SecondaryStatus as S
 
 

@@ -12,9 +12,9 @@ import pytest
 from sm_emulate.artifacts.transform_output import Assembly
 from sm_emulate.errors import MachineError
 from sm_emulate.gateway.front import Upstream
-from sm_emulate.lifecycle import transform_feed as feeding
-from sm_emulate.lifecycle.transform_files import TransformFile
-from sm_emulate.lifecycle.transform_sending import Sending
+from sm_emulate.lifecycle.transform import feed as feeding
+from sm_emulate.lifecycle.transform.files import TransformFile
+from sm_emulate.lifecycle.transform.sending import Sending
 from sm_emulate.request.record_filter import record_filter
 from sm_emulate.request.transform import DataProcessing
 from sm_emulate.staging.payloads import Packing

@@ -14,8 +14,8 @@ import pytest
 from sm_emulate import api
 from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.events import JobEnded, JobEvent, JobLaunched, LogLines, Noted
-from sm_emulate.lifecycle.early_stopping import MedianRule
-from sm_emulate.lifecycle.tuning_search import Search
+from sm_emulate.lifecycle.tuning.early_stopping import MedianRule
+from sm_emulate.lifecycle.tuning.search import Search
 from sm_emulate.request.tuning import CategoricalRange, ContinuousRange, IntegerRange, Objective
 from sm_emulate.spec import wordings
 from sm_emulate.storage.runs import Runs

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import pytest
 
 from sm_emulate.errors import RequestError
-from sm_emulate.lifecycle.tuned_job import training_request
+from sm_emulate.lifecycle.tuning.tuned_job import training_request
 from sm_emulate.request.override import override
 from sm_emulate.request.service_model import load
 from sm_emulate.request.training import OPERATION as CREATE_TRAINING_JOB

@@ -61,18 +61,18 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.client import Answer
     from sm_emulate.gateway.ping import PingOutcome, ping
     from sm_emulate.gateway.sdk_transport import LocalHttp2Transport
-    from sm_emulate.lifecycle.endpoint import Endpoint
-    from sm_emulate.lifecycle.endpoint_result import EndpointResult
-    from sm_emulate.lifecycle.interruptions import Interruptions
+    from sm_emulate.lifecycle.hosting.endpoint import Endpoint
+    from sm_emulate.lifecycle.hosting.result import EndpointResult
     from sm_emulate.lifecycle.platform import Platform
-    from sm_emulate.lifecycle.processing import ProcessingJob
-    from sm_emulate.lifecycle.processing_result import ProcessingResult
-    from sm_emulate.lifecycle.training import TrainingJob
-    from sm_emulate.lifecycle.training_result import TrainingResult
-    from sm_emulate.lifecycle.transform import TransformJob
-    from sm_emulate.lifecycle.transform_result import TransformResult
-    from sm_emulate.lifecycle.tuning import TuningJob
-    from sm_emulate.lifecycle.tuning_result import TuningResult
+    from sm_emulate.lifecycle.processing.job import ProcessingJob
+    from sm_emulate.lifecycle.processing.result import ProcessingResult
+    from sm_emulate.lifecycle.training.interruptions import Interruptions
+    from sm_emulate.lifecycle.training.job import TrainingJob
+    from sm_emulate.lifecycle.training.result import TrainingResult
+    from sm_emulate.lifecycle.transform.job import TransformJob
+    from sm_emulate.lifecycle.transform.result import TransformResult
+    from sm_emulate.lifecycle.tuning.job import TuningJob
+    from sm_emulate.lifecycle.tuning.result import TuningResult
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.request.processing import ProcessingRequest
     from sm_emulate.request.training import TrainingRequest
@@ -168,9 +168,9 @@ _HOME = {
     "LocalHttp2Transport": "gateway.sdk_transport",
     "Part": "gateway.bidirectional_parts",
     "ContainerSpec": "engine.protocol",
-    "Endpoint": "lifecycle.endpoint",
+    "Endpoint": "lifecycle.hosting.endpoint",
     "EndpointRequest": "request.endpoint",
-    "EndpointResult": "lifecycle.endpoint_result",
+    "EndpointResult": "lifecycle.hosting.result",
     "Engine": "engine.protocol",
     "Examination": "api.doctor",
     "Exit": "engine.protocol",
@@ -180,7 +180,7 @@ _HOME = {
     "HostPlan": "api.host_plan",
     "Image": "engine.protocol",
     "ImageFiles": "api.images",
-    "Interruptions": "lifecycle.interruptions",
+    "Interruptions": "lifecycle.training.interruptions",
     "Listener": "engine.protocol",
     "MetricPoint": "storage.metric_series",
     "Mount": "engine.protocol",
@@ -188,20 +188,20 @@ _HOME = {
     "Platform": "lifecycle.platform",
     "PlatformProfile": "spec.profiles",
     "Process": "engine.protocol",
-    "ProcessingJob": "lifecycle.processing",
+    "ProcessingJob": "lifecycle.processing.job",
     "ProcessingRequest": "request.processing",
-    "ProcessingResult": "lifecycle.processing_result",
+    "ProcessingResult": "lifecycle.processing.result",
     "RegistryManifest": "engine.protocol",
     "Settings": "spec.settings",
-    "TrainingJob": "lifecycle.training",
+    "TrainingJob": "lifecycle.training.job",
     "TrainingRequest": "request.training",
-    "TrainingResult": "lifecycle.training_result",
-    "TuningJob": "lifecycle.tuning",
+    "TrainingResult": "lifecycle.training.result",
+    "TuningJob": "lifecycle.tuning.job",
     "TuningRequest": "request.tuning",
-    "TuningResult": "lifecycle.tuning_result",
-    "TransformJob": "lifecycle.transform",
+    "TuningResult": "lifecycle.tuning.result",
+    "TransformJob": "lifecycle.transform.job",
     "TransformRequest": "request.transform",
-    "TransformResult": "lifecycle.transform_result",
+    "TransformResult": "lifecycle.transform.result",
     "channel": "api.requests",
     "connect": "engine.discover",
     "endpoint_request": "api.requests",

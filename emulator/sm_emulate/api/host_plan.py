@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sm_emulate.engine.protocol import ContainerSpec
-    from sm_emulate.lifecycle.channel_plan import ChannelPlan
+    from sm_emulate.lifecycle.training.channel_plan import ChannelPlan
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,8 @@ from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.gateway import check_port
 from sm_emulate.gateway.client import Answer
 from sm_emulate.gateway.client import invoke as invoke_at
-from sm_emulate.lifecycle.endpoint import Endpoint
-from sm_emulate.lifecycle.image_labels import check_labels
+from sm_emulate.lifecycle.hosting.endpoint import Endpoint
+from sm_emulate.lifecycle.hosting.image_labels import check_labels
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.hosted_model import check_local

@@ -15,8 +15,8 @@ from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError
 from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.platform import Platform
-from sm_emulate.lifecycle.processing import ProcessingJob
-from sm_emulate.lifecycle.processing_container import container_spec
+from sm_emulate.lifecycle.processing.container import container_spec
+from sm_emulate.lifecycle.processing.job import ProcessingJob
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request import processing as jobs
 from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, DEFAULT_ROLE_ARN, default_job_name
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine
     from sm_emulate.events import Listener
-    from sm_emulate.lifecycle.processing_result import ProcessingResult
+    from sm_emulate.lifecycle.processing.result import ProcessingResult
     from sm_emulate.request.processing import ProcessingRequest
 
     Source = str | os.PathLike[str] | Mapping[str, Any]

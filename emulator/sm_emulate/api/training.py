@@ -11,7 +11,7 @@ from sm_emulate.api.engines import engine_for
 from sm_emulate.api.images import find_image
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError, RequestError
-from sm_emulate.lifecycle.training import TrainingJob
+from sm_emulate.lifecycle.training.job import TrainingJob
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.training import check_local
 from sm_emulate.spec.training_job import LAYOUT, STOP_GRACE_SECONDS
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from sm_emulate.api.host_plan import HostPlan
     from sm_emulate.engine.protocol import ContainerSpec, Engine
     from sm_emulate.events import Listener
-    from sm_emulate.lifecycle.interruptions import Interruptions
     from sm_emulate.lifecycle.platform import Platform
-    from sm_emulate.lifecycle.training_result import TrainingResult
+    from sm_emulate.lifecycle.training.interruptions import Interruptions
+    from sm_emulate.lifecycle.training.result import TrainingResult
     from sm_emulate.request.training import TrainingRequest
 
 
@@ -80,7 +80,7 @@ def train(
         }
         image = find_image(used, request.algorithm_specification.training_image, listeners)
         if (runs.home / WARM_POOLS).is_dir():
-            from sm_emulate.lifecycle.warm_pool import terminate
+            from sm_emulate.lifecycle.training.warm_pool import terminate
             from sm_emulate.storage.warm_pools import WarmPools
 
             terminate(WarmPools(runs.home), used)
@@ -117,9 +117,9 @@ def plan(
         RequestError: something asked for is wrong or not emulated.
     """
     from sm_emulate.api.host_plan import HostPlan
-    from sm_emulate.lifecycle.channel_plan import channel_plans
     from sm_emulate.lifecycle.instance_limits import limits_of
-    from sm_emulate.lifecycle.training_container import container_spec
+    from sm_emulate.lifecycle.training.channel_plan import channel_plans
+    from sm_emulate.lifecycle.training.container import container_spec
     from sm_emulate.spec.credentials import VARIABLE, credentials_path
     from sm_emulate.staging.cluster import cluster_of
     from sm_emulate.staging.config_files import channels_of

@@ -10,11 +10,11 @@ from sm_emulate.api.host_plan import HostPlan
 from sm_emulate.api.images import find_image
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError, RequestError
+from sm_emulate.lifecycle.hosting.model_folder import planned_mounts
 from sm_emulate.lifecycle.instance_limits import limits_of
-from sm_emulate.lifecycle.model_folder import planned_mounts
 from sm_emulate.lifecycle.platform import Platform
-from sm_emulate.lifecycle.transform import TransformJob
-from sm_emulate.lifecycle.transform_container import hosts, transform_container
+from sm_emulate.lifecycle.transform.container import hosts, transform_container
+from sm_emulate.lifecycle.transform.job import TransformJob
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.location import as_stored
 from sm_emulate.request.transform import check_local
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine
     from sm_emulate.events import Listener
-    from sm_emulate.lifecycle.transform_result import TransformResult
+    from sm_emulate.lifecycle.transform.result import TransformResult
 from sm_emulate.request.transform import TransformRequest
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from sm_emulate.api.engines import engine_for
 from sm_emulate.api.images import find_image
 from sm_emulate.api.training import train
-from sm_emulate.lifecycle.autotune import autotuned
 from sm_emulate.lifecycle.platform import Platform
-from sm_emulate.lifecycle.tuned_job import training_request
-from sm_emulate.lifecycle.tuning import TuningJob
-from sm_emulate.lifecycle.tuning_search import check_installed
-from sm_emulate.lifecycle.warm_start import parents_of
+from sm_emulate.lifecycle.tuning.autotune import autotuned
+from sm_emulate.lifecycle.tuning.job import TuningJob
+from sm_emulate.lifecycle.tuning.search import check_installed
+from sm_emulate.lifecycle.tuning.tuned_job import training_request
+from sm_emulate.lifecycle.tuning.warm_start import parents_of
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request import training, tuning
 from sm_emulate.request.service_model import load
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from sm_emulate.engine.protocol import Engine
     from sm_emulate.events import Listener
-    from sm_emulate.lifecycle.training_result import TrainingResult
-    from sm_emulate.lifecycle.tuned_job import Stoppable
-    from sm_emulate.lifecycle.tuning_result import TuningResult
+    from sm_emulate.lifecycle.training.result import TrainingResult
+    from sm_emulate.lifecycle.tuning.result import TuningResult
+    from sm_emulate.lifecycle.tuning.tuned_job import Stoppable
     from sm_emulate.request.training import TrainingRequest
     from sm_emulate.request.tuning import TuningRequest
 

@@ -22,7 +22,7 @@ from sm_emulate.cli.options import (
 
 if TYPE_CHECKING:
     from sm_emulate.lifecycle.platform import Platform
-    from sm_emulate.lifecycle.processing_result import ProcessingResult
+    from sm_emulate.lifecycle.processing.result import ProcessingResult
     from sm_emulate.request.processing import ProcessingRequest
 
 EXAMPLES = """\b

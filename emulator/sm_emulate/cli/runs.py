@@ -121,7 +121,7 @@ def describe(name: str, home: Path | None) -> None:
         words = f"its process died: `sm-emulate clean` marks it, `sm-emulate clean {run.name}` removes it"
         click.echo(words, err=True)
     if "WarmPoolStatus" in description:
-        from sm_emulate.lifecycle.warm_pool import seen_now
+        from sm_emulate.lifecycle.training.warm_pool import seen_now
 
         description = seen_now(description)
     click.echo(json.dumps(description, indent=2))
@@ -268,7 +268,7 @@ def clean(names: tuple[str, ...], every: bool, cache: bool, home: Path | None, e
     container_engine = engine_at(engine)
     removed = sweep(runs, container_engine)
     if every:
-        from sm_emulate.lifecycle.warm_pool import terminate
+        from sm_emulate.lifecycle.training.warm_pool import terminate
         from sm_emulate.storage.warm_pools import WarmPools
 
         removed += terminate(WarmPools(runs.home), container_engine, jobs=None)

@@ -29,7 +29,7 @@ from sm_emulate.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sm_emulate.lifecycle.endpoint import Endpoint
+    from sm_emulate.lifecycle.hosting.endpoint import Endpoint
     from sm_emulate.request.endpoint import EndpointModels, EndpointRequest
 
 PARENT_MILLISECONDS = 200

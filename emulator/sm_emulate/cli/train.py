@@ -22,9 +22,9 @@ from sm_emulate.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from sm_emulate.lifecycle.interruptions import Interruptions
     from sm_emulate.lifecycle.platform import Platform
-    from sm_emulate.lifecycle.training_result import TrainingResult
+    from sm_emulate.lifecycle.training.interruptions import Interruptions
+    from sm_emulate.lifecycle.training.result import TrainingResult
     from sm_emulate.request.training import TrainingRequest
 
 EXAMPLES = """\b
@@ -211,7 +211,7 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
 
 
 def _interruptions(flags: dict[str, Any]) -> Interruptions:
-    from sm_emulate.lifecycle.interruptions import Interruptions
+    from sm_emulate.lifecycle.training.interruptions import Interruptions
     from sm_emulate.request.flags import seconds_each
 
     after = flags["interrupt_after"]

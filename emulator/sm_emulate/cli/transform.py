@@ -22,7 +22,7 @@ from sm_emulate.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from sm_emulate.lifecycle.transform_result import TransformResult
+    from sm_emulate.lifecycle.transform.result import TransformResult
     from sm_emulate.request.transform import TransformRequest
 
 EXAMPLES = """\b

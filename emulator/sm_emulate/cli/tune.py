@@ -23,7 +23,7 @@ from sm_emulate.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from sm_emulate.lifecycle.tuning_result import TuningResult
+    from sm_emulate.lifecycle.tuning.result import TuningResult
     from sm_emulate.request.tuning import TuningRequest
 
 EXAMPLES = """\b

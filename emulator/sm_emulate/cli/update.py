@@ -13,7 +13,7 @@ import click
 from sm_emulate.cli.options import complete_components, complete_running, home_option, output_option, runs_of
 
 if TYPE_CHECKING:
-    from sm_emulate.lifecycle.endpoint_update import Update
+    from sm_emulate.lifecycle.hosting.update import Update
     from sm_emulate.storage.run_folder import RunFolder
 
 POLL_SECONDS = 0.1
@@ -54,7 +54,7 @@ healthy, the endpoint goes on as it was, and this exits with 1.
 def update(name: str, home: Path | None, output: str, **flags: Any) -> None:
     """Change a running endpoint as UpdateEndpoint does, and go back if it fails."""
     from sm_emulate.errors import RequestError
-    from sm_emulate.lifecycle.endpoint_update import ask_for
+    from sm_emulate.lifecycle.hosting.update import ask_for
 
     ways = [
         way for way in ("request_file", "image", "weights", "component", "delete_component") if flags[way]
@@ -90,7 +90,7 @@ def _update(run: RunFolder, flags: dict[str, Any], standing: dict[str, Any]) -> 
     import os
 
     from sm_emulate.errors import RequestError
-    from sm_emulate.lifecycle.endpoint_update import Update, check_container
+    from sm_emulate.lifecycle.hosting.update import Update, check_container
     from sm_emulate.request import location
     from sm_emulate.request.endpoint import from_request_file, load_models
     from sm_emulate.request.hosted_model import check_local
@@ -127,7 +127,7 @@ def _update(run: RunFolder, flags: dict[str, Any], standing: dict[str, Any]) -> 
 def _component(flags: dict[str, Any], standing: dict[str, Any]) -> Update:
     """Say which inference component is added, scaled or deleted."""
     from sm_emulate.errors import RequestError
-    from sm_emulate.lifecycle.endpoint_update import Update
+    from sm_emulate.lifecycle.hosting.update import Update
     from sm_emulate.request import location
     from sm_emulate.request.component_flags import component_flags, documents_of_flags
     from sm_emulate.request.inference_component import OPERATION

@@ -12,7 +12,7 @@ from sm_emulate.engine.ownership import hand_back
 from sm_emulate.engine.protocol import LABEL_HOME, LABEL_OWNER, LABEL_RUN
 from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.events import now
-from sm_emulate.lifecycle.warm_pool import is_kept, terminate
+from sm_emulate.lifecycle.training.warm_pool import is_kept, terminate
 from sm_emulate.request.location import local_path
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS
 from sm_emulate.spec.wordings import INTERNAL_SERVER_ERROR

@@ -13,8 +13,8 @@ import pytest
 from sm_emulate import api
 from sm_emulate.gateway.async_call import AsyncCall
 from sm_emulate.gateway.front import Upstream
-from sm_emulate.lifecycle import async_work
-from sm_emulate.lifecycle.async_work import AsyncWork
+from sm_emulate.lifecycle.hosting import async_work
+from sm_emulate.lifecycle.hosting.async_work import AsyncWork
 from sm_emulate.request.async_inference import AsyncInference
 from sm_emulate.storage.async_queue import AsyncQueue
 

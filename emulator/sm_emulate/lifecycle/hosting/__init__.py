@@ -1,0 +1,1 @@
+"""An endpoint, from its request to its stop."""

@@ -1,0 +1,1 @@
+"""A processing job, from its request to its result."""

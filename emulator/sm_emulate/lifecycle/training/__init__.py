@@ -1,0 +1,1 @@
+"""A training job, from its request to its result."""

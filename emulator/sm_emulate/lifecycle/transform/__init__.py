@@ -1,0 +1,1 @@
+"""A batch transform job, from its request to its result."""

@@ -1,0 +1,280 @@
+"""A batch transform job, from its request to its result."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from sm_emulate.errors import EndpointFailedError
+from sm_emulate.events import LogLines, Progress, StatusChanged, Warned, now
+from sm_emulate.lifecycle.hosting.model_folder import model_mounts
+from sm_emulate.lifecycle.hosting.serving_container import StopAskedError
+from sm_emulate.lifecycle.internal_error import internal_error
+from sm_emulate.lifecycle.labels import labels_of
+from sm_emulate.lifecycle.platform import Platform
+from sm_emulate.lifecycle.publisher import Publisher
+from sm_emulate.lifecycle.stop_request import StopRequest
+from sm_emulate.lifecycle.transform.fleet import TransformFleet
+from sm_emulate.lifecycle.transform.result import TransformResult
+from sm_emulate.request.transform import to_aws
+from sm_emulate.spec import transform_job as spec
+from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS
+from sm_emulate.spec.transform_job import TransformJobStatus
+from sm_emulate.storage.trouble import told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
+    from sm_emulate.events import Event, Listener
+    from sm_emulate.lifecycle.transform.work import Work
+    from sm_emulate.request.transform import TransformRequest
+    from sm_emulate.storage.run_folder import RunFolder
+
+_OVER = frozenset({TransformJobStatus.COMPLETED, TransformJobStatus.FAILED, TransformJobStatus.STOPPED})
+TELL_SECONDS = 0.2
+
+
+class TransformJob:
+    """One batch transform job.
+
+    Args:
+        request: what to run, checked.
+        image: the image as the engine knows it.
+        engine: runs the containers.
+        run: a new run folder that this process holds.
+        platform: which SageMaker.
+        gpus: the GPUs of each instance.
+        start_window_s: within which each container has to answer its first ping.
+        stop_grace_s: between SIGTERM and SIGKILL.
+        listeners: hear what happens.
+        vary: changes each container before it is made; the contract's probes ask this way what would happen if.
+    """
+
+    def __init__(
+        self,
+        request: TransformRequest,
+        *,
+        image: Image,
+        engine: Engine,
+        run: RunFolder,
+        platform: Platform | None = None,
+        gpus: GpuRequest | None = None,
+        start_window_s: float = spec.START_WINDOW_SECONDS,
+        stop_grace_s: float = STOP_GRACE_SECONDS,
+        listeners: Sequence[Listener] = (),
+        vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
+    ) -> None:
+        self.request, self.image, self.run_folder = request, image, run
+        self.platform = platform or Platform()
+        self.created = now()
+        self.session = uuid4().hex
+        self.status = TransformJobStatus.IN_PROGRESS
+        self.failure_reason: str | None = None
+        self._window, self._grace = start_window_s, stop_grace_s
+        self._publish = Publisher((self._keep, *listeners))
+        self._asked = StopRequest(run, wake=self._wake)
+        self._fleet = TransformFleet(
+            request,
+            image=image,
+            engine=engine,
+            platform=self.platform,
+            gpus=gpus,
+            labels=labels_of(run, self.session),
+            session=self.session,
+            publish=self._publish,
+            stopping=lambda: self._asked.times,
+            vary=vary,
+        )
+        self._seconds: dict[str, float] = {}
+        self._started: datetime | None = None
+        self._ended: datetime | None = None
+        self._work: Work | None = None
+
+    def stop(self) -> None:
+        """Stop it as StopTransformJob does; a second time, kill at once. Signal handlers may call it."""
+        self._asked.ask()
+
+    @property
+    def began(self) -> bool:
+        """Whether a container was ever started."""
+        return self._fleet.began
+
+    def run(self) -> TransformResult:
+        """Run it to its end.
+
+        Raises:
+            SmEmulateError: the machine could not run it; the run folder then says Failed.
+        """
+        folder = self.run_folder
+        try:
+            with told("the job cannot be written down", folder.path):
+                folder.write(folder.request, to_aws(self.request))
+            self._enter(TransformJobStatus.IN_PROGRESS, spec.STARTING)
+            with ExitStack() as resources:
+                self._run(resources)
+        except BaseException as error:
+            self._fail(error)
+            raise
+        return self.result()
+
+    def result(self) -> TransformResult:
+        """Say how it stands."""
+        work = self._work
+        return TransformResult(
+            request=self.request,
+            platform=self.platform,
+            image=self.image,
+            run_folder=self.run_folder.path,
+            status=self.status,
+            failure_reason=self.failure_reason,
+            created=self.created,
+            started=self._started,
+            ended=self._ended,
+            changed=now(),
+            parameters=None if work is None else work.parameters,
+            outputs=() if work is None else work.outputs,
+            failures={} if work is None else work.failures,
+            requests=0 if work is None else work.requests,
+            retried=0 if work is None else work.retried,
+            container_exit_codes=self._fleet.exit_codes,
+            seconds=dict(self._seconds),
+        )
+
+    def _run(self, resources: ExitStack) -> None:
+        from sm_emulate.lifecycle.transform.work import Work
+
+        work = self._work = Work(
+            self.request,
+            platform=self.platform,
+            drafts=self.run_folder.path / "outputs",
+            publish=self._publish,
+            log=self._log,
+        )
+        resources.callback(work.close)
+        with self._timed("Input"):
+            found = work.look_up()
+        if not found:
+            source = self.request.transform_input.data_source.s3.s3_uri
+            self._end(TransformJobStatus.FAILED, spec.FAILED, spec.no_objects_found(source))
+            return
+        try:
+            self._start(resources)
+            with self._timed("Transform"):
+                self._send(work)
+        except StopAskedError:
+            pass
+        except EndpointFailedError as error:
+            self._tell_why(error)
+            self._fleet.stop(self._grace)
+            self._end(TransformJobStatus.FAILED, spec.FAILED, spec.PING_FAILED)
+            return
+        if self._asked.times:
+            self._enter(TransformJobStatus.STOPPING, spec.STOPPING)
+        self._fleet.stop(self._grace)
+        with self._timed("Upload"):
+            work.finish()
+        if self._asked.times:
+            self._end(TransformJobStatus.STOPPED, spec.STOPPED)
+        elif work.failure_reason is not None:
+            self._end(TransformJobStatus.FAILED, spec.FAILED, work.failure_reason)
+        else:
+            self._end(TransformJobStatus.COMPLETED, spec.COMPLETED)
+
+    def _start(self, resources: ExitStack) -> None:
+        """Start the containers and wait until all are healthy."""
+        with self._timed("Model"):
+            mounts = model_mounts(
+                self.request.model.primary,
+                self.run_folder.path / "opt-ml",
+                s3=self.platform.s3,
+                publish=self._publish,
+                heed_stop=self._fleet.heed_stop,
+            )
+        with self._timed("Container"):
+            self._fleet.start(mounts, resources)
+        with self._timed("Health"):
+            self._fleet.healthy(self._window)
+
+    def _send(self, work: Work) -> None:
+        """Send everything; leave off when somebody wants to stop or a container ends."""
+        upstreams = self._fleet.upstreams
+        work.ask(upstreams[0])
+        self._started = now()
+        sending = work.start(upstreams, wake=self._wake)
+        told_at = 0.0
+        try:
+            self._enter(TransformJobStatus.IN_PROGRESS, spec.SENDING)
+            while not sending.over:
+                if self._asked.times or self._fleet.has_ended:
+                    sending.stop()
+                    sending.join()
+                    break
+                self._fleet.hear(TELL_SECONDS)
+                if time.monotonic() - told_at > TELL_SECONDS:
+                    told_at = time.monotonic()
+                    self._publish(
+                        Progress(
+                            task="Transforming", done_bytes=work.done_bytes, total_bytes=work.total_bytes
+                        )
+                    )
+        finally:
+            sending.stop()
+            sending.join()
+        if sending.error is not None:
+            raise sending.error
+        if not self._asked.times:
+            work.give_up_the_rest()
+
+    def _wake(self) -> None:
+        self._fleet.wake()
+
+    def _log(self, line: str) -> None:
+        """Write a line into the data log, as the platform does beside the container's own log."""
+        stamp = now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+        text = f"{stamp}:[sagemaker logs]: {line}\n".encode("utf-8", "replace")
+        self._publish(LogLines(host=spec.DATA_LOG, data=text))
+
+    def _tell_why(self, error: EndpointFailedError) -> None:
+        """Say what kept a container from its first ping: the platform's words do not."""
+        wanted = "" if error.expected is None else f"; expected {error.expected}"
+        self._publish(Warned(message=f"the container did not pass its pings: {error.value}{wanted}"))
+        if error.hint is not None:
+            self._publish(Warned(message=error.hint))
+        for line in error.evidence:
+            self._publish(Warned(message=f"| {line}"))
+
+    def _enter(self, status: TransformJobStatus, message: str) -> None:
+        self.status = status
+        self._publish(StatusChanged(status=status.value, message=message))
+
+    def _end(self, status: TransformJobStatus, message: str, reason: str | None = None) -> None:
+        self.failure_reason, self._ended = reason, now()
+        self._enter(status, message)
+
+    def _keep(self, event: Event) -> None:
+        """Keep run.json true for other processes, and write result.json before anybody hears of the end."""
+        if isinstance(event, StatusChanged):
+            folder = self.run_folder
+            with told("the job's status cannot be written down", folder.path):
+                folder.write(
+                    folder.result if self.status in _OVER else folder.standing, self.result().describe()
+                )
+
+    def _fail(self, error: BaseException) -> None:
+        """Leave a result that says what stopped us; nothing here may hide the error itself."""
+        if self.status in _OVER:
+            return
+        with suppress(Exception):
+            self._end(TransformJobStatus.FAILED, spec.FAILED, internal_error(error))
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._seconds[phase] = round(time.monotonic() - began, 3)

@@ -1,0 +1,1 @@
+"""A tuning job, from its request to its result."""
