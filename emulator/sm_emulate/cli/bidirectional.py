@@ -80,8 +80,24 @@ class Outgoing:
                 yield rest
 
 
+class Leaving:
+    """Whether a signal has asked us to leave; the second one does not ask.
+
+    An exception in the middle of what two threads share would leave the other one waiting.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def stop(self) -> None:
+        """Ask; called by the signal's handler."""
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
 def converse(
-    call: BidirectionalCall, data: str | None, *, binary: bool, linger_s: float
+    call: BidirectionalCall, data: str | None, leaving: Leaving, *, binary: bool, linger_s: float
 ) -> InvokeError | None:
     """Send what there is, print what comes, and give the error that ended the stream.
 
@@ -90,14 +106,15 @@ def converse(
     Args:
         call: an open stream.
         data: see `Outgoing`.
-        binary: likewise.
+        leaving: asked now and then; the stream is left then.
+        binary: see `Outgoing`.
         linger_s: so long nothing may come after the last part; then the stream is ended.
     """
     out = sys.stdout.buffer
     outgoing = Outgoing(call, data, binary=binary)
     last = time.monotonic()
     ended = False
-    while True:
+    while not leaving.asked:
         try:
             part = call.receive(_POLL_S)
         except TimeoutError:

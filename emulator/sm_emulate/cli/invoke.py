@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from sm_emulate.cli.bidirectional import converse, refuse_mixed
+from sm_emulate.cli.bidirectional import Leaving, converse, refuse_mixed
+from sm_emulate.cli.interrupts import Interrupts
 from sm_emulate.cli.options import (
     complete_components,
     complete_container,
@@ -243,14 +244,21 @@ def _converse(
 ) -> int:
     from sm_emulate.api.hosting import invoke_bidirectional
 
-    with invoke_bidirectional(
-        endpoint, target_variant=target_variant, path=path, query=query, home=home
-    ) as call:
+    leaving = Leaving()
+    with (
+        Interrupts() as interrupts,
+        invoke_bidirectional(
+            endpoint, target_variant=target_variant, path=path, query=query, home=home
+        ) as call,
+    ):
         answer = call.opened()
         _show(answer, verbose)
         if answer.error is not None:
             return _finish(answer)
-        error = converse(call, data, binary=binary, linger_s=linger_s)
+        interrupts.stop(leaving)
+        error = converse(call, data, leaving, binary=binary, linger_s=linger_s)
+    if leaving.asked:
+        raise KeyboardInterrupt
     return ExitCode.OK if error is None else _say(error)
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _WINDOW = 1024 * 1024
 _ENOUGH_BYTES = _WINDOW // 2
 """What waits to be read before the endpoint is told to wait."""
+_LEAVE_S = 5.0
 _OPEN_S = 75.0
 """A little more than the container has for its handshake."""
 
@@ -197,7 +198,9 @@ class BidirectionalCall:
         """Leave: the platform closes the container's WebSocket."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        self._reading.join()
+        self._reading.join(
+            _LEAVE_S
+        )  # no longer: who was interrupted in the middle of something may have its lock
         self._socket.close()
 
     def __iter__(self) -> Iterator[Part]:
