@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from sm_emulate import api
-from sm_emulate.errors import EndpointFailedError, RequestError
+from sm_emulate.errors import RequestError
 from sm_emulate.lifecycle.hosting.component_placement import Placement, Room
 from sm_emulate.lifecycle.hosting.update import Update, ask_for
 from sm_emulate.request.component_flags import component_flags, documents_of_flags, endpoint_of_flags
@@ -287,7 +287,7 @@ def test_without_room_nothing_starts_and_the_others_go_on(hosting, engine, model
         assert here.update(component="a", copies=2)["Status"] == "Succeeded", "what was not taken is free"
     with (
         hosting("a=img:1,memory=9000") as made,
-        pytest.raises(EndpointFailedError, match="not enough hardware"),
+        pytest.raises(RequestError, match="not enough hardware"),
     ):
         made.start()
 

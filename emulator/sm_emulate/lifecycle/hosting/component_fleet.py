@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sm_emulate.engine.protocol import LABEL_HOST, GpuRequest
-from sm_emulate.errors import EndpointFailedError
+from sm_emulate.errors import RequestError
 from sm_emulate.lifecycle.hosting.elastic_fleet import ElasticFleet
 from sm_emulate.spec.inference_component import NO_ROOM
 
@@ -38,7 +38,7 @@ class ComponentFleet(ElasticFleet):
         placement: of the variant's instances.
 
     Raises:
-        EndpointFailedError: there is no room for them.
+        RequestError: there is no room for them.
     """
 
     word = "copy"
@@ -133,7 +133,7 @@ def reserve(component: InferenceComponent, copies: int, placement: Placement) ->
     """Reserve room for copies, for all of them or for none.
 
     Raises:
-        EndpointFailedError: there is not enough.
+        RequestError: there is not enough.
     """
     seats: list[Seat] = []
     for _ in range(copies):
@@ -141,9 +141,10 @@ def reserve(component: InferenceComponent, copies: int, placement: Placement) ->
         if seat is None:
             for taken in seats:
                 placement.leave(taken)
-            raise EndpointFailedError(
+            many = "1 copy" if copies == 1 else f"{copies} copies"
+            raise RequestError(  # no image is to blame
                 NO_ROOM,
-                value=f"{component.name}: {copies} copies with {_needs(component)} each",
+                value=f"{component.name}: {many} with {_needs(component)}" + (" each" if copies > 1 else ""),
                 expected=f"instances of {_room(placement)}, less what other copies reserve",
                 hint="reserve less, or take a larger --instance-type or --instance-count",
             )

@@ -81,7 +81,7 @@ class ComponentsFleet:
         """Reserve room for all components, and have their models' folders.
 
         Raises:
-            EndpointFailedError: there is not enough room.
+            RequestError: there is not enough room.
         """
         (variant,) = self.request.variants
         chosen = self.request.instance_chosen
@@ -132,7 +132,8 @@ class ComponentsFleet:
 
         Raises:
             RequestError: there is one of this name.
-            EndpointFailedError: there is no room for it, or a copy did not become healthy.
+            RequestError: there is no room for it.
+            EndpointFailedError: a copy did not become healthy.
         """
         there = self.hosted.get(component.name)
         if there is not None and there.status is not ComponentStatus.FAILED:
@@ -158,7 +159,8 @@ class ComponentsFleet:
 
         Raises:
             RequestError: there is no such component, or it cannot be scaled.
-            EndpointFailedError: there is no room, or a copy did not become healthy; the others go on.
+            RequestError: there is no room; the others go on.
+            EndpointFailedError: a copy did not become healthy; the others go on.
         """
         hosted = self._named(name)
         if copies > MOST_COPIES:

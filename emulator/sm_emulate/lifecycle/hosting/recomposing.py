@@ -47,7 +47,8 @@ class Recomposing:
 
         Raises:
             RequestError: it cannot be done.
-            EndpointFailedError: a copy did not come into service, or there is no room.
+            RequestError: there is no room.
+            EndpointFailedError: a copy did not come into service.
         """
         assert update.component is not None
         deadline = time.monotonic() + DRAIN_SECONDS
