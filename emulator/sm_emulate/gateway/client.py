@@ -96,7 +96,7 @@ def invoke(
     if content_type is not None:
         sent["Content-Type"] = content_type
     if accept is not None:
-        sent["Accept" if on_part is None else "X-Amzn-SageMaker-Accept"] = accept
+        sent["Accept" if on_part is None else spec.ACCEPT_HEADER] = accept
     size = len(body) if isinstance(body, bytes) else _bytes_left(body)
     sent.update({"Transfer-Encoding": "chunked"} if size is None else {"Content-Length": str(size)})
     connection = http.client.HTTPConnection(host, port, timeout=timeout_s, blocksize=256 * 1024)

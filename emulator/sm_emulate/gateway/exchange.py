@@ -664,7 +664,7 @@ class Exchange:
             Captured(
                 at=time(),
                 variant_name=variant,
-                inference_id=header_of(asked, b"X-Amzn-SageMaker-Inference-Id"),
+                inference_id=header_of(asked, spec.INFERENCE_ID_HEADER.encode()),
                 request_type=header_of(asked, b"Content-Type"),
                 request=b"".join(self._captured_request or ()),
                 answer_type=header_of(self._answer_lines, b"Content-Type"),

@@ -38,8 +38,8 @@ def _lines(headers: tuple[spec.RequestHeader, ...]) -> dict[bytes, tuple[spec.Re
 _SUPPORTED = _lines(spec.REQUEST_HEADERS)
 _SUPPORTED_BY_STREAMS = _lines(spec.STREAM_REQUEST_HEADERS)
 _MISPLACED = {name.lower().encode(): wording for name, wording in spec.NOT_FOR_ONE_MODEL.items()}
-_NOT_MULTI_MODEL = spec.NOT_FOR_ONE_MODEL["X-Amzn-SageMaker-Target-Model"]
-_TARGET_MODEL = b"x-amzn-sagemaker-target-model"
+_NOT_MULTI_MODEL = spec.NOT_FOR_ONE_MODEL[spec.TARGET_MODEL_HEADER]
+_TARGET_MODEL = spec.TARGET_MODEL_HEADER.lower().encode()
 _COMPONENT = components.HEADER.lower().encode()
 _COMPONENT_PART = components.PATH_PART.encode()
 _TARGET_CONTAINER = b"x-amzn-sagemaker-target-container-hostname"

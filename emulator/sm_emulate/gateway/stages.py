@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _ERROR_BODY_BYTES = 4 * spec.MAX_MESSAGE_CHARS
 _CONTENT_TYPE, _ACCEPT = b"Content-Type: ", b"Accept: "
-_ATTRIBUTES = b"X-Amzn-SageMaker-Custom-Attributes: "
+_ATTRIBUTES = f"{spec.CUSTOM_ATTRIBUTES_HEADER}: ".encode()
 
 
 class Stage:

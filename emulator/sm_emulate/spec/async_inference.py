@@ -6,6 +6,8 @@ async-inference pages. What these leave open has a setting, or says UNSURE here.
 
 from __future__ import annotations
 
+from sm_emulate.spec.invocation import ACCEPT_HEADER, CUSTOM_ATTRIBUTES_HEADER, INFERENCE_ID_HEADER
+
 PATH = "/endpoints/{endpoint_name}/async-invocations"
 """RT operation InvokeEndpointAsync, `requestUri`."""
 STATUS = 202
@@ -21,10 +23,10 @@ DEFAULT_TIMEOUT_SECONDS = 900
 MAX_RESPONSE_IN_NOTIFICATION = 128 * 1024
 """SM AsyncInferenceNotificationConfig: 128 KB."""
 
-INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
-CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+INFERENCE_ID = INFERENCE_ID_HEADER
+CUSTOM_ATTRIBUTES = CUSTOM_ATTRIBUTES_HEADER
 CONTENT_TYPE = "X-Amzn-SageMaker-Content-Type"
-ACCEPT = "X-Amzn-SageMaker-Accept"
+ACCEPT = ACCEPT_HEADER
 INPUT_LOCATION = "X-Amzn-SageMaker-InputLocation"
 EXTENSION = "X-Amzn-SageMaker-S3OutputPathExtension"
 FILENAME = "X-Amzn-SageMaker-Filename"

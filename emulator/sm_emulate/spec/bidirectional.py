@@ -11,6 +11,8 @@ Sources, by the keys used below:
 
 from __future__ import annotations
 
+from sm_emulate.spec.invocation import TARGET_VARIANT_HEADER
+
 PATH = "/endpoints/{endpoint_name}/invocations-bidirectional-stream"
 """RTH2, `http` of the operation."""
 
@@ -20,7 +22,7 @@ CONTAINER_PATH = "/invocations-bidirectional-stream"
 LABEL = "com.amazonaws.sagemaker.capabilities.bidirectional-streaming"
 """`true` on an image whose container takes WebSockets (DG-HOST)."""
 
-VARIANT_HEADER = "X-Amzn-SageMaker-Target-Variant"
+VARIANT_HEADER = TARGET_VARIANT_HEADER
 PATH_HEADER = "X-Amzn-SageMaker-Model-Invocation-Path"
 """Another path in the container, without its leading slash (aws/deep-learning-containers docs/vllm-omni)."""
 QUERY_HEADER = "X-Amzn-SageMaker-Model-Query-String"

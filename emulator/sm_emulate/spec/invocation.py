@@ -79,33 +79,34 @@ class RequestHeader:
     seen_in_container: bool
 
 
+ACCEPT_HEADER = "X-Amzn-SageMaker-Accept"
+"""Accept, where the API has it under a name of its own."""
+CUSTOM_ATTRIBUTES_HEADER = "X-Amzn-SageMaker-Custom-Attributes"
+TARGET_MODEL_HEADER = "X-Amzn-SageMaker-Target-Model"
+TARGET_VARIANT_HEADER = "X-Amzn-SageMaker-Target-Variant"
+INFERENCE_ID_HEADER = "X-Amzn-SageMaker-Inference-Id"
+
 REQUEST_HEADERS: tuple[RequestHeader, ...] = (
     RequestHeader(name="Content-Type", member="contentType", longest=1024, seen_in_container=True),
     RequestHeader(name="Accept", member="accept", longest=1024, seen_in_container=True),
     RequestHeader(
-        name="X-Amzn-SageMaker-Custom-Attributes",
+        name=CUSTOM_ATTRIBUTES_HEADER,
         member="customAttributes",
         longest=1024,
         seen_in_container=True,
     ),
-    RequestHeader(
-        name="X-Amzn-SageMaker-Target-Model", member="targetModel", longest=1024, seen_in_container=True
-    ),
+    RequestHeader(name=TARGET_MODEL_HEADER, member="targetModel", longest=1024, seen_in_container=True),
     RequestHeader(
         name="X-Amzn-SageMaker-Session-Id", member="sessionId", longest=256, seen_in_container=True
     ),
-    RequestHeader(
-        name="X-Amzn-SageMaker-Target-Variant", member="targetVariant", longest=63, seen_in_container=False
-    ),
+    RequestHeader(name=TARGET_VARIANT_HEADER, member="targetVariant", longest=63, seen_in_container=False),
     RequestHeader(
         name="X-Amzn-SageMaker-Target-Container-Hostname",
         member="targetContainerHostname",
         longest=63,
         seen_in_container=False,
     ),
-    RequestHeader(
-        name="X-Amzn-SageMaker-Inference-Id", member="inferenceId", longest=64, seen_in_container=False
-    ),
+    RequestHeader(name=INFERENCE_ID_HEADER, member="inferenceId", longest=64, seen_in_container=False),
     RequestHeader(
         name="X-Amzn-SageMaker-Enable-Explanations",
         member="enableExplanations",
@@ -127,7 +128,7 @@ REQUEST_HEADERS: tuple[RequestHeader, ...] = (
 
 STREAM_REQUEST_HEADERS: tuple[RequestHeader, ...] = tuple(
     # in the container it is the Accept that any HTTP server knows
-    replace(header, name="X-Amzn-SageMaker-Accept") if header.name == "Accept" else header
+    replace(header, name=ACCEPT_HEADER) if header.name == "Accept" else header
     for header in REQUEST_HEADERS
     if header.member not in ("targetModel", "enableExplanations")
 )
@@ -135,7 +136,7 @@ STREAM_REQUEST_HEADERS: tuple[RequestHeader, ...] = tuple(
 
 STREAM_RESPONSE_HEADERS: dict[str, str] = {
     "Content-Type": "X-Amzn-SageMaker-Content-Type",
-    "X-Amzn-SageMaker-Custom-Attributes": "X-Amzn-SageMaker-Custom-Attributes",
+    CUSTOM_ATTRIBUTES_HEADER: CUSTOM_ATTRIBUTES_HEADER,
 }
 """RT InvokeEndpointWithResponseStreamOutput: the container's headers that pass, and under which name."""
 
@@ -149,7 +150,7 @@ CLOSED_SESSION_HEADER = "X-Amzn-SageMaker-Closed-Session-Id"
 
 RESPONSE_HEADERS: tuple[str, ...] = (
     "Content-Type",
-    "X-Amzn-SageMaker-Custom-Attributes",
+    CUSTOM_ATTRIBUTES_HEADER,
     NEW_SESSION_HEADER,
     CLOSED_SESSION_HEADER,
 )
@@ -229,7 +230,7 @@ VARIANT_NOT_FOUND = "Variant {variant} of endpoint {endpoint} of account {accoun
 
 NOT_FOR_ONE_MODEL: dict[str, str] = {
     # OBSERVED: aws/amazon-sagemaker-examples#1026, #1216
-    "X-Amzn-SageMaker-Target-Model": (
+    TARGET_MODEL_HEADER: (
         "Endpoint {endpoint} is not a multi-model endpoint and does not support target model header."
     ),
     "X-Amzn-SageMaker-Target-Container-Hostname": NOT_DIRECT,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sm_emulate.gateway.caller import CallAnswer, Caller
 from sm_emulate.spec import multi_model as spec
-from sm_emulate.spec.invocation import CONTAINER_USER_AGENT
+from sm_emulate.spec.invocation import CONTAINER_USER_AGENT, TARGET_MODEL_HEADER
 
 if TYPE_CHECKING:
     from sm_emulate.gateway.front import Upstream
@@ -47,7 +47,7 @@ class ModelDialogue:
             "User-Agent": CONTAINER_USER_AGENT,
             "Accept": "*/*",
             # for the container's logs, as the guide has it; bytes of UTF-8, as they came
-            "X-Amzn-SageMaker-Target-Model": key.encode("utf-8", "surrogateescape").decode("latin-1"),
+            TARGET_MODEL_HEADER: key.encode("utf-8", "surrogateescape").decode("latin-1"),
             "Connection": "close",
         }
         if body is not None:
