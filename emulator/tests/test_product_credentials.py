@@ -196,7 +196,8 @@ import json, os, socket, time
 me = json.load(open("/opt/ml/input/config/resourceconfig.json"))["current_host"]
 def reaches(host, port):
     try:
-        socket.create_connection((host, port), timeout=2).close()
+        with socket.create_connection((host, port), timeout=2) as connection:
+            connection.getpeername()  # a host that no one answers for can look connected to connect() alone
         return True
     except ConnectionRefusedError:
         return "refused"

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from sm_emulate.storage.mirror import Mirror
 
 PERIOD_SECONDS = 1.0
-"""Between two looks at the folder; one whose look takes long is looked at less often."""
+"""Between two looks at the folder; one with so many files that a look takes long is looked at less often."""
 _SHARE = 50
-"""It is looked at for one part in so many of the time."""
+"""Its files are listed for one part in so many of the time. Uploads and whatever else follows do not count."""
 _OWN_SECONDS = 5.0
 """So often at most a running container's files are handed to the calling user."""
 _LAST_LOOKS = 3
@@ -67,13 +67,12 @@ class Uploader:
     def _live(self) -> None:
         pause = PERIOD_SECONDS
         while not self._over.wait(pause):
-            began = time.monotonic()
             self.mirror.look()
             if self.mirror.trouble is not None:
                 self._warn(f"{self.mirror.trouble.what}; it is tried again")
             if self.mirror.closed:
                 self._own()
-            pause = max(PERIOD_SECONDS, _SHARE * (time.monotonic() - began))
+            pause = max(PERIOD_SECONDS, _SHARE * self.mirror.scan_seconds)
 
     def _own(self, *, at_once: bool = False) -> None:
         if at_once or time.monotonic() - self._owned_at > _OWN_SECONDS:

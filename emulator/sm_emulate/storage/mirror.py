@@ -65,6 +65,8 @@ class Mirror:
         self._new_since: dict[str, float] = {}
         self.left_out: dict[str, str] = {}
         self.closed: list[str] = []
+        self.scan_seconds = 0.0
+        """What it took to look at every file the last time, without any upload."""
         self._troubles: list[SmEmulateError] = []
 
     @property
@@ -106,8 +108,10 @@ class Mirror:
             settled: upload only what has not changed since the last look, so that few half-written files are seen.
         """
         self._troubles = []
+        began = time.monotonic()
         seen = self._scan()
         moment = time.monotonic()
+        self.scan_seconds = moment - began
         new = {name: found for name, found in seen.files.items() if self._there.get(name) != found}
         self._new_since = {name: self._new_since.get(name, moment) for name in new}
         changed = [
