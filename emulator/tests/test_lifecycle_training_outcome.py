@@ -463,7 +463,7 @@ def test_an_s3_that_takes_no_artifacts_fails_the_job_and_they_stay_here(jobs):
 
 
 def test_a_channel_that_cannot_be_listed_fails_the_job_before_its_program_starts(jobs, tmp_path, monkeypatch):
-    def unlistable(tree):
+    def unlistable(tree, listings):
         raise MachineError("the manifest of a channel cannot be written", value="no space left on device")
 
     monkeypatch.setattr(StagedTree, "list_channels", unlistable)

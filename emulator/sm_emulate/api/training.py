@@ -7,20 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sm_emulate.api.engines import engine_for
-from sm_emulate.api.images import find_image
-from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError, RequestError
-from sm_emulate.lifecycle.training.job import TrainingJob
-from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.training import check_local
 from sm_emulate.spec.training_job import LAYOUT, STOP_GRACE_SECONDS
-from sm_emulate.staging.places import check_places
-from sm_emulate.staging.synced import synced_paths
-from sm_emulate.storage.place import check_writable
+from sm_emulate.staging.listings import Listings
 from sm_emulate.storage.run_folder import WARM_POOLS
 from sm_emulate.storage.runs import Runs, default_home
-from sm_emulate.storage.stores import store_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +22,7 @@ if TYPE_CHECKING:
     from sm_emulate.events import Listener
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.training.interruptions import Interruptions
+    from sm_emulate.lifecycle.training.job import TrainingJob
     from sm_emulate.lifecycle.training.result import TrainingResult
     from sm_emulate.request.training import TrainingRequest
 
@@ -68,44 +61,55 @@ def train(
         ImageNotFoundError: the image is neither here nor can it be pulled; nothing was started.
         MachineError: this machine cannot run it.
     """
-    runs = _runs(home)
-    platform = platform or _platform(home)
-    request = _checked(request, runs, platform)
-    if interruptions is not None:
-        interruptions.check(request)
-    with engine_for(engine) as used:
-        wanted = {
-            each: gpu_request(gpus, instance_type=each, engine=used)
-            for each in request.resource_config.instance_types
-        }
-        image = find_image(used, request.algorithm_specification.training_image, listeners)
-        if (runs.home / WARM_POOLS).is_dir():
-            from sm_emulate.lifecycle.training.warm_pool import terminate
-            from sm_emulate.storage.warm_pools import WarmPools
+    with Listings() as listings:
+        listings.begin(
+            request
+        )  # the longest wait, where there is any: all else is done meanwhile, imports too
+        from sm_emulate.api.engines import engine_for
+        from sm_emulate.api.images import find_image
+        from sm_emulate.engine.gpus import gpu_request
+        from sm_emulate.lifecycle.training.job import TrainingJob
+        from sm_emulate.report.run_files import RunFiles
 
-            terminate(WarmPools(runs.home), used)
-        with runs.create("training-jobs", request.training_job_name) as run, RunFiles(run) as files:
-            job = TrainingJob(
-                request,
-                image=image,
-                engine=used,
-                run=run,
-                platform=platform,
-                gpus=wanted,
-                stop_grace_s=stop_grace_s,
-                interruptions=interruptions,
-                listeners=(files, *listeners),
-                vary=vary,
-                vary_files=vary_files,
-            )
-            if ready is not None:
-                ready(job)
-            try:
-                return job.run()
-            except MachineError:
-                if not job.began:
-                    run.forget()  # there is no run to look at; the error says it all
-                raise
+        runs = _runs(home)
+        platform = platform or _platform(home)
+        request = _checked(request, runs, platform)
+        if interruptions is not None:
+            interruptions.check(request)
+        with engine_for(engine) as used:
+            wanted = {
+                each: gpu_request(gpus, instance_type=each, engine=used)
+                for each in request.resource_config.instance_types
+            }
+            image = find_image(used, request.algorithm_specification.training_image, listeners)
+            if (runs.home / WARM_POOLS).is_dir():
+                from sm_emulate.lifecycle.training.warm_pool import terminate
+                from sm_emulate.storage.warm_pools import WarmPools
+
+                terminate(WarmPools(runs.home), used)
+            with runs.create("training-jobs", request.training_job_name) as run, RunFiles(run) as files:
+                job = TrainingJob(
+                    request,
+                    image=image,
+                    engine=used,
+                    run=run,
+                    platform=platform,
+                    gpus=wanted,
+                    stop_grace_s=stop_grace_s,
+                    interruptions=interruptions,
+                    listings=listings,
+                    listeners=(files, *listeners),
+                    vary=vary,
+                    vary_files=vary_files,
+                )
+                if ready is not None:
+                    ready(job)
+                try:
+                    return job.run()
+                except MachineError:
+                    if not job.began:
+                        run.forget()  # there is no run to look at; the error says it all
+                    raise
 
 
 def plan(
@@ -203,6 +207,11 @@ def _checked(
     request: TrainingRequest, runs: Runs, platform: Platform, *, writes: bool = True
 ) -> TrainingRequest:
     """Refuse what cannot be run; a request without an output path of its own goes into its run folder."""
+    from sm_emulate.staging.places import check_places
+    from sm_emulate.staging.synced import synced_paths
+    from sm_emulate.storage.place import check_writable
+    from sm_emulate.storage.stores import store_of
+
     check_local(request)
     for path in synced_paths(request, platform.settings):
         store_of(path.uri, platform.s3)

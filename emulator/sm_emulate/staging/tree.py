@@ -15,7 +15,6 @@ from sm_emulate.request.location import local_path
 from sm_emulate.spec.training_job import LAYOUT
 from sm_emulate.staging.channel_folder import ChannelFolder, Origin, channel_folder
 from sm_emulate.staging.config_files import channels_of, config_files
-from sm_emulate.staging.manifest import manifest_lines
 from sm_emulate.staging.synced import shared_checkpoints, synced_paths
 from sm_emulate.storage.s3_place import S3Place
 from sm_emulate.storage.trouble import told
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from sm_emulate.spec.profiles import PlatformProfile
     from sm_emulate.spec.settings import Settings
     from sm_emulate.staging.cluster import Cluster, Host
+    from sm_emulate.staging.listings import Listings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,19 +88,15 @@ class StagedTree:
                 self._mount_point(each)
             self.path(self.config).chmod(self.config_mode)
 
-    def list_channels(self) -> None:
-        """Write the manifests of local channels; with 100,000 files this takes as long as making a container.
+    def list_channels(self, listings: Listings) -> None:
+        """Write the manifests of local channels.
 
         Raises:
             MachineError: the disk is full, or a channel cannot be read.
         """
         with told("the manifest of a channel cannot be written", self.folder):
             for manifest, source in self.manifests.items():
-                with self.path(manifest).open("wb") as listing:
-                    listing.writelines(
-                        lines.encode("utf-8", "surrogateescape") for lines in manifest_lines(source)
-                    )
-                self.path(manifest).chmod(0o644)
+                listings.write(source, self.path(manifest))
 
     def _mount_point(self, placed: Placed) -> None:
         """Make what is mounted, and what it is mounted on, so that the engine makes neither as root."""

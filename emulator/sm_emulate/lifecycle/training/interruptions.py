@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sm_emulate.errors import RequestError
-from sm_emulate.lifecycle.attempt import Interruption
 
 if TYPE_CHECKING:
+    from sm_emulate.lifecycle.attempt import Interruption
     from sm_emulate.request.training import TrainingRequest
     from sm_emulate.spec.settings import Settings
 
@@ -42,6 +42,8 @@ class Interruptions:
 
     def of(self, interrupted: int, settings: Settings) -> Interruption | None:
         """Give what happens to the instances of a job that was interrupted so often before."""
+        from sm_emulate.lifecycle.attempt import Interruption  # with it comes all that runs containers
+
         if interrupted >= len(self.after_s):
             return None
         signal = "SIGKILL" if settings.text("spot-signal") == "none" else "SIGTERM"

@@ -29,6 +29,7 @@ from sm_emulate.request.training import to_aws
 from sm_emulate.spec import wordings
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS, SecondaryStatus
 from sm_emulate.staging.cluster import cluster_of
+from sm_emulate.staging.listings import Listings
 from sm_emulate.storage.run_folder import WARM_POOLS
 from sm_emulate.storage.trouble import told
 
@@ -59,6 +60,7 @@ class TrainingJob:
         gpus: the GPUs of a host, by its instance type.
         stop_grace_s: between SIGTERM and SIGKILL.
         interruptions: when its spot instances are taken away.
+        listings: of channels, where any was begun already.
         listeners: hear what happens.
         vary: changes each container before it is made; the contract's probes ask this way what would happen if.
         vary_files: likewise for the config files of each host, by name.
@@ -78,6 +80,7 @@ class TrainingJob:
         gpus: Mapping[str, GpuRequest | None] | None = None,
         stop_grace_s: float = STOP_GRACE_SECONDS,
         interruptions: Interruptions | None = None,
+        listings: Listings | None = None,
         listeners: Sequence[Listener] = (),
         vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
         vary_files: Callable[[dict[str, bytes]], dict[str, bytes]] | None = None,
@@ -100,6 +103,7 @@ class TrainingJob:
             engine=engine,
             gpus=gpus or {},
             run_folder=run,
+            listings=listings or Listings(),
             session=self.session,
             labels=labels_of(run, self.session),
             stop_grace_s=stop_grace_s,

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.training.warm_pool import WarmPool
     from sm_emulate.request.training import TrainingRequest
     from sm_emulate.staging.cluster import Cluster
+    from sm_emulate.staging.listings import Listings
     from sm_emulate.staging.tree import StagedTree
     from sm_emulate.storage.run_folder import RunFolder
 
@@ -50,6 +51,7 @@ class JobParts:
     engine: Engine
     gpus: Mapping[str, GpuRequest | None]
     run_folder: RunFolder
+    listings: Listings
     session: str
     labels: Mapping[str, str]
     stop_grace_s: float
@@ -235,7 +237,7 @@ class TrainingAttempt:
 
     def _list_channels(self) -> None:
         for tree in self.trees.values():
-            tree.list_channels()
+            tree.list_channels(self._parts.listings)
 
     def _hear(self, event: Event) -> None:
         self._heard(event)
