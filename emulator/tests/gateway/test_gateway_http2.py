@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import struct
+import threading
 import zlib
 from pathlib import Path
 
@@ -99,13 +100,14 @@ def signed(payload):
 def test_what_the_sdk_sends_is_understood(gateways, containers, clients):
     """Recorded with aws-sdk-sagemaker-runtime-http2 0.12.0: its events are signed, the last one is empty."""
     recorded = json.loads((Path(__file__).parent / "sdk_stream.json").read_text())
-    frames = []
+    frames, over = [], threading.Event()
 
     def talk(wire):
         ours = ServerSocket(wire)
         frames.append(ours.accept())
         while (frame := ours.receive()) is not None:
             frames.append((frame.opcode.name, bytes(frame.data), frame.fin))
+        over.set()  # its close frame is answered before it is here
 
     client = clients(gateways(containers(talk)))
     stream = client.ask(recorded["path"], headers=[tuple(each) for each in recorded["headers"]])
@@ -114,6 +116,7 @@ def test_what_the_sdk_sends_is_understood(gateways, containers, clients):
     client.until(lambda: stream in client.ended)
     assert client.status[stream] == 200
     assert client.messages(stream) == []
+    assert over.wait(60)
     assert frames == [
         "/v1/talk?a=b",
         ("TEXT", b"hello", True),
