@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from sm_emulate.gateway.async_call import Accepted
+    from sm_emulate.gateway.captured import Capture
     from sm_emulate.gateway.connection import ClientConnection
     from sm_emulate.gateway.container import ContainerConnection
     from sm_emulate.gateway.incoming import Incoming
@@ -48,6 +49,7 @@ class Exchange:
         "_began",
         "_captured_answer",
         "_captured_request",
+        "_capturing",
         "_chunks",
         "_client",
         "_complete_at",
@@ -85,6 +87,7 @@ class Exchange:
         self._heard_at = 0.0
         self._connection: ContainerConnection | None = None
         self._opening: asyncio.Task[None] | None = None
+        self._capturing: Capture | None = None
         self._captured_request: list[bytes] | None = None
         self._captured_answer: list[bytes] = []
         self._target: Target | None = None
@@ -343,7 +346,8 @@ class Exchange:
             return
         capture = self._serving.capture
         if capture is not None and request.invokes and capture.chosen():
-            self._captured_request = list(request.body)
+            # an update may change the endpoint's own before the answer is there
+            self._capturing, self._captured_request = capture, list(request.body)
         if self._serving.router.on_demand is not None:
             self._admission = place = self._serving.router.on_demand.place()
             self._extend(place.patience_s)
@@ -658,7 +662,7 @@ class Exchange:
         self._client.exchange_done(close=self._will_close)
 
     def _capture(self, variant: str) -> None:
-        capture, asked = self._serving.capture, self._request.forward
+        capture, asked = self._capturing, self._request.forward
         assert capture is not None
         capture.take(
             Captured(

@@ -22,13 +22,14 @@ from sm_emulate.events import (
 from sm_emulate.gateway import EndpointFront, Gateway, PipelineRules, warm_up
 from sm_emulate.gateway.page_source import PAGE_PATH, PageSource
 from sm_emulate.lifecycle.hosting.bidirectional import kept
+from sm_emulate.lifecycle.hosting.captures import Captures
 from sm_emulate.lifecycle.hosting.container import container_host
 from sm_emulate.lifecycle.hosting.fleets import EndpointFleet, fleet_for, hosting, recomposing_for
 from sm_emulate.lifecycle.hosting.image_labels import check_labels
 from sm_emulate.lifecycle.hosting.result import EndpointResult
 from sm_emulate.lifecycle.hosting.serving_container import StopAskedError
 from sm_emulate.lifecycle.hosting.surroundings import FleetGround
-from sm_emulate.lifecycle.hosting.update import new_weights, requested, take
+from sm_emulate.lifecycle.hosting.update import check_writable, new_weights, requested, take
 from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from sm_emulate.events import Event, Listener
     from sm_emulate.gateway import Invocation, Upstream
     from sm_emulate.lifecycle.hosting.async_work import AsyncWork
-    from sm_emulate.lifecycle.hosting.data_capture import DataCapturing
     from sm_emulate.lifecycle.hosting.serving_container import ServingContainer
     from sm_emulate.lifecycle.hosting.update import Update
     from sm_emulate.request.endpoint import EndpointRequest
@@ -123,7 +123,13 @@ class Endpoint:
         self._recomposing = recomposing_for(self._fleet, request)
         self._gateway: Gateway | None = None
         self._async: AsyncWork | None = None
-        self._capturing: DataCapturing | None = None
+        self._captures = Captures(
+            endpoint_name=request.endpoint_name,
+            s3=self.platform.s3,
+            drafts=run.path / "captured",
+            publish=self._publish,
+        )
+        self._routing = threading.Lock()
         self._seconds: dict[str, float] = {}
         self._serving: threading.Thread | None = None
         self._trouble: BaseException | None = None
@@ -304,19 +310,13 @@ class Endpoint:
                 attributes=platform.settings.text("pipeline-custom-attributes"),
             ),
         )
-        self._async, self._capturing = self._beside()
-        capture = None
-        if self._capturing is not None and request.data_capture is not None:
-            from sm_emulate.gateway.captured import Capture
-
-            self._capturing.start()
-            capture = Capture(request.data_capture.sampling_percentage, self._capturing.take)
+        self._async = self._async_work()
         self._gateway = Gateway(
             front,
             port=self._port,
             listener=self._invoked,
             accept=None if self._async is None else self._async.accept,
-            capture=capture,
+            capture=self._captures.turn_to(request.data_capture),
             page=PageSource(
                 run=self.run_folder, describe=lambda: self.result().describe(), hidden=lambda: self._secrets
             ),
@@ -327,32 +327,21 @@ class Endpoint:
             self._publish(Noted(message=f"{left} async requests that were accepted before are worked off"))
         self.url = f"http://127.0.0.1:{self._gateway.start()}"
 
-    def _beside(self) -> tuple[AsyncWork | None, DataCapturing | None]:
-        """Make what works beside the gateway."""
-        work = capturing = None
+    def _async_work(self) -> AsyncWork | None:
+        """Make what works off the requests of an asynchronous endpoint."""
         request, platform = self.request, self.platform
-        if request.async_inference is not None:
-            from sm_emulate.lifecycle.hosting.async_work import AsyncWork
+        if request.async_inference is None:
+            return None
+        from sm_emulate.lifecycle.hosting.async_work import AsyncWork
 
-            work = AsyncWork(
-                request.async_inference,
-                queue=AsyncQueue(self.run_folder.home, request.endpoint_name),
-                endpoint_name=request.endpoint_name,
-                platform=platform,
-                host_header=container_host(platform.settings),
-                publish=self._publish,
-            )
-        if request.data_capture is not None:
-            from sm_emulate.lifecycle.hosting.data_capture import DataCapturing
-
-            capturing = DataCapturing(
-                request.data_capture,
-                endpoint_name=request.endpoint_name,
-                s3=platform.s3,
-                drafts=self.run_folder.path / "captured",
-                publish=self._publish,
-            )
-        return work, capturing
+        return AsyncWork(
+            request.async_inference,
+            queue=AsyncQueue(self.run_folder.home, request.endpoint_name),
+            endpoint_name=request.endpoint_name,
+            platform=platform,
+            host_header=container_host(platform.settings),
+            publish=self._publish,
+        )
 
     def _where(self) -> str:
         return f"serving at {self.url}; a page to look at: {self.url}{PAGE_PATH}"
@@ -431,6 +420,7 @@ class Endpoint:
         fleet: EndpointFleet | None = None
         try:
             request = requested(update, self.request)
+            check_writable(request, self.platform.s3)
             self._secrets = self._secrets | secret_values(request.as_aws())
             fleet = self._new_fleet(request)
             fleet.prepare()
@@ -445,14 +435,22 @@ class Endpoint:
                     fleet.stop(FAILED_GRACE_SECONDS, hurried=lambda: False)
                 self._ended |= fleet.exit_codes
         else:
-            old, self._fleet, self.request = self._fleet, fleet, request
-            self._reroute()
-            self._retire(old)
+            self._retire(self._take_over(fleet, request))
             with suppress(OSError):
                 self.run_folder.write(self.run_folder.request, request.as_aws())
             self._updated(update)
         if not self._asked.times:
             self._enter(EndpointStatus.IN_SERVICE, self._where())
+
+    def _take_over(self, fleet: EndpointFleet, request: EndpointRequest) -> EndpointFleet:
+        """Have this fleet take all new requests, by its own configuration; give the one that had them."""
+        with self._routing:
+            old, self._fleet, self.request = self._fleet, fleet, request
+            if self._gateway is not None:
+                self._gateway.take_over(fleet.routes(), self._captures.turn_to(request.data_capture))
+            if self._async is not None and request.async_inference is not None:
+                self._async.take_over(request.async_inference, self._upstreams())
+        return old
 
     def _new_fleet(self, request: EndpointRequest) -> EndpointFleet:
         for name in dict.fromkeys(name for each in request.all_variants for name in each.model.images):
@@ -469,17 +467,27 @@ class Endpoint:
         )
 
     def _retire(self, old: EndpointFleet) -> None:
-        """Let the old fleet finish what it has at hand, and stop it."""
+        """Let the old fleet finish what it has at hand, and stop it; then nobody captures as before."""
         deadline = time.monotonic() + DRAIN_SECONDS
-        while time.monotonic() < deadline and (
-            (self._gateway is not None and self._gateway.retiring)
-            or (self._async is not None and self._async.retiring)
-        ):
+        while (self._answering and time.monotonic() < deadline) or self._working_off:
             if self._asked.times:
                 break
             time.sleep(POLL_SECONDS / 4)
-        old.stop(self._grace, hurried=lambda: self._asked.times > 1)
-        self._ended |= old.exit_codes
+        try:
+            old.stop(self._grace, hurried=lambda: self._asked.times > 1)
+            self._ended |= old.exit_codes
+        finally:
+            self._captures.settle()
+
+    @property
+    def _answering(self) -> bool:
+        """Whether instances that get no more requests have some at hand."""
+        return self._gateway is not None and self._gateway.retiring > 0
+
+    @property
+    def _working_off(self) -> bool:
+        """Whether they have accepted ones, whose own time of up to an hour holds and not ours."""
+        return self._async is not None and self._async.retiring
 
     def _updated(self, update: Update, error: BaseException | None = None) -> None:
         """Note how an update ended."""
@@ -497,10 +505,11 @@ class Endpoint:
 
     def _reroute(self) -> None:
         """Have the gateway send requests to those that take them now."""
-        if self._gateway is not None:
-            self._gateway.set_fleet(self._fleet.routes())
-        if self._async is not None:
-            self._async.set_upstreams(self._upstreams())
+        with self._routing:  # who is late must not bring back a fleet that was replaced
+            if self._gateway is not None:
+                self._gateway.set_fleet(self._fleet.routes())
+            if self._async is not None:
+                self._async.set_upstreams(self._upstreams())
 
     def _upstreams(self) -> list[Upstream]:
         """Where async requests go: every instance that takes requests now."""
@@ -563,8 +572,7 @@ class Endpoint:
                             f"{name}; `sm-emulate clean {name}` drops them"
                         )
                     )
-            if self._capturing is not None:
-                self._capturing.close()
+            self._captures.close()
         finally:
             self._fleet.stop(grace_s, hurried=lambda: asked > 1 or self._hurried(asked))
 
