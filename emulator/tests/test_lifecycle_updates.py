@@ -190,6 +190,80 @@ def test_a_place_that_is_no_folder_is_refused_before_a_container_starts(serve, t
         ask(b"x")
 
 
+# --- what is retained -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("terms", "weight"),
+    [
+        ({}, 1.0),
+        ({"RetainAllVariantProperties": True}, 5.0),
+        (
+            {
+                "RetainAllVariantProperties": True,
+                "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredWeight"}],
+            },
+            1.0,
+        ),
+    ],
+)
+def test_a_weight_that_was_changed_is_retained_if_the_update_says_so(serve, tmp_path, terms, weight):
+    _, serving = serve({})
+    with serving as endpoint:
+        assert updated(endpoint, weights={"AllTraffic": 5})["ProductionVariants"][0]["DesiredWeight"] == 5
+        described = updated(endpoint, config=capture(tmp_path / "a"), terms=terms)
+        (variant,) = described["ProductionVariants"]
+        assert (variant["CurrentWeight"], variant["DesiredWeight"]) == (weight, weight)
+        assert variant["CurrentInstanceCount"] == 1
+        configured = endpoint.request.as_aws()["CreateEndpointConfig"]["ProductionVariants"][0]
+        assert "InitialVariantWeight" not in configured, "the configuration itself is as it was given"
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"RetainDeploymentConfig": True}, "reusing the last DeploymentConfig is not emulated"),
+        (
+            {
+                "DeploymentConfig": {
+                    "BlueGreenUpdatePolicy": {
+                        "TrafficRoutingConfiguration": {"Type": "CANARY", "WaitIntervalInSeconds": 0}
+                    }
+                }
+            },
+            "CANARY traffic routing is not emulated",
+        ),
+        (
+            {"DeploymentConfig": {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "x"}]}}},
+            "there is no CloudWatch here",
+        ),
+        ({"ExcludeRetainedVariantProperties": [{"VariantPropertyType": "Weight"}]}, "VariantPropertyType"),
+    ],
+)
+def test_what_an_update_cannot_do_is_refused_by_name(members, words):
+    with pytest.raises(RequestError, match=words):
+        Update(terms=members).agreed("demo")
+
+
+def test_the_old_containers_stay_for_as_long_as_they_are_asked_to(serve, tmp_path):
+    model, serving = serve({})
+    policy = {
+        "TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0},
+        "TerminationWaitInSeconds": 3600,
+    }
+    with serving as endpoint:
+        begin(
+            endpoint,
+            config=capture(tmp_path / "a"),
+            terms={"DeploymentConfig": {"BlueGreenUpdatePolicy": policy}},
+        )
+        until(lambda: endpoint.request.endpoint_config_name == "demo-update-1")
+        ask(b"a-1")
+        assert (endpoint.result().status, model.signals) == ("Updating", [])
+    assert model.signals == ["SIGTERM", "SIGTERM"], "a stop waits for nothing"
+    assert captured(tmp_path / "a") == [("a-1", "1-a")]
+
+
 # --- asynchronous inference ---------------------------------------------------------------------------
 
 

@@ -102,6 +102,16 @@ def test_accepted_requests_survive_an_update_and_the_kind_stays(product, slow_se
     )
 
     document = json.loads((product.home / "endpoints" / "later" / "request.json").read_text())
+    del document["CreateEndpoint"]
+    names = {
+        "EndpointName": "later",
+        "EndpointConfigName": document["CreateEndpointConfig"]["EndpointConfigName"],
+    }
+    policy = {"TrafficRoutingConfiguration": {"Type": "LINEAR", "WaitIntervalInSeconds": 0}}
+    document["UpdateEndpoint"] = {**names, "DeploymentConfig": {"BlueGreenUpdatePolicy": policy}}
+    refused = product.run("update", "later", "--request", "-", stdin=json.dumps(document).encode())
+    assert (refused.code, "LINEAR traffic routing is not emulated" in refused.err) == (2, True), str(refused)
+    document["UpdateEndpoint"] = {**names, "RetainAllVariantProperties": True}
     del document["CreateEndpointConfig"]["AsyncInferenceConfig"]
     refused = product.run("update", "later", "--request", "-", stdin=json.dumps(document).encode())
     assert refused.code == 2, str(refused)

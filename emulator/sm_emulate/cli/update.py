@@ -27,6 +27,8 @@ _OF_THE_CONFIG = (
     "max_concurrent",
 )
 """The flags that change members of CreateEndpointConfig."""
+_ANEW = ("request_file", "image", "config")
+"""The ways that start new containers."""
 EXAMPLES = """\b
 Examples:
   sm-emulate update demo --image my-image:2
@@ -49,7 +51,7 @@ healthy, the endpoint goes on as it was, and this exits with 1.
 @click.command(epilog=EXAMPLES)
 @click.argument("name", shell_complete=complete_running)
 @click.option("--request", "request_file", type=click.Path(path_type=Path), metavar="FILE",
-              help="JSON of CreateModel, CreateEndpointConfig and CreateEndpoint; - is stdin.")  # fmt: skip
+              help="JSON of CreateModel, CreateEndpointConfig and UpdateEndpoint; - is stdin.")  # fmt: skip
 @click.option("--image", metavar="IMAGE", help="New image of the first variant.")
 @click.option("--model", metavar="PATH", help="Its new model; without it the old one.")
 @click.option("--container", metavar="NAME",
@@ -64,6 +66,11 @@ healthy, the endpoint goes on as it was, and this exits with 1.
 @click.option("--async-failure", metavar="PATH|s3://...", help="Where its failures go.")
 @click.option("--max-concurrent", type=int, metavar="N",
               help="Its MaxConcurrentInvocationsPerInstance, 1 to 1000.")  # fmt: skip
+@click.option("--retain-all-variant-properties", is_flag=True,
+              help="Variants keep the weights and counts that they have now.")  # fmt: skip
+@click.option("--exclude-retained-variant-property", "excluded", multiple=True,
+              type=click.Choice(["DesiredInstanceCount", "DesiredWeight", "DataCaptureConfig"]),
+              help="All but this one.")  # fmt: skip
 @click.option("--weight", "weights", multiple=True, metavar="VARIANT=NUMBER",
               help="New weight of a variant; no container is restarted.")  # fmt: skip
 @click.option("--component", metavar="NAME or NAME=IMAGE[,...]", shell_complete=complete_components,
@@ -90,6 +97,8 @@ def update(name: str, home: Path | None, output: str, **flags: Any) -> None:
             "Give one of --image IMAGE, --request FILE, --weight VARIANT=NUMBER, --component and --delete-component; "
             "or what is to change of data capture or asynchronous inference."
         )
+    if (flags["retain_all_variant_properties"] or flags["excluded"]) and ways[0] not in _ANEW:
+        raise click.UsageError("Properties are retained where --image or --request makes containers anew.")
     adds = "=" in (flags["component"] or "")
     if (flags["copies"] is not None) is not (ways == ["component"] and not adds):
         raise click.UsageError("--component NAME and --copies N go together; NAME=IMAGE,copies=N adds one.")
@@ -119,6 +128,8 @@ def _update(run: RunFolder, flags: dict[str, Any], standing: dict[str, Any]) -> 
     from sm_emulate.request import location
     from sm_emulate.request.async_inference import MEMBER as ASYNC
     from sm_emulate.request.endpoint import from_request_file, load_models
+    from sm_emulate.request.endpoint_update import OPERATION, create_endpoint, document_of_flags
+    from sm_emulate.request.endpoint_update import from_aws as terms_from_aws
     from sm_emulate.request.hosted_model import check_local
     from sm_emulate.request.json_file import read_object
     from sm_emulate.storage.runs import default_cache
@@ -127,6 +138,7 @@ def _update(run: RunFolder, flags: dict[str, Any], standing: dict[str, Any]) -> 
         return _component(flags, standing)
     if flags["weights"]:
         return Update(weights=_weights(flags["weights"], standing))
+    terms = document_of_flags(retain_all=flags["retain_all_variant_properties"], excluded=flags["excluded"])
     config = _config(run, flags, standing)
     if flags["image"]:
         first = standing["ProductionVariants"][0]["VariantName"]
@@ -139,10 +151,17 @@ def _update(run: RunFolder, flags: dict[str, Any], standing: dict[str, Any]) -> 
             if not path.exists():
                 raise location.missing("the model is not there: no such file or folder", path.absolute())
             model = str(path.absolute())
-        return Update(image=flags["image"], model=model, container=flags["container"], config=config)
+        return Update(
+            image=flags["image"], model=model, container=flags["container"], config=config, terms=terms
+        )
     if config:
-        return Update(config=config)
-    document = read_object(flags["request_file"], what="the request file")
+        return Update(config=config, terms=terms)
+    document = dict(read_object(flags["request_file"], what="the request file"))
+    if OPERATION in document:
+        asked = document.pop(OPERATION)
+        terms_from_aws(asked, cache_dir=default_cache(os.environ))
+        terms = asked | terms
+        document["CreateEndpoint"] = {**document.get("CreateEndpoint", {}), **create_endpoint(asked)}
     request = from_request_file(document, models=load_models(cache_dir=default_cache(os.environ)))
     if request.endpoint_name != run.name:
         raise RequestError(
@@ -151,7 +170,7 @@ def _update(run: RunFolder, flags: dict[str, Any], standing: dict[str, Any]) -> 
     check_async(request, asynchronous=ASYNC in standing)
     for variant in request.all_variants:
         check_local(variant.model)
-    return Update(request=request.as_aws())
+    return Update(request=request.as_aws(), terms=terms)
 
 
 def _config(run: RunFolder, flags: dict[str, Any], standing: dict[str, Any]) -> dict[str, Any]:

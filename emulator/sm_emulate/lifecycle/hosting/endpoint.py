@@ -419,7 +419,10 @@ class Endpoint:
         self._enter(EndpointStatus.UPDATING, "Updating the endpoint")
         fleet: EndpointFleet | None = None
         try:
-            request = requested(update, self.request)
+            terms = update.agreed(self.request.endpoint_name)
+            request = terms.applied(
+                requested(update, self.request), now=self.request, weights=self._fleet.weights
+            )
             check_writable(request, self.platform.s3)
             self._secrets = self._secrets | secret_values(request.as_aws())
             fleet = self._new_fleet(request)
@@ -435,7 +438,7 @@ class Endpoint:
                     fleet.stop(FAILED_GRACE_SECONDS, hurried=lambda: False)
                 self._ended |= fleet.exit_codes
         else:
-            self._retire(self._take_over(fleet, request))
+            self._retire(self._take_over(fleet, request), wait_s=terms.termination_wait_s)
             with suppress(OSError):
                 self.run_folder.write(self.run_folder.request, request.as_aws())
             self._updated(update)
@@ -466,13 +469,18 @@ class Endpoint:
             changed=self._reroute,
         )
 
-    def _retire(self, old: EndpointFleet) -> None:
+    def _retire(self, old: EndpointFleet, *, wait_s: float) -> None:
         """Let the old fleet finish what it has at hand, and stop it; then nobody captures as before."""
-        deadline = time.monotonic() + DRAIN_SECONDS
-        while (self._answering and time.monotonic() < deadline) or self._working_off:
-            if self._asked.times:
-                break
+        began = time.monotonic()
+        while (
+            (self._answering and time.monotonic() < began + DRAIN_SECONDS)
+            or self._working_off
+            or time.monotonic() < began + wait_s
+        ) and not self._asked.times:
             time.sleep(POLL_SECONDS / 4)
+        if self._working_off and self._async is not None:
+            # a stop was asked for: what is not over now is worked off by the next endpoint of the name
+            self._drain(self._async.stop, self._asked.times)
         try:
             old.stop(self._grace, hurried=lambda: self._asked.times > 1)
             self._ended |= old.exit_codes

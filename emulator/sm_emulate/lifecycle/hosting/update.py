@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request.endpoint import from_request_file
+from sm_emulate.request.endpoint_update import from_aws as terms_from_aws
 from sm_emulate.request.hosted_model import check_local, containers_of, create_model
 from sm_emulate.spec.async_inference import NOT_ADDED, NOT_REMOVED, REMOVED_PAGE
 from sm_emulate.storage.stores import store_of
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sm_emulate.request.endpoint import EndpointRequest
+    from sm_emulate.request.endpoint_update import UpdateTerms
     from sm_emulate.storage.run_folder import RunFolder
     from sm_emulate.storage.s3_place import S3Place
 
@@ -34,6 +36,8 @@ class Update:
     """Whose image and model these are, where the first variant has several containers."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """Members of CreateEndpointConfig that are to be so; None takes one away."""
+    terms: Mapping[str, Any] = field(default_factory=dict)
+    """Members of UpdateEndpoint besides its names."""
     weights: Mapping[str, float] = field(default_factory=dict)
     component: str | None = None
     """The inference component that is added, scaled or deleted."""
@@ -42,6 +46,15 @@ class Update:
     documents: Mapping[str, Any] | None = None
     """CreateInferenceComponent, and CreateModel if it needs one, of a component that is added."""
     id: str = field(default_factory=lambda: uuid4().hex)
+
+    def agreed(self, endpoint_name: str) -> UpdateTerms:
+        """Give its terms.
+
+        Raises:
+            RequestError: they are not sound.
+        """
+        names = {"EndpointName": endpoint_name, "EndpointConfigName": endpoint_name}
+        return terms_from_aws({**names, **self.terms})
 
     @property
     def words(self) -> str:

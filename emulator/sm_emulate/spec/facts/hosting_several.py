@@ -142,7 +142,13 @@ AREA = Area(
             "Endpoint updates are blue/green or rolling.",
             API,
             level=PARTLY,
-            note="blue/green, all at once, with rollback when the new containers do not become healthy; canary, linear and rolling are not",
+            note="blue/green, all at once, with rollback when the new containers do not become healthy, and TerminationWaitInSeconds; canary, linear, rolling and alarms are refused",
+        ),
+        confirmed(
+            "hosting.several.update-retained",
+            "An update takes instance counts and weights from the new configuration, unless RetainAllVariantProperties keeps those of now, less what ExcludeRetainedVariantProperties lists.",
+            API,
+            level=EMULATED,
         ),
         confirmed(
             "hosting.several.update-capture",

@@ -1341,6 +1341,9 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{CAPTURE}::test_lines_go_to_files_by_variant_and_hour",
         f"{ASYNC}::test_captured_invocations_are_stored_when_the_endpoint_stops",
     ),
+    "hosting.several.update-retained": (
+        f"{UPDATES}::test_a_weight_that_was_changed_is_retained_if_the_update_says_so",
+    ),
     "hosting.several.update-capture": (
         f"{UPDATES}::test_capture_begins_changes_and_ends_with_updates",
         f"{UPDATES}::test_a_request_that_the_old_containers_answer_is_captured_as_it_began",
@@ -1374,6 +1377,8 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "hosting.several.deployment": (
         f"{UPDATE}::test_an_update_starts_new_containers_and_switches_without_a_failed_request",
         f"{UPDATE}::test_an_update_that_does_not_become_healthy_is_rolled_back",
+        f"{UPDATES}::test_the_old_containers_stay_for_as_long_as_they_are_asked_to",
+        f"{UPDATES}::test_what_an_update_cannot_do_is_refused_by_name",
     ),
     "hosting.several.routing": (
         f"{VARIANTS}::test_instances_of_a_variant_all_get_requests",
