@@ -294,6 +294,27 @@ def test_accepted_requests_survive_an_update_and_go_where_they_were_told(serve, 
     assert sorted(told) == ["first-success"] + ["second-success"] * 5
 
 
+def test_a_stop_in_the_midst_of_an_update_leaves_accepted_requests_to_the_next_endpoint(
+    serve, endpoints, home, tmp_path
+):
+    model, serving = serve(asynchronous(tmp_path / "a"))
+    queue = AsyncQueue(home, "demo")
+    with serving as endpoint:
+        model.free.clear()
+        accepted = [api.invoke_async("demo", b"%d" % number) for number in range(2)]
+        until(lambda: any(each[0] == "POST" for each in model.requests))
+        begin(endpoint, config=asynchronous(tmp_path / "b"))
+        until(lambda: endpoint.request.endpoint_config_name == "demo-update-1")
+        endpoint.stop()
+        endpoint.stop()
+    assert len(queue.pending()) == 2
+    assert not queue.notifications.exists()
+    model.free.set()
+    with api.serve(endpoint.request, engine=endpoints.engine):
+        until(lambda: not queue.pending())
+    assert [api.wait_for_answer(each) for each in accepted] == [(True, b"0"), (True, b"1")]
+
+
 def test_whose_topics_hold_is_a_setting(serve, home, tmp_path):
     model, serving = serve(
         asynchronous(tmp_path / "a", "first"), platform=api.platform(settings={"async-topics": "accepted"})
