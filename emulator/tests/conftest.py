@@ -99,7 +99,7 @@ class Stage:
     def play(self, shell, python, **more):
         container, reader = self.started(shell, python, **more)
         ended = self.engine.wait(container)
-        reader.join(30)
+        reader.join(180)
         assert not reader.is_alive(), "the log stream must end when the container has ended"
         self.engine.remove(container)
         return Ran(ended, reader.chunks)

@@ -74,7 +74,7 @@ def test_a_second_stop_cuts_the_wait_for_requests_in_flight_short(endpoints, mod
 
     def invoke(endpoint):
         threading.Thread(target=api.invoke, args=("demo", NeverEnds()), daemon=True).start()
-        sending.wait(30)
+        sending.wait(180)
         endpoints.heard.react(StatusChanged, endpoint.stop, status="Deleting")
         endpoint.stop()
 
@@ -155,7 +155,7 @@ def test_an_endpoint_of_a_with_block_hears_a_stop_from_another_process(endpoints
     endpoints.heard.react(StatusChanged, stopped.set, status="OutOfService")
     with api.serve(endpoints.request(model()), engine=endpoints.engine, listeners=(endpoints.heard,)):
         endpoints.folder().stop_request.touch()
-        assert stopped.wait(30)
+        assert stopped.wait(180)
     assert endpoints.described()["EndpointStatus"] == "OutOfService"
 
 
@@ -167,7 +167,7 @@ def test_an_endpoint_of_a_with_block_notices_that_its_container_died(endpoints, 
         endpoints.request(served), engine=endpoints.engine, listeners=(endpoints.heard,)
     ) as endpoint:
         served.crash.set()
-        assert failed.wait(30)
+        assert failed.wait(180)
     assert endpoint.result().container_exit_code == 4
     assert not endpoint.result().succeeded
 

@@ -382,7 +382,7 @@ def test_a_container_that_ended_is_not_looked_for_at_port_8080_of_this_machine(e
 
     def late(container):
         exit_ = wait(container)
-        ended.wait(30)
+        ended.wait(180)
         return exit_
 
     def state(container):
@@ -408,7 +408,7 @@ def test_a_200_from_whoever_got_the_address_of_a_container_that_ended_is_not_its
         return PingOutcome(status=200, seconds=0.001)
 
     def program(box):
-        over.wait(30)
+        over.wait(180)
         return 7
 
     monkeypatch.setattr("sm_emulate.lifecycle.hosting.serving_container.wait_until_healthy", somebody_else)

@@ -40,7 +40,7 @@ def test_the_name_of_a_host_that_has_ended_resolves_for_those_that_run(jobs):
     def program(box):
         if me(box) == "algo-1":
             return
-        ended.wait(10)
+        ended.wait(180)
         until(box, answer=True)
 
     assert jobs.run(program, instance_count=3).succeeded
@@ -77,7 +77,7 @@ def test_a_name_that_cannot_be_kept_does_not_fail_the_job(jobs, monkeypatch):
 
     def program(box):
         if me(box) == "algo-2":
-            told.wait(10)
+            told.wait(180)
 
     assert jobs.run(program, instance_count=2).succeeded
     assert [note.message for note in jobs.heard.of(Noted)] == [

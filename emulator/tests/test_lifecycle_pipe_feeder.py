@@ -16,7 +16,7 @@ from sm_emulate.lifecycle.training.pipe_feeder import PipeFeeder
 from sm_emulate.staging.pipe_content import Span
 from sm_emulate.storage.fifo import Fifo
 
-WAIT_SECONDS = 30
+WAIT_SECONDS = 180
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def test_a_prompt_is_live_and_its_line_is_whole_in_the_end(jobs, end):
 
     def program(box):
         box.print("before\nloss=", end="")
-        assert shown.wait(30)
+        assert shown.wait(180)
         box.print("0.5;", end=end)
 
     jobs.run(program, metrics={"loss": "loss=([0-9.]+);"})

@@ -260,7 +260,7 @@ def test_it_ends_at_the_number_of_training_jobs(tuning):
 
 
 def test_so_many_run_at_the_same_time_and_no_more(tuning):
-    together = threading.Barrier(3, timeout=30)
+    together = threading.Barrier(3, timeout=180)
     alive, most = [], []
 
     def program(box):
@@ -336,7 +336,7 @@ def test_the_setting_decides_about_what_runs_when_it_is_over(tuning, setting, le
                 pass
             box.print("loss: 0.9")
         else:
-            slow_runs.wait(30)
+            slow_runs.wait(180)
             box.print("loss: 0.1")
         return 0
 

@@ -161,7 +161,7 @@ def test_of_many_that_want_a_name_at_once_one_gets_it(runs):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(180)
     assert (len(got), len(refused)) == (1, 7)
     assert sorted(each.name for each in (runs.home / "endpoints").iterdir()) == ["demo"]
 
