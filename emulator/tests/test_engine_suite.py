@@ -114,7 +114,7 @@ def test_sigterm_reaches_the_program_and_sigkill_ends_it(stage):
     assert reader.text() == b"ready\ngot SIGTERM\n"
     stage.engine.signal(container, "SIGTERM")  # it has ended: no error
 
-    container, reader = stage.started("echo ready; sleep 60", lambda box: box.print("ready") or box.sleep(60))
+    container, reader = stage.started("echo ready; sleep 600", lambda box: box.print("ready") or box.sleep(600))
     reader.wait_for(b"ready")
     stage.engine.signal(container, "SIGKILL")
     ended = stage.engine.wait(container)
@@ -345,9 +345,9 @@ def test_the_processes_of_a_container_and_its_memory_are_seen(stage):
 def test_a_killed_child_that_nobody_waits_for_is_seen(docker_stage, monkeypatch, from_inside):
     if from_inside:  # as on an engine in a virtual machine, whose processes are not this machine's
         monkeypatch.setattr("sm_emulate.engine.processes._belongs", lambda *_: False)
-    shell = "sleep 60 & exec sleep 61"
+    shell = "sleep 600 & exec sleep 601"
     container, _ = docker_stage.started(shell, None, network="none")
-    for _ in range(200):
+    for _ in range(6000):
         seen = docker_stage.engine.processes(container)
         if seen and len(seen) == 2 and {process.name for process in seen} == {"sleep"}:
             break
@@ -355,7 +355,7 @@ def test_a_killed_child_that_nobody_waits_for_is_seen(docker_stage, monkeypatch,
     first, child = seen
     assert (child.parent, child.zombie) == (first.pid, False)
     assert docker_stage.engine.kill_process(container, child.pid)
-    for _ in range(200):
+    for _ in range(6000):
         seen = docker_stage.engine.processes(container)
         if seen[-1].zombie:
             break
@@ -369,7 +369,7 @@ def test_published_ports_are_on_loopback_only_and_listeners_are_seen(stage):
     reader.wait_for(b"ready")
     state = stage.engine.state(container)
     assert set(state.ports) == {8080}
-    for _ in range(200):
+    for _ in range(6000):
         listeners = stage.engine.listeners(container)
         if listeners:
             break
@@ -384,9 +384,9 @@ def test_published_ports_are_on_loopback_only_and_listeners_are_seen(stage):
 
 def ask(host, port):
     """Connect until somebody answers: a proxy accepts before the program does."""
-    for _ in range(100):
+    for _ in range(2000):
         try:
-            with socket.create_connection((host, port), 2) as connection:
+            with socket.create_connection((host, port), 180) as connection:
                 if answer := connection.recv(100):
                     return answer
         except OSError:
@@ -419,7 +419,7 @@ def test_state_follows_the_container(stage):
 
 
 def test_a_running_container_is_removed(stage):
-    container, reader = stage.started("echo ready; sleep 60", lambda box: box.print("ready") or box.sleep(60))
+    container, reader = stage.started("echo ready; sleep 600", lambda box: box.print("ready") or box.sleep(600))
     reader.wait_for(b"ready")
     stage.engine.remove(container)
     reader.join(180)
@@ -429,7 +429,7 @@ def test_a_running_container_is_removed(stage):
 
 
 def test_a_closed_log_stream_ends_for_the_thread_that_reads_it(stage):
-    _, reader = stage.started("echo ready; sleep 60", lambda box: box.print("ready") or box.sleep(60))
+    _, reader = stage.started("echo ready; sleep 600", lambda box: box.print("ready") or box.sleep(600))
     reader.wait_for(b"ready")
     reader.stream.close()
     reader.join(180)
@@ -683,14 +683,14 @@ def test_what_we_open_inside_a_container_is_not_taken_for_its_own(docker_stage):
     engine = docker_stage.engine
     if engine.network_entry != "thread":
         pytest.skip("only root enters a container's network by itself")
-    container, reader = docker_stage.started("nc -l -p 8081 & echo up; sleep 60", None)
+    container, reader = docker_stage.started("nc -l -p 8081 & echo up; sleep 600", None)
     reader.wait_for(b"up")
     opened = engine.listen_inside(container, "169.254.170.2", (80, 8082))
     assert sorted(opened) == [80, 8082]
     for listener in opened.values():
         listener.close()
     again = engine.listen_inside(container, "169.254.170.2", (80,))
-    for _ in range(200):
+    for _ in range(6000):
         found = engine.listeners(container)
         if found:
             break
@@ -715,9 +715,9 @@ def test_a_confined_container_answers_and_does_not_call(docker_stage):
         subprocess.run(["docker", "exec", "-i", container, "sh", "-c", f"echo {where} > /tmp/go"], check=True)
         reader.wait_for(b"tried")
     assert b"out" not in reader.text()
-    for _ in range(200):
+    for _ in range(6000):
         try:
-            with socket.create_connection((address, 8081), timeout=5) as asking:
+            with socket.create_connection((address, 8081), timeout=180) as asking:
                 assert asking.recv(100) == b"hello\n"
                 break
         except ConnectionRefusedError:

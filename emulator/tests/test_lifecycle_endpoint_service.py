@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from functools import partial
 
 import pytest
 
@@ -11,6 +12,7 @@ from sm_emulate import api
 from sm_emulate.engine.protocol import LABEL_SESSION
 from sm_emulate.errors import EngineError, RequestError
 from sm_emulate.events import ContainerExited, Invoked, Pinged, StatusChanged, Warned
+from sm_emulate.gateway.ping import ping
 from sm_emulate.spec import wordings
 
 
@@ -101,6 +103,9 @@ def test_a_container_that_dies_in_service_fails_the_endpoint(endpoints, model):
 
 def test_a_ping_that_fails_in_service_is_a_warning(endpoints, model, monkeypatch):
     served = model()
+    # two seconds may pass on a busy machine before a container has its turn
+    patient = partial(ping, timeout_s=180)
+    monkeypatch.setattr("sm_emulate.lifecycle.hosting.serving_container.ping", patient)
 
     def turn_bad(endpoint):
         served.ping = 503

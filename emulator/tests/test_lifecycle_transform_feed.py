@@ -32,7 +32,7 @@ class Store:
 
 def sending(connections=1, limit=100):
     return feeding.Sending(
-        connections=connections, headers={"Host": "x"}, timeout_s=10, connect_timeout_s=10, retries=0,
+        connections=connections, headers={"Host": "x"}, timeout_s=180, connect_timeout_s=180, retries=0,
         retries_5xx=False, streams=False, chunked=False, gzip=False,
         packing=Packing(
             split_type="Line", single=True, limit_bytes=limit, content_type=None, kept=ALL, joins=False
