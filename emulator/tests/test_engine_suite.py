@@ -114,7 +114,9 @@ def test_sigterm_reaches_the_program_and_sigkill_ends_it(stage):
     assert reader.text() == b"ready\ngot SIGTERM\n"
     stage.engine.signal(container, "SIGTERM")  # it has ended: no error
 
-    container, reader = stage.started("echo ready; sleep 600", lambda box: box.print("ready") or box.sleep(600))
+    container, reader = stage.started(
+        "echo ready; sleep 600", lambda box: box.print("ready") or box.sleep(600)
+    )
     reader.wait_for(b"ready")
     stage.engine.signal(container, "SIGKILL")
     ended = stage.engine.wait(container)
@@ -419,7 +421,9 @@ def test_state_follows_the_container(stage):
 
 
 def test_a_running_container_is_removed(stage):
-    container, reader = stage.started("echo ready; sleep 600", lambda box: box.print("ready") or box.sleep(600))
+    container, reader = stage.started(
+        "echo ready; sleep 600", lambda box: box.print("ready") or box.sleep(600)
+    )
     reader.wait_for(b"ready")
     stage.engine.remove(container)
     reader.join(180)

@@ -9,6 +9,7 @@ import stat
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,7 @@ def opened(folder):
     found = set()
     for number in os.listdir("/proc/self/fd"):
         with suppress(OSError):
-            target = os.readlink(f"/proc/self/fd/{number}")
+            target = str(Path(f"/proc/self/fd/{number}").readlink())
             if target.startswith(("pipe:", str(folder))):
                 found.add((number, target))
     return found

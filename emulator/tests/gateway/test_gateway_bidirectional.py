@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import socket
 import struct
 import threading
 import time

@@ -256,7 +256,7 @@ def test_a_container_that_hangs_is_cut_at_the_limit_wherever_it_hangs(containers
     for limit in (3.0, 15.0):
         try:
             hang(limit)
-        except AssertionError:  # noqa: PERF203  # not all was sent within the limit: this machine is busy
+        except AssertionError:  # not all was sent within the limit: this machine is busy
             continue
         return
     hang(75.0)

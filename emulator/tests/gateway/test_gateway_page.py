@@ -452,7 +452,8 @@ def test_an_old_client_gets_the_stream_until_it_ends(scene):
     with socket.create_connection(("127.0.0.1", scene.gateway.port), timeout=WAIT_SECONDS) as client:
         client.sendall(b"GET /-/events HTTP/1.0\r\nHost: localhost\r\n\r\n")
         while begins not in received:
-            assert (part := client.recv(65536))
+            part = client.recv(65536)
+            assert part
             received += part
         closing = threading.Thread(target=scene.gateway.close)
         closing.start()
