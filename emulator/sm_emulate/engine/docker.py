@@ -71,6 +71,7 @@ class DockerEngine:
         self._unstarted: set[str] = set()
         self._watches: dict[str, ExitWatch] = {}
         self._inside: set[str] = set()
+        self._told: EngineInfo | None = None
         self._lock = threading.Lock()
 
     @property
@@ -79,10 +80,16 @@ class DockerEngine:
         return self._client.endpoint.url
 
     def info(self) -> EngineInfo:
+        if self._told is not None:
+            return self._told
         found = self._client.call("GET", "/info")
-        version = self._client.call("GET", "/version")
+        server = self._client.server
+        version = podman.version(server) if self._podman else self._client.call("GET", "/version")
         major, minor = self._client.version
-        return render.info(found, version, endpoint=self.endpoint, api_version=f"{major}.{minor}")
+        info = render.info(found, version, endpoint=self.endpoint, api_version=f"{major}.{minor}")
+        if self._podman:  # takes a second to tell, since it runs conmon and the runtime and asks them
+            self._told = info
+        return info
 
     def image(self, reference: str) -> Image:
         try:
