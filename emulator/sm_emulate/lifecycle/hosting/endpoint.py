@@ -112,6 +112,7 @@ class Endpoint:
             entrance=self._entrance,
             standing=self._standing,
             run=run,
+            s3=self.platform.s3,
             asked=self._asked,
             stop_grace_s=stop_grace_s,
         )

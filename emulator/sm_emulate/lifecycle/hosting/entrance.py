@@ -10,6 +10,7 @@ from sm_emulate.events import Invoked, Noted, Warned
 from sm_emulate.gateway import EndpointFront, Gateway, PipelineRules
 from sm_emulate.gateway.page_source import PAGE_PATH, PageSource
 from sm_emulate.lifecycle.hosting.bidirectional import kept
+from sm_emulate.lifecycle.hosting.captures import Captures
 from sm_emulate.lifecycle.hosting.container import container_host
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS
 from sm_emulate.spec.serverless import MAX_PAYLOAD_BYTES
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sm_emulate.gateway import Fleet, Invocation, Upstream
-    from sm_emulate.gateway.captured import Capture
     from sm_emulate.lifecycle.hosting.async_work import AsyncWork
-    from sm_emulate.lifecycle.hosting.data_capture import DataCapturing
+    from sm_emulate.lifecycle.hosting.fleets import EndpointFleet
     from sm_emulate.lifecycle.hosting.served import Served
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.publisher import Publisher
@@ -59,7 +59,13 @@ class Entrance:
         self._served, self._platform, self._run, self._publish = served, platform, run, publish
         self._port, self._seed, self._describe = port, seed, describe
         self._async: AsyncWork | None = None
-        self._capturing: DataCapturing | None = None
+        self._captures = Captures(
+            endpoint_name=served.request.endpoint_name,
+            s3=platform.s3,
+            drafts=run.path / "captured",
+            publish=publish,
+        )
+        self._routing = threading.Lock()
         self.gateway: Gateway | None = None
         """None before it is open."""
         self.url = ""
@@ -76,7 +82,7 @@ class Entrance:
 
     @property
     def working_off(self) -> bool:
-        """Whether they have accepted ones at hand."""
+        """Whether they have accepted ones, whose own time of up to an hour holds and not ours."""
         return self._async is not None and self._async.retiring
 
     def open(self) -> None:
@@ -88,7 +94,7 @@ class Entrance:
             port=self._port,
             listener=self._invoked,
             accept=None if self._async is None else self._async.accept,
-            capture=self._capture(request),
+            capture=self._captures.turn_to(request.data_capture),
             page=PageSource(run=self._run, describe=self._describe, hidden=lambda: self._served.secrets),
         )
         # a request that is accepted finds somebody who works it off
@@ -99,10 +105,28 @@ class Entrance:
 
     def reroute(self) -> None:
         """Send requests to those that take them now."""
-        if self.gateway is not None:
-            self.gateway.set_fleet(self._served.fleet.routes())
-        if self._async is not None:
-            self._async.set_upstreams(self._upstreams())
+        with self._routing:  # who is late must not bring back a fleet that was replaced
+            if self.gateway is not None:
+                self.gateway.set_fleet(self._served.fleet.routes())
+            if self._async is not None:
+                self._async.set_upstreams(self._upstreams())
+
+    def take_over(self, fleet: EndpointFleet, request: EndpointRequest) -> EndpointFleet:
+        """Have this fleet take all new requests, by its own configuration; give the one that had them.
+
+        What is captured of requests on their way is captured as before, until `settle`.
+        """
+        with self._routing:
+            old = self._served.replace(fleet, request)
+            if self.gateway is not None:
+                self.gateway.take_over(fleet.routes(), self._captures.turn_to(request.data_capture))
+            if self._async is not None and request.async_inference is not None:
+                self._async.take_over(request.async_inference, self._upstreams())
+        return old
+
+    def settle(self) -> None:
+        """Hear that the fleet that was replaced is gone: nobody captures as before."""
+        self._captures.settle()
 
     def close(self, *, at_once: bool, hurried: Callable[[], bool]) -> None:
         """Take no more requests, and let those in flight come to their end unless somebody is in a hurry.
@@ -123,8 +147,7 @@ class Entrance:
                         f"{name}; `sm-emulate clean {name}` drops them"
                     )
                 )
-        if self._capturing is not None:
-            self._capturing.close()
+        self._captures.close()
 
     # --- steps ----------------------------------------------------------------------------------------
 
@@ -142,23 +165,6 @@ class Entrance:
             host_header=container_host(self._platform.settings),
             publish=self._publish,
         )
-
-    def _capture(self, request: EndpointRequest) -> Capture | None:
-        """Start what captures invocations, if any are to be."""
-        if request.data_capture is None:
-            return None
-        from sm_emulate.gateway.captured import Capture
-        from sm_emulate.lifecycle.hosting.data_capture import DataCapturing
-
-        self._capturing = DataCapturing(
-            request.data_capture,
-            endpoint_name=request.endpoint_name,
-            s3=self._platform.s3,
-            drafts=self._run.path / "captured",
-            publish=self._publish,
-        )
-        self._capturing.start()
-        return Capture(request.data_capture.sampling_percentage, self._capturing.take)
 
     def _upstreams(self) -> list[Upstream]:
         """Where async requests go: every instance that takes requests now."""

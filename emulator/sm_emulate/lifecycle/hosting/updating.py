@@ -12,7 +12,7 @@ from sm_emulate.lifecycle.hosting.entrance import DRAIN_SECONDS
 from sm_emulate.lifecycle.hosting.fleets import hosting
 from sm_emulate.lifecycle.hosting.served import FAILED_GRACE_SECONDS
 from sm_emulate.lifecycle.hosting.serving_container import StopAskedError
-from sm_emulate.lifecycle.hosting.update import new_weights, requested, take
+from sm_emulate.lifecycle.hosting.update import check_writable, new_weights, requested, take
 from sm_emulate.lifecycle.stop_request import POLL_SECONDS
 from sm_emulate.spec.endpoint import EndpointStatus
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.hosting.update import Update
     from sm_emulate.lifecycle.stop_request import StopRequest
     from sm_emulate.storage.run_folder import RunFolder
+    from sm_emulate.storage.s3_place import S3Place
 
 
 class Updating:
@@ -36,6 +37,7 @@ class Updating:
         entrance: sends requests to what it has become.
         standing: tells of it.
         run: where updates are asked for.
+        s3: which S3 new configurations write to.
         asked: whether the endpoint is to stop.
         stop_grace_s: between SIGTERM and SIGKILL.
     """
@@ -47,11 +49,12 @@ class Updating:
         entrance: Entrance,
         standing: Standing,
         run: RunFolder,
+        s3: S3Place,
         asked: StopRequest,
         stop_grace_s: float,
     ) -> None:
         self._served, self._entrance, self._standing = served, entrance, standing
-        self._run, self._asked, self._grace = run, asked, stop_grace_s
+        self._run, self._s3, self._asked, self._grace = run, s3, asked, stop_grace_s
         self._thread: threading.Thread | None = None
         self.last: dict[str, object] = {}
         """How the last one ended."""
@@ -124,6 +127,7 @@ class Updating:
         fleet: EndpointFleet | None = None
         try:
             request = requested(update, served.request)
+            check_writable(request, self._s3)
             fleet = served.successor(request)
             fleet.prepare()
             fleet.start()
@@ -139,9 +143,7 @@ class Updating:
                     fleet.stop(FAILED_GRACE_SECONDS, hurried=lambda: False)
                 served.note_end(fleet)
         else:
-            old = served.replace(fleet, request)
-            self._entrance.reroute()
-            self._retire(old)
+            self._retire(self._entrance.take_over(fleet, request))
             self._write_request()
             self._over(update)
         if not self._asked.times:
@@ -151,13 +153,16 @@ class Updating:
 
     def _retire(self, old: EndpointFleet) -> None:
         """Let the old fleet finish what it has at hand, and stop it."""
-        deadline = time.monotonic() + DRAIN_SECONDS
-        while time.monotonic() < deadline and (self._entrance.answering or self._entrance.working_off):
+        entrance, deadline = self._entrance, time.monotonic() + DRAIN_SECONDS
+        while (entrance.answering and time.monotonic() < deadline) or entrance.working_off:
             if self._asked.times:
                 break
             time.sleep(POLL_SECONDS / 4)
-        old.stop(self._grace, hurried=lambda: self._asked.times > 1)
-        self._served.note_end(old)
+        try:
+            old.stop(self._grace, hurried=lambda: self._asked.times > 1)
+            self._served.note_end(old)
+        finally:
+            entrance.settle()
 
     def _write_request(self) -> None:
         with suppress(OSError):
