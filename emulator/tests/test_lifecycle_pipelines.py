@@ -181,7 +181,7 @@ def test_each_has_a_log_of_its_own(scene, names):
 def test_several_instances_put_theirs_between(scene):
     with scene.new(Bound, Bound, count=2) as endpoint:
         pass
-    assert [each.host for one in endpoint._fleet.instances for each in one.containers] == [
+    assert [each.host for one in endpoint._served.fleet.instances for each in one.containers] == [
         f"AllTraffic/instance-{instance}/container-{container}" for instance in (1, 2) for container in (1, 2)
     ]
 

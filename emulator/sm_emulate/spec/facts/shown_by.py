@@ -29,6 +29,8 @@ ARTIFACTS = "emulator/tests/test_product_train_artifacts.py"
 SERVE = "emulator/tests/test_product_serve.py"
 VARIANTS = "emulator/tests/test_product_serve_variants.py"
 UPDATE = "emulator/tests/test_product_update.py"
+UPDATES = "emulator/tests/test_lifecycle_updates.py"
+UPDATED_CONFIG = "emulator/tests/test_product_update_config.py"
 COMPONENTS = "emulator/tests/test_product_components.py"
 COPIES = "emulator/tests/test_lifecycle_components.py"
 COMPONENT_DOOR = "emulator/tests/gateway/test_gateway_components.py"
@@ -1338,6 +1340,20 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{CAPTURE}::test_the_schema",
         f"{CAPTURE}::test_lines_go_to_files_by_variant_and_hour",
         f"{ASYNC}::test_captured_invocations_are_stored_when_the_endpoint_stops",
+    ),
+    "hosting.several.update-capture": (
+        f"{UPDATES}::test_capture_begins_changes_and_ends_with_updates",
+        f"{UPDATES}::test_a_request_that_the_old_containers_answer_is_captured_as_it_began",
+        f"{UPDATES}::test_capture_that_an_update_did_not_bring_is_rolled_back",
+        f"{UPDATED_CONFIG}::test_capture_changes_under_load_and_every_request_is_captured_once",
+    ),
+    "hosting.several.async-update": (
+        f"{UPDATES}::test_the_two_kinds_are_not_updated_into_each_other",
+        f"{UPDATED_CONFIG}::test_accepted_requests_survive_an_update_and_the_kind_stays",
+    ),
+    "hosting.several.async-update-topics": (
+        f"{UPDATES}::test_accepted_requests_survive_an_update_and_go_where_they_were_told",
+        f"{UPDATES}::test_whose_topics_hold_is_a_setting",
     ),
     "hosting.several.capture-inference-id": (f"{CAPTURE}::test_the_schema",),
     "hosting.start.restarts": (
