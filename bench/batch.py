@@ -57,7 +57,7 @@ class Done:
     peak_mb: float = 0.0
 
 
-def batch(ground: Ground) -> list[Row]:
+def batch(ground: Ground) -> Iterator[Row]:
     """Measure (j) with the static C image behind."""
     if not shutil.which("wrk"):
         raise NotHereError("wrk is not installed (Debian: apt-get install wrk)")
@@ -72,8 +72,10 @@ def batch(ground: Ground) -> list[Row]:
     few.write_text(RECORD * 1000)
     model = _model(ground, image)
     with _container(ground, image, model) as address:
-        rows = [_rate(ground, image, model, file, address, way) for way in (SINGLE, SINGLE_4, MULTI)]
-    return [*rows, *(_memory(ground, image, model, file, few, way) for way in (SINGLE, MULTI))]
+        for way in (SINGLE, SINGLE_4, MULTI):
+            yield _rate(ground, image, model, file, address, way)
+    for way in (SINGLE, MULTI):
+        yield _memory(ground, image, model, file, few, way)
 
 
 def _memory(ground: Ground, image: str, model: Path, file: Path, few: Path, way: Way) -> Row:
