@@ -198,6 +198,23 @@ def test_a_transform_job_of_a_request_file_sends_records_through_all(product, pa
     assert product.left_on_engine() == []
 
 
+def test_a_container_that_ends_under_a_transform_job_is_named(product, part):
+    data = product.folder("data", files={"a": "x", "b": "die=two"})
+    done = product.run(
+        "transform", "--container", f"front={part},env.WORD=one", "--container", f"back={part},env.WORD=two",
+        "--job-name", "job", "--input", data, "--output", "json",
+    )  # fmt: skip
+    assert done.code == 1, str(done)
+    assert done.json["FailureReason"] == "AlgorithmError: See job logs for more information"
+    assert done.json["Emulator"]["ContainerExitCodes"] == {"instance-1/front": 0, "instance-1/back": 7}
+    assert (
+        "b: Unable to get response from algorithm (back)"
+        in product.run("logs", "job", "--host", "data-log").out
+    )
+    assert (product.home / "transform-jobs/job/output/a.out").read_text() == "xonetwo"
+    assert product.left_on_engine() == []
+
+
 def test_a_transform_job_s_request_file_says_which_containers_or_the_flags_do(product):
     model = {"ModelName": "m", "Containers": [{"Image": "a"}, {"Image": "b"}]}
     requests = product.folder(

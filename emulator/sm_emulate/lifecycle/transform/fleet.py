@@ -88,6 +88,12 @@ class TransformFleet:
         return any(each.exit is not None for each in self._containers)
 
     @property
+    def gone(self) -> str | None:
+        """The container of a pipeline that is over; None where none is, and for a single one."""
+        over = (each.called for each in self._containers if each.exit is not None)
+        return next(over, None) if self._request.model.several else None
+
+    @property
     def exit_codes(self) -> dict[str, int]:
         """Those of the containers that have ended, by host."""
         return {host: code for each in self._instances for host, code in each.exit_codes.items()}

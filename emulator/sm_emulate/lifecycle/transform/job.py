@@ -231,7 +231,7 @@ class TransformJob:
         if sending.error is not None:
             raise sending.error
         if not self._asked.times:
-            work.give_up_the_rest()
+            work.give_up_the_rest(self._fleet.gone)
 
     def _wake(self) -> None:
         self._fleet.wake()

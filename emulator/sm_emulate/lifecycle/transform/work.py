@@ -118,12 +118,13 @@ class Work:
         started.start()
         return started
 
-    def give_up_the_rest(self) -> None:
-        """The containers are gone: what has no output by now will have none."""
+    def give_up_the_rest(self, gone: str | None) -> None:
+        """A container is gone (in a pipeline: of this name): what has no output by now will have none."""
+        words = spec.NO_ANSWER + spec.of(gone)
         for file in self._files:
             if file.failure is None and not file.whole:
-                self._log(f"{file.shown}: {spec.NO_ANSWER}")
-                file.fail(spec.NO_ANSWER)
+                self._log(f"{file.shown}: {words}")
+                file.fail(words)
 
     def finish(self) -> None:
         """Wait for the outputs to be stored, and write the manifests of what was captured.
