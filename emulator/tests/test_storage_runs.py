@@ -166,7 +166,7 @@ def test_of_many_that_want_a_name_at_once_one_gets_it(runs):
     assert sorted(each.name for each in (runs.home / "endpoints").iterdir()) == ["demo"]
 
 
-def test_the_youngest_run_comes_first(runs):
+def test_the_run_that_changed_last_comes_first(runs):
     for name in ("a", "b", "c"):
         over(runs, name)
         time.sleep(0.01)  # the file system's clock is coarse
