@@ -110,7 +110,7 @@ def test_sigterm_reaches_the_program_and_sigkill_ends_it(stage):
     reader.wait_for(b"ready")
     stage.engine.signal(container, "SIGTERM")
     assert stage.engine.wait(container).code == 7
-    reader.join(120)
+    reader.join(10)
     assert reader.text() == b"ready\ngot SIGTERM\n"
     stage.engine.signal(container, "SIGTERM")  # it has ended: no error
 
@@ -119,7 +119,7 @@ def test_sigterm_reaches_the_program_and_sigkill_ends_it(stage):
     stage.engine.signal(container, "SIGKILL")
     ended = stage.engine.wait(container)
     assert (ended.code, ended.oom_killed) == (137, False)
-    reader.join(120)
+    reader.join(10)
     assert not reader.is_alive()
     stage.engine.remove(container)
     stage.engine.signal(container, "SIGTERM")  # it is gone: no error either
@@ -135,7 +135,7 @@ def test_two_threads_may_wait_for_one_container(stage):
     assert stage.engine.state(container).status == "running"
     stage.engine.signal(container, "SIGTERM")
     for waiter in waiters:
-        waiter.join(120)
+        waiter.join(10)
     assert [each.code for each in ended] == [7, 7, 7]
     assert stage.engine.wait(container).code == 7
 
@@ -172,7 +172,7 @@ def test_a_program_that_is_not_there(stage):
     with pytest.raises(StartError) as caught:
         stage.engine.start(container)
     assert 'exec: "train": executable file not found in $PATH' in caught.value.what
-    reader.join(120)
+    reader.join(10)
     assert not reader.is_alive(), "a container that never ran must not keep its reader waiting"
     assert stage.engine.state(container).exit is None
     stage.engine.remove(container)
@@ -277,7 +277,7 @@ def test_a_container_joins_one_more_network_under_another_name(stage):
         stage.engine.remove_network(second)
     stage.engine.signal(container, "SIGTERM")
     stage.engine.wait(container)
-    reader.join(120)
+    reader.join(10)
     assert b"Address" in reader.text().partition(b"algo-2")[2] or reader.text().count(b".") >= 3
     stage.engine.remove(container)
     stage.engine.remove_network(first)
@@ -347,7 +347,7 @@ def test_a_killed_child_that_nobody_waits_for_is_seen(docker_stage, monkeypatch,
         monkeypatch.setattr("sm_emulate.engine.processes._belongs", lambda *_: False)
     shell = "sleep 60 & exec sleep 61"
     container, _ = docker_stage.started(shell, None, network="none")
-    for _ in range(200):
+    for _ in range(6000):
         seen = docker_stage.engine.processes(container)
         if seen and len(seen) == 2 and {process.name for process in seen} == {"sleep"}:
             break
@@ -355,7 +355,7 @@ def test_a_killed_child_that_nobody_waits_for_is_seen(docker_stage, monkeypatch,
     first, child = seen
     assert (child.parent, child.zombie) == (first.pid, False)
     assert docker_stage.engine.kill_process(container, child.pid)
-    for _ in range(200):
+    for _ in range(6000):
         seen = docker_stage.engine.processes(container)
         if seen[-1].zombie:
             break
@@ -369,7 +369,7 @@ def test_published_ports_are_on_loopback_only_and_listeners_are_seen(stage):
     reader.wait_for(b"ready")
     state = stage.engine.state(container)
     assert set(state.ports) == {8080}
-    for _ in range(200):
+    for _ in range(6000):
         listeners = stage.engine.listeners(container)
         if listeners:
             break
@@ -384,7 +384,7 @@ def test_published_ports_are_on_loopback_only_and_listeners_are_seen(stage):
 
 def ask(host, port):
     """Connect until somebody answers: a proxy accepts before the program does."""
-    for _ in range(100):
+    for _ in range(6000):
         try:
             with socket.create_connection((host, port), 2) as connection:
                 if answer := connection.recv(100):
@@ -422,7 +422,7 @@ def test_a_running_container_is_removed(stage):
     container, reader = stage.started("echo ready; sleep 60", lambda box: box.print("ready") or box.sleep(60))
     reader.wait_for(b"ready")
     stage.engine.remove(container)
-    reader.join(120)
+    reader.join(10)
     assert not reader.is_alive()
     with pytest.raises(NotFoundError):
         stage.engine.state(container)
@@ -432,7 +432,7 @@ def test_a_closed_log_stream_ends_for_the_thread_that_reads_it(stage):
     _, reader = stage.started("echo ready; sleep 60", lambda box: box.print("ready") or box.sleep(60))
     reader.wait_for(b"ready")
     reader.stream.close()
-    reader.join(120)
+    reader.join(10)
     assert not reader.is_alive()
 
 
@@ -690,7 +690,7 @@ def test_what_we_open_inside_a_container_is_not_taken_for_its_own(docker_stage):
     for listener in opened.values():
         listener.close()
     again = engine.listen_inside(container, "169.254.170.2", (80,))
-    for _ in range(200):
+    for _ in range(6000):
         found = engine.listeners(container)
         if found:
             break
@@ -698,7 +698,7 @@ def test_what_we_open_inside_a_container_is_not_taken_for_its_own(docker_stage):
     assert {each.port for each in found} == {8081}
     again[80].close()
     engine.remove(container)
-    assert reader.join(120) is None
+    assert reader.join(30) is None
 
 
 def test_a_confined_container_answers_and_does_not_call(docker_stage):
@@ -715,7 +715,7 @@ def test_a_confined_container_answers_and_does_not_call(docker_stage):
         subprocess.run(["docker", "exec", "-i", container, "sh", "-c", f"echo {where} > /tmp/go"], check=True)
         reader.wait_for(b"tried")
     assert b"out" not in reader.text()
-    for _ in range(200):
+    for _ in range(6000):
         try:
             with socket.create_connection((address, 8081), timeout=5) as asking:
                 assert asking.recv(100) == b"hello\n"
