@@ -305,10 +305,12 @@ def test_a_killed_job_whose_names_are_kept_is_cleaned_up(product, images):
         + """\
 if me == "algo-1":
     sys.exit()
+print("here", flush=True)
 time.sleep(600)
 """
     )
     running = product.start("train", image, "--instance-count", "2", "--job-name", "job")
+    running.wait_for("algo-2 | here")
     until = time.monotonic() + WAIT_SECONDS
     while not any("-names-" in left for left in product.left_on_engine()):
         assert time.monotonic() < until, "nothing keeps the name of algo-1"
