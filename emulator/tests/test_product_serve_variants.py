@@ -171,7 +171,7 @@ def test_an_instance_that_fails_its_pings_is_replaced(product, images):
     )
     described = product.serve(
         images.make(serve=moody), "--endpoint-name", "demo", "--instance-count", "2",
-        "--setting", "ping-interval=1", "--setting", "unhealthy-pings=2",
+        "--setting", "ping-interval=1", "--setting", "unhealthy-pings=4",
     )  # fmt: skip
     ask(described, b"bad")
     until(
@@ -180,22 +180,21 @@ def test_an_instance_that_fails_its_pings_is_replaced(product, images):
         lambda now: sum(event["event"] == "ContainerStarted" for event in events(product)) == 3,
     )
     warned = [event["message"] for event in events(product) if event["event"] == "Warned"]
-    assert sum("is replaced: it failed 2 pings in a row" in message for message in warned) == 1
+    assert sum("is replaced: it failed 4 pings in a row" in message for message in warned) == 1
     until(product, "demo", lambda now: now["ProductionVariants"][0]["CurrentInstanceCount"] == 2)
 
 
-def test_instances_that_die_again_and_again_end_the_endpoint(product, images):
-    dying = images.make(
-        serve=SERVER.replace(
-            'print("serving", flush=True)',
-            'import threading; threading.Timer(1, os._exit, (5,)).start(); print("serving", flush=True)',
-        )
-    )
-    done = product.run("serve", dying, "--endpoint-name", "demo", "--setting", "replace-instances=always")
+def test_instances_that_die_again_and_again_end_the_endpoint(product, server):
+    running = product.start(
+        "serve", server, "--endpoint-name", "demo", "--setting", "replace-instances=always"
+    ).wait_for("/invocations\n")
+    while running.process.poll() is None:
+        product.run("invoke", "demo", "--data", "die")
+    done = running.finish()
     assert done.code == 1
     described = product.describe("demo")
     assert described["EndpointStatus"] == "Failed"
-    assert list(described["Emulator"]["ContainerExitCodes"].values()) == [5, 5, 5, 5]
+    assert list(described["Emulator"]["ContainerExitCodes"].values()) == [9, 9, 9, 9]
     assert done.err.count("is replaced") == 3
     assert product.left_on_engine() == []
 
