@@ -22,7 +22,7 @@ WORD, PORT = os.environ["WORD"], int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
 def status_of(host, port):
-    connection = http.client.HTTPConnection(host, port, timeout=10)
+    connection = http.client.HTTPConnection(host, port, timeout=60)
     connection.request("GET", "/ping")
     return connection.getresponse().status
 
