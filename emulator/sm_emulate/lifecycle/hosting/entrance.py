@@ -98,7 +98,7 @@ class Entrance:
             page=PageSource(run=self._run, describe=self._describe, hidden=lambda: self._served.secrets),
         )
         # a request that is accepted finds somebody who works it off
-        left = 0 if self._async is None else self._async.start(self._upstreams())
+        left = 0 if self._async is None else self._async.start(_upstreams(self._served.fleet))
         if left:
             self._publish(Noted(message=f"{left} async requests that were accepted before are worked off"))
         self.url = f"http://127.0.0.1:{self.gateway.start()}"
@@ -109,7 +109,7 @@ class Entrance:
             if self.gateway is not None:
                 self.gateway.set_fleet(self._served.fleet.routes())
             if self._async is not None:
-                self._async.set_upstreams(self._upstreams())
+                self._async.set_upstreams(_upstreams(self._served.fleet))
 
     def take_over(self, fleet: EndpointFleet, request: EndpointRequest) -> EndpointFleet:
         """Have this fleet take all new requests, by its own configuration; give the one that had them.
@@ -117,12 +117,12 @@ class Entrance:
         What is captured of requests on their way is captured as before, until `settle`.
         """
         with self._routing:
-            old = self._served.replace(fleet, request)
             if self.gateway is not None:
                 self.gateway.take_over(fleet.routes(), self._captures.turn_to(request.data_capture))
             if self._async is not None and request.async_inference is not None:
-                self._async.take_over(request.async_inference, self._upstreams())
-        return old
+                self._async.take_over(request.async_inference, _upstreams(fleet))
+            # last: who reads of the new configuration finds that it holds
+            return self._served.replace(fleet, request)
 
     def settle(self) -> None:
         """Hear that the fleet that was replaced is gone: nobody captures as before."""
@@ -171,11 +171,6 @@ class Entrance:
             publish=self._publish,
         )
 
-    def _upstreams(self) -> list[Upstream]:
-        """Where async requests go: every instance that takes requests now."""
-        routed = [each for each in self._served.fleet.routes().variants if each.weight > 0]
-        return [upstream for variant in routed for upstream in variant.upstreams]
-
     def _invoked(self, handful: Sequence[Invocation]) -> None:
         self._publish.all(
             [
@@ -194,6 +189,12 @@ class Entrance:
                 for seen in handful
             ]
         )
+
+
+def _upstreams(fleet: EndpointFleet) -> list[Upstream]:
+    """Give where async requests go: every instance that takes requests now."""
+    routed = [each for each in fleet.routes().variants if each.weight > 0]
+    return [upstream for variant in routed for upstream in variant.upstreams]
 
 
 def front_of(
