@@ -85,8 +85,7 @@ def main() -> NoReturn:
     except OSError as refusal:
         if debug:
             raise
-        # whatever it is, it is this machine's: our stdout on a full disk, a folder that vanished
-        tell(MachineError(f"the system refused: {refusal.strerror or refusal}", value=refusal.filename))
+        tell(of_the_system(refusal))
         code = ExitCode.MACHINE
     except Exception as bug:
         if debug:
@@ -116,6 +115,11 @@ def _check_words() -> None:
                 expected="UTF-8, and a locale that can hold it",
                 hint="set LC_ALL=C.UTF-8" if sys.getfilesystemencoding() != "utf-8" else None,
             )
+
+
+def of_the_system(refusal: OSError) -> MachineError:
+    """Give the error for what the system refused: our stdout on a full disk, a folder that vanished."""
+    return MachineError(f"the system refused: {refusal.strerror or refusal}", value=refusal.filename)
 
 
 def tell(error: SmEmulateError) -> None:

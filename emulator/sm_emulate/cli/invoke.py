@@ -12,6 +12,7 @@ import click
 from sm_emulate.cli.bidirectional import Leaving, converse, refuse_mixed
 from sm_emulate.cli.interrupts import Interrupts
 from sm_emulate.cli.options import (
+    Seconds,
     complete_components,
     complete_container,
     complete_running,
@@ -79,7 +80,7 @@ Exit codes: 0 answered   1 ModelError or ModelStreamError: the container is at f
               help="With --bidirectional: what is sent.  [default: text, a part for each line]")  # fmt: skip
 @click.option("--path", metavar="PATH", help="With --bidirectional: X-Amzn-SageMaker-Model-Invocation-Path.")
 @click.option("--query", metavar="TEXT", help="With --bidirectional: X-Amzn-SageMaker-Model-Query-String.")
-@click.option("--linger", type=click.FloatRange(0), metavar="SECONDS",
+@click.option("--linger", type=Seconds(0), metavar="SECONDS",
               help="With --bidirectional: end the stream when so long nothing has come after the last part.  "
               "[default: 5]")  # fmt: skip
 @click.option("--wait", is_flag=True, help="With --async: wait for the answer, and print it.")
@@ -128,11 +129,14 @@ def invoke(
         raise click.UsageError("--input-location and --wait belong to --async.")
     if not bidirectional and (text, path, query, linger) != (None, None, None, None):
         raise click.UsageError("--text, --binary, --path, --query and --linger belong to --bidirectional.")
+    if stream and asynchronous:
+        raise click.UsageError("--stream and --async exclude each other.")
     if bidirectional:
         refuse_mixed(
             {
                 "--async": asynchronous,
                 "--stream": stream,
+                "--component": component,
                 "--content-type": content_type,
                 "--accept": accept,
                 "--target-container": target_container,

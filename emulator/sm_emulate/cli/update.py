@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -167,11 +168,18 @@ def _weights(texts: tuple[str, ...], standing: dict[str, Any]) -> dict[str, floa
     names = [each["VariantName"] for each in standing["ProductionVariants"]]
     weights = {}
     for text in texts:
-        name, _, number = text.rpartition("=")
+        name, equals, number = text.rpartition("=")
         try:
-            weights[name] = float(number)
+            weight = float(number)
         except ValueError:
-            raise RequestError("this is no weight", value=text, expected="VARIANT=NUMBER") from None
+            weight = math.nan
+        if not equals or not math.isfinite(weight):
+            raise RequestError("this is no weight", value=text, expected="VARIANT=NUMBER")
+        if name in weights:
+            raise RequestError(
+                "the weight of a variant is given twice", value=name, expected="each only once"
+            )
+        weights[name] = weight
         if name not in names:
             raise RequestError("this endpoint has no such variant", value=name, expected=" or ".join(names))
     return weights
