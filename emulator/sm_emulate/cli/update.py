@@ -182,6 +182,13 @@ def _weights(texts: tuple[str, ...], standing: dict[str, Any]) -> dict[str, floa
         weights[name] = weight
         if name not in names:
             raise RequestError("this endpoint has no such variant", value=name, expected=" or ".join(names))
+    now = {each["VariantName"]: each["CurrentWeight"] for each in standing["ProductionVariants"]}
+    if not any((now | weights).values()):
+        raise RequestError(
+            "no production variant would get any traffic: all weights are 0",
+            value=" ".join(texts),
+            expected="one above 0",
+        )
     return weights
 
 
