@@ -293,3 +293,26 @@ def test_what_ends_a_detached_endpoint_at_once_is_told_as_in_the_foreground(tmp_
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(said)
     assert "bug" not in done.stderr
+
+
+@pytest.mark.parametrize("words", ["--help", "ps", "nosuch"])
+def test_without_a_stdout_there_is_no_traceback(tmp_path, words):
+    code = f"import sys; sys.argv = ['sm-emulate', '{words}']; from sm_emulate.cli import console; console()"
+    told = subprocess.run(
+        ["bash", "-c", f'{sys.executable} -c "{code}" >&-; echo $?'],
+        env={**os.environ, "PYTHONPATH": SOURCES, "SM_EMULATE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.stdout == ("2\n" if words == "nosuch" else "0\n")
+    assert "Traceback" not in told.stderr
+
+
+def test_a_full_disk_is_told_with_what_to_do(run, doctor_raises):
+    doctor_raises(OSError(28, "No space left on device"))
+    code, _, err = run("doctor")
+    assert code == 3
+    assert err.startswith(
+        "error: the system refused: No space left on device\n  hint:     make room, or name"
+    )

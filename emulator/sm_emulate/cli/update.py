@@ -196,9 +196,11 @@ def _wait(run: RunFolder, update_id: str, *, component: str | None) -> dict[str,
     """Wait until the update is over, and give the endpoint's description.
 
     Raises:
-        EndpointFailedError: it was rolled back, or failed for an inference component.
+        EndpointFailedError: it was rolled back, or failed for an inference component, and a container is at fault.
+        RequestError: likewise, and what was asked for is.
+        MachineError: likewise, and this machine is.
     """
-    from sm_emulate.errors import EndpointFailedError
+    from sm_emulate.errors import EndpointFailedError, ExitCode, MachineError, RequestError
 
     while True:
         over = run.owner_pid() is None
@@ -210,7 +212,8 @@ def _wait(run: RunFolder, update_id: str, *, component: str | None) -> dict[str,
             whose = "the update was rolled back"
             if component is not None:
                 whose = f"the update of inference component {component} failed"
-            raise EndpointFailedError(
+            at_fault = {ExitCode.USAGE: RequestError, ExitCode.MACHINE: MachineError}
+            raise at_fault.get(last["ExitCode"], EndpointFailedError)(
                 f"{whose}: {last['FailureReason']}",
                 value=last.get("Seen") or None,
                 hint=f"the endpoint goes on as it was; `sm-emulate logs {run.name}` has all containers' output",

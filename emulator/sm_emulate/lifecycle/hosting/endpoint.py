@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sm_emulate.errors import RequestError, SmEmulateError
+from sm_emulate.errors import ExitCode, RequestError, SmEmulateError
 from sm_emulate.events import (
     Invoked,
     ModelLoaded,
@@ -493,6 +493,7 @@ class Endpoint:
                 "FailureReason": self.failure_reason,
                 "Seen": str(getattr(error, "value", None) or "") if known else str(error),
                 "Evidence": [str(each) for each in getattr(error, "evidence", ())],
+                "ExitCode": int(error.exit_code) if isinstance(error, SmEmulateError) else int(ExitCode.BUG),
             }
 
     def _reroute(self) -> None:
