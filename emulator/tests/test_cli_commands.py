@@ -363,6 +363,17 @@ def test_invoke_gives_the_body_alone_on_stdout(run, endpoints, model, tmp_path):
         assert err.startswith("ValidationError: Variant Nope")
 
 
+def test_a_payload_that_is_too_long_is_the_request_s_fault(run, endpoints, model, tmp_path):
+    payload = tmp_path / "payload"
+    with payload.open("wb") as file:
+        file.truncate(26 * 1024 * 1024)
+    with endpoints.new(model()) as endpoint:
+        endpoint.start()
+        code, out, err = run("invoke", "demo", "--data", f"@{payload}")
+    assert (code, out) == (2, "")
+    assert err.startswith("413: HTTP content length exceeded 26214400 bytes")
+
+
 def finished(run, engine, program=trains, name="job"):
     engine.add_image("img", program)
     return run("train", "img", "--job-name", name)

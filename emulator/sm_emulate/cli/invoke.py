@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from sm_emulate.gateway.client import Answer, InvokeError
 
+_REFUSALS = ("ValidationError", "InputValidationError", "ThrottlingException")
+"""None of these came to a container; nor did a body that is too long, which is answered with a bare status."""
 _LINGER_S = 5.0
 """A model that thinks for longer is asked with --linger."""
 
@@ -317,4 +320,5 @@ def _say(error: InvokeError) -> int:
         click.echo(f"  OriginalStatusCode: {error.original_status}", err=True)
         click.echo(f"  OriginalMessage: {error.original_message}", err=True)
         click.echo(f"  LogStreamArn: {error.log_stream_arn}", err=True)
-    return ExitCode.USAGE if error.code in ("ValidationError", "InputValidationError") else ExitCode.CONTAINER
+    refused = error.code in _REFUSALS or error.code == str(HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value)
+    return ExitCode.USAGE if refused else ExitCode.CONTAINER
