@@ -54,7 +54,7 @@ class Reader(threading.Thread):
         return b"".join(chunk.data for chunk in list(self.chunks))
 
     def wait_for(self, text):
-        for _ in range(1000):
+        for _ in range(18_000):
             if text in self.text():
                 return
             threading.Event().wait(0.01)
@@ -99,7 +99,7 @@ class Stage:
     def play(self, shell, python, **more):
         container, reader = self.started(shell, python, **more)
         ended = self.engine.wait(container)
-        reader.join(30)
+        reader.join(180)
         assert not reader.is_alive(), "the log stream must end when the container has ended"
         self.engine.remove(container)
         return Ran(ended, reader.chunks)
@@ -215,7 +215,9 @@ def processing(engine, home, heard):
 
 
 @pytest.fixture
-def endpoints(engine, home, heard):
+def endpoints(engine, home, heard, monkeypatch):
+    # two seconds may pass on a busy machine before a container has its turn
+    monkeypatch.setattr("sm_emulate.lifecycle.hosting.health.PING_TIMEOUT_S", 180.0)
     return Endpoints(engine, home, heard)
 
 
