@@ -178,7 +178,7 @@ def test_a_file_is_stored_without_waiting_for_the_end(tmp_path, heard):
     )
     writing.start()
     writing.take(captured())
-    for _ in range(3000):
+    for _ in range(18_000):
         if list((tmp_path / "captured").rglob("*.jsonl")):
             break
         threading.Event().wait(0.01)

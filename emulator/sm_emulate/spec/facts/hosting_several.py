@@ -12,7 +12,7 @@ AREA = Area(
             "A pipeline calls 2 to 15 containers in order; the answer of one is the request of the next.",
             guide_2023("inference-pipelines"),
             level=EMULATED,
-            note="for requests that are answered at once and streams; batch transform, asynchronous endpoints, shadows and a multi-model container in a pipeline are refused",
+            note="for requests that are answered at once, streams and transform jobs; asynchronous endpoints, shadows and a multi-model container in a pipeline are refused",
         ),
         confirmed(
             "hosting.several.pipeline-label",
