@@ -32,7 +32,7 @@ class Scripted(http.server.BaseHTTPRequestHandler):
             while size := int(self.rfile.readline(), 16):
                 self.rfile.read(size + 2)
             self.rfile.readline()
-        self.rfile.read(length)
+        self.server.bodies.append(self.rfile.read(length))
         path = self.path.partition("?")[0]
         asked = f"{self.command} {path if path == '/_ping' else '/' + path.split('/', 2)[2]}"
         self.server.asked.append(asked)
@@ -65,10 +65,11 @@ def asked_podman():
 
     def make(script):
         server = Server(("127.0.0.1", 0), Scripted)
-        server.asked, server.script = [], script
+        server.asked, server.bodies, server.script = [], [], script
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         engine = connect(f"tcp://127.0.0.1:{server.server_port}", environ={})
+        engine.sent_bodies = server.bodies
         made.append((server, thread, engine))
         return engine, server.asked
 
@@ -120,9 +121,10 @@ def test_what_else_the_runtime_says_is_told_as_it_is():
 def test_a_missing_program_is_no_matter_of_attaching_but_of_the_start(asked_podman):
     script = {
         f"POST /containers/{ID}/attach": refusal(NOT_FOUND),
-        f"POST /containers/{ID}/start": refusal(NOT_FOUND, 404),
+        f"POST /containers/{ID}/start": refusal("listen tcp4 127.0.0.1:42783: bind: address already in use"),
         f"GET /containers/{ID}/json": (200, {"Path": "train"}),
         "POST /containers/create": (201, {"Id": ID}),
+        "GET /images/x/json": (200, {"Id": "sha256:1"}),
     }
     engine, _ = asked_podman(script=script)
     container = engine.create(ContainerSpec(image="x"))
@@ -137,6 +139,7 @@ def test_any_other_trouble_with_attaching_is_told_at_once(asked_podman):
         script={
             f"POST /containers/{ID}/attach": refusal("no space left on device"),
             "POST /containers/create": (201, {"Id": ID}),
+            "GET /images/x/json": (200, {"Id": "sha256:1"}),
         }
     )
     with pytest.raises(EngineError, match="no space left"):
@@ -227,3 +230,20 @@ def test_a_container_in_the_network_of_another_has_no_ports_of_its_own():
 def test_cruns_last_words_are_explained():
     said = b'{"msg":"exec container process `/usr/local/bin/train`: Exec format error","level":"error"}\n'
     assert ["#!/bin/sh" in words for words in words_about_the_start([said])] == [True]
+
+
+def test_podmans_own_variables_do_not_reach_the_program(asked_podman):
+    script = {
+        "POST /containers/create": (201, {"Id": ID}),
+        "GET /images/x/json": (200, {"Id": "sha256:1", "Config": {"Env": ["PATH=/bin"]}}),
+        "GET /images/with-term/json": (200, {"Id": "sha256:2", "Config": {"Env": ["TERM=dumb"]}}),
+    }
+    engine, _ = asked_podman(script)
+    for spec in (
+        ContainerSpec(image="x"),
+        ContainerSpec(image="with-term"),
+        ContainerSpec(image="x", environment={"container": "mine"}),
+    ):
+        engine.create(spec)
+    sent = [json.loads(body)["UnsetEnv"] for body in engine.sent_bodies if b"HostConfig" in body]
+    assert sent == [["TERM", "container"], ["container"], ["TERM"]]

@@ -185,7 +185,10 @@ def test_a_place_that_is_no_folder_is_refused_before_a_container_starts(serve, t
     with serving as endpoint:
         pinged = model.box
         last = over(endpoint, begin(endpoint, config=capture(in_the_way)))
-        assert (last["Status"], "the folder is no folder" in last["FailureReason"]) == ("RolledBack", True)
+        assert (last["Status"], "the place to write to is no folder" in last["FailureReason"]) == (
+            "RolledBack",
+            True,
+        )
         assert model.box is pinged, "no second container"
         ask(b"x")
 

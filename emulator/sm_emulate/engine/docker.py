@@ -69,6 +69,7 @@ class DockerEngine:
         self._client = client
         self._streams: dict[str, list[AttachedStream]] = {}
         self._unstarted: set[str] = set()
+        self._refused: dict[str, str] = {}
         self._watches: dict[str, ExitWatch] = {}
         self._inside: set[str] = set()
         self._told: EngineInfo | None = None
@@ -140,12 +141,15 @@ class DockerEngine:
         # twice as fast as Docker's default for a program that prints much, and it never fills the disk
         log_driver = "local" if self._client.server.startswith("Docker/") else None
         label_disable = self._client.endpoint.local and _SELINUX.exists()
+        body = render.creation(spec, devices, label_disable=label_disable, log_driver=log_driver)
+        if self._podman:
+            body["UnsetEnv"] = podman.added_variables(self.image(spec.image), spec)
         try:
             answer = self._client.call(
                 "POST",
                 "/containers/create",
                 query={"name": spec.name} if spec.name else None,
-                body=render.creation(spec, devices, label_disable=label_disable, log_driver=log_driver),
+                body=body,
             )
         except NotFoundError as error:
             raise _no_image(spec.image, error) from error
@@ -169,9 +173,12 @@ class DockerEngine:
         try:
             connection = self._client.hijack(f"/containers/{quote(container)}/attach", query=query)
         except RefusedError as error:
-            # Podman has the runtime look for the program already now; there will be no output, and the start fails
+            # Podman has the runtime look for the program already now. There will be no output, and the start is told
+            # to have failed; in truth it is not tried: what the first try holds, such as a port, is in its way
             if past or not self._podman or not podman.is_about_the_program(error.words):
                 raise
+            with self._lock:
+                self._refused[container] = error.words
             return EndedStream()
         stream = AttachedStream(connection)
         with self._lock:
@@ -181,6 +188,9 @@ class DockerEngine:
     def start(self, container: str) -> None:
         with self._lock:
             self._unstarted.discard(container)
+            refused = self._refused.pop(container, None)
+        if refused is not None:
+            raise self._failed_start(container, refused)
         if self._client.endpoint.local:
             # only a shortcut: without it `wait` takes a little longer
             with suppress(EngineError):
@@ -560,6 +570,7 @@ class DockerEngine:
         """Close what is still open about a container."""
         with self._lock:
             self._unstarted.discard(container)
+            self._refused.pop(container, None)
             kept = [*self._streams.pop(container, []), self._watches.pop(container, None)]
         for each in kept:
             if each is not None:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sm_emulate.engine.protocol import Mount
+    from sm_emulate.engine.protocol import ContainerSpec, Image, Mount
 
 NO_RLIMIT = re.compile(r"setrlimit .*not permitted")
 """crun's words for a limit that the engine may not set."""
 HAS_DEPENDENTS = re.compile(r"has dependent containers")
 """Podman's words for a container whose network others share."""
+_ADDED_VARIABLES = ("TERM", "container")
 _FAILED_START = re.compile(r"\bOCI (runtime|permission)\b|\b(crun|runc): ")
 _NOT_FOUND = re.compile(r"executable file [`\"](?P<program>[^`\"]+)[`\"] not found in \$PATH")
 _NOT_ALLOWED = re.compile(r"open executable: (Permission denied|Operation not permitted)")
@@ -54,6 +55,13 @@ def why_not_started(words: str, program: str) -> str | None:
     if _NOT_ALLOWED.search(words):
         return f'{_LIKE_DOCKER}: exec: "{program}": permission denied: unknown'
     return words if _FAILED_START.search(words) else None
+
+
+def added_variables(image: Image, spec: ContainerSpec) -> list[str]:
+    """Name the variables that Podman would add to those of the image and those asked for."""
+    return [
+        name for name in _ADDED_VARIABLES if name not in image.environment and name not in spec.environment
+    ]
 
 
 def missing_source(mounts: Sequence[Mount]) -> str | None:

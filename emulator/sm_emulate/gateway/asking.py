@@ -217,9 +217,7 @@ class Asking:
     def containers_seen(
         self, status: int | None, heard_at: float, model_s: float
     ) -> tuple[tuple[str, int | None, float], ...]:
-        """Give what each container was seen to answer that shares its instance with others."""
-        if self.target is None or not self.target.shares:
-            return ()
+        """Give what each container was seen to answer, of those that share an instance."""
         if self._passage is not None:
             return self._passage.seen(status, heard_at)
         return ((self.container_name, status, model_s),) if self.asked_at is not None else ()

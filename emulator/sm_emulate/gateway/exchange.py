@@ -211,6 +211,15 @@ class Exchange:
             self.give_model_error()
 
     def answered(self, known: KnownAnswer, body: bytes) -> None:
+        request, front, target = self._request, self._front, self._asking.target
+        short = known.length <= front.hold_bytes and front.max_answer_bytes is None
+        if target is not None and short and request.session is None and not request.flushes:
+            # a success that nothing is to be done about, which are most: the same as below in one step
+            self._asking.answered()
+            self._heard_at = perf_counter()
+            self._reply.give(target.wording, known, body)
+            self._finish(status=known.status)
+            return
         self.answer_begins(known.status, known.lines, known.length)
         self.answer_goes_on(body)
         self.answer_ends()
@@ -349,19 +358,22 @@ class Exchange:
         target, model_s = asking.target, 0.0
         if asking.asked_at is not None:
             model_s = max(0.0, (self._heard_at or now) - max(asking.asked_at, self._complete_at))
+        shares = target is not None and target.shares
         self._serving.tell(
+            # by position: names cost as much again
             Invocation(
-                at=time(),
-                path=self._request.path,
-                status=status,
-                original_status=reply.status,
-                model_s=model_s,
-                overhead_s=max(0.0, now - self._complete_at - model_s),
-                bytes_in=self._request.size,
-                bytes_out=reply.out,
-                failure=failure,
-                variant="" if target is None else target.variant_name,
-                component="" if target is None else target.component,
-                containers=asking.containers_seen(reply.status, self._heard_at, model_s),
+                time(),
+                self._request.path,
+                status,
+                reply.status,
+                model_s,
+                max(0.0, now - self._complete_at - model_s),
+                self._request.size,
+                reply.out,
+                failure,
+                "" if target is None else target.variant_name,
+                False,  # it is no copy for a shadow
+                "" if target is None else target.component,
+                asking.containers_seen(reply.status, self._heard_at, model_s) if shares else (),
             )
         )

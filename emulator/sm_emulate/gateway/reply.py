@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.captured import Transcript
     from sm_emulate.gateway.connection import ClientConnection
     from sm_emulate.gateway.incoming import Incoming
+    from sm_emulate.gateway.known import KnownAnswer
     from sm_emulate.gateway.wire import Wording
 
 ONE_WRITE = 64 * 1024
@@ -81,6 +82,12 @@ class Reply:
         self._wording, self.status, self.lines, self._length = wording, status, lines, length
         # 4xx and 5xx are documented, 3xx is not (UNSURE); but no client of the API follows a redirect
         self.is_error = status >= 300 and self._request.invokes
+
+    def give(self, wording: Wording, known: KnownAnswer, body: bytes) -> None:
+        """Give a success that has come whole, to a client that asked for no stream."""
+        self._wording, self.status, self.lines = wording, known.status, known.lines
+        self._held = [body]
+        self._give_whole()
 
     def goes_on(self, data: bytes, hold_bytes: int) -> bool:
         """Take a part of the body; tell whether a stream that the client asked for has begun with it."""
