@@ -386,7 +386,7 @@ def test_published_ports_are_on_loopback_only_and_listeners_are_seen(stage):
 
 def ask(host, port):
     """Connect until somebody answers: a proxy accepts before the program does."""
-    for _ in range(2000):
+    for _ in range(6000):
         try:
             with socket.create_connection((host, port), 180) as connection:
                 if answer := connection.recv(100):

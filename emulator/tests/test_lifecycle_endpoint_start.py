@@ -142,7 +142,7 @@ def test_the_gateway_holds_the_documented_limits(endpoints, model, monkeypatch):
         fronts.append(front)
         return Gateway(front, **more)
 
-    monkeypatch.setattr("sm_emulate.lifecycle.hosting.endpoint.Gateway", gateway)
+    monkeypatch.setattr("sm_emulate.lifecycle.hosting.entrance.Gateway", gateway)
     start(endpoints, model())
     start(
         endpoints,

@@ -11,6 +11,7 @@ import pytest
 
 from sm_emulate.artifacts.transform_output import Assembly
 from sm_emulate.errors import MachineError
+from sm_emulate.gateway.caller import Caller
 from sm_emulate.gateway.front import Upstream
 from sm_emulate.lifecycle.transform import feed as feeding
 from sm_emulate.lifecycle.transform.files import TransformFile
@@ -126,7 +127,7 @@ def test_small_bodies_need_no_event_loop_be_they_of_one_object_or_of_many(tmp_pa
     async def call(*_, **__):
         raise AssertionError("this one went another way")
 
-    monkeypatch.setattr(feeding.Caller, "call", call)
+    monkeypatch.setattr(Caller, "call", call)
     one = feed(tmp_path, lambda _: io.BytesIO(b"a\n" * 5000), port=echo)
     many = feed(tmp_path, lambda _: io.BytesIO(b"b\n"), port=echo, count=304)
     for fed in (one, many):

@@ -172,7 +172,7 @@ def probe(folder):
     return (folder / "probe").stat().st_ctime_ns
 
 
-def test_the_youngest_run_comes_first(runs, tmp_path):
+def test_the_run_that_changed_last_comes_first(runs, tmp_path):
     for name in ("a", "b", "c"):
         run = over(runs, name)
         # the file system's clock is coarse

@@ -49,7 +49,7 @@ def status_of(run: RunFolder, description: dict[str, Any]) -> str:
 @home_option
 @output_option
 def ps(every: bool, home: Path | None, output: str) -> None:
-    """List jobs, endpoints and warm pools; those that run or wait now, or all."""
+    """List jobs and endpoints, the youngest first, and warm pools; those that run or wait now, or all."""
     rows = []
     for run in runs_of(home).all():
         if not every and run.result.exists():
@@ -68,6 +68,8 @@ def ps(every: bool, home: Path | None, output: str) -> None:
                 "RunFolder": str(run.path),
             }
         )
+    # a folder's own times change with all that is written into it; one without a description is just beginning
+    rows.sort(key=lambda row: row["CreationTime"] or "~", reverse=True)
     rows += _warm_pools(home)
     if output == "json":
         click.echo(json.dumps(rows, indent=2))
@@ -217,7 +219,7 @@ def stop(names: tuple[str, ...], every: bool, home: Path | None, engine: str | N
     if not names and not every:
         raise click.UsageError("Missing argument 'NAME...' (or --all).")
     runs = runs_of(home)
-    chosen = [runs.find(name) for name in names]
+    chosen = list(dict.fromkeys(map(runs.find, names)))
     if every:
         living = [run for run in runs.all() if not run.result.exists()]
         # those of a tuning job are stopped by it: asked twice, they would be killed
@@ -256,7 +258,7 @@ def clean(names: tuple[str, ...], every: bool, cache: bool, home: Path | None, e
     from sm_emulate.lifecycle.control import sweep
 
     runs = runs_of(home)
-    chosen = [runs.find(name) for name in names]
+    chosen = list(dict.fromkeys(map(runs.find, names)))
     for run in chosen:
         if run.owner_pid() is not None:
             raise RequestError("this run is alive", value=run.id, hint=f"`sm-emulate stop {run.name}` first")

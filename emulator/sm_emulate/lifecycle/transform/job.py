@@ -16,6 +16,7 @@ from sm_emulate.lifecycle.labels import labels_of
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.publisher import Publisher
 from sm_emulate.lifecycle.stop_request import StopRequest
+from sm_emulate.lifecycle.transform.container import model_folder
 from sm_emulate.lifecycle.transform.fleet import TransformFleet
 from sm_emulate.lifecycle.transform.result import TransformResult
 from sm_emulate.request.transform import to_aws
@@ -25,7 +26,7 @@ from sm_emulate.spec.transform_job import TransformJobStatus
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
@@ -43,7 +44,7 @@ class TransformJob:
 
     Args:
         request: what to run, checked.
-        image: the image as the engine knows it.
+        images: of its model, as the engine knows them, by the name that the request uses.
         engine: runs the containers.
         run: a new run folder that this process holds.
         platform: which SageMaker.
@@ -58,7 +59,7 @@ class TransformJob:
         self,
         request: TransformRequest,
         *,
-        image: Image,
+        images: Mapping[str, Image],
         engine: Engine,
         run: RunFolder,
         platform: Platform | None = None,
@@ -68,7 +69,7 @@ class TransformJob:
         listeners: Sequence[Listener] = (),
         vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
     ) -> None:
-        self.request, self.image, self.run_folder = request, image, run
+        self.request, self.images, self.run_folder = request, images, run
         self.platform = platform or Platform()
         self.created = now()
         self.session = uuid4().hex
@@ -79,7 +80,7 @@ class TransformJob:
         self._asked = StopRequest(run, wake=self._wake)
         self._fleet = TransformFleet(
             request,
-            image=image,
+            images=images,
             engine=engine,
             platform=self.platform,
             gpus=gpus,
@@ -127,7 +128,7 @@ class TransformJob:
         return TransformResult(
             request=self.request,
             platform=self.platform,
-            image=self.image,
+            images=self.images,
             run_folder=self.run_folder.path,
             status=self.status,
             failure_reason=self.failure_reason,
@@ -187,13 +188,16 @@ class TransformJob:
     def _start(self, resources: ExitStack) -> None:
         """Start the containers and wait until all are healthy."""
         with self._timed("Model"):
-            mounts = model_mounts(
-                self.request.model.primary,
-                self.run_folder.path / "opt-ml",
-                s3=self.platform.s3,
-                publish=self._publish,
-                heed_stop=self._fleet.heed_stop,
-            )
+            mounts = [
+                model_mounts(
+                    container,
+                    model_folder(self.request, self.run_folder.path / "opt-ml", number),
+                    s3=self.platform.s3,
+                    publish=self._publish,
+                    heed_stop=self._fleet.heed_stop,
+                )
+                for number, container in enumerate(self.request.model.containers)
+            ]
         with self._timed("Container"):
             self._fleet.start(mounts, resources)
         with self._timed("Health"):
@@ -227,7 +231,7 @@ class TransformJob:
         if sending.error is not None:
             raise sending.error
         if not self._asked.times:
-            work.give_up_the_rest()
+            work.give_up_the_rest(self._fleet.gone)
 
     def _wake(self) -> None:
         self._fleet.wake()
@@ -241,7 +245,8 @@ class TransformJob:
     def _tell_why(self, error: EndpointFailedError) -> None:
         """Say what kept a container from its first ping: the platform's words do not."""
         wanted = "" if error.expected is None else f"; expected {error.expected}"
-        self._publish(Warned(message=f"the container did not pass its pings: {error.value}{wanted}"))
+        named = ", ".join(error.containers) if self.request.model.several else "the container"
+        self._publish(Warned(message=f"{named} did not pass its pings: {error.value}{wanted}"))
         if error.hint is not None:
             self._publish(Warned(message=error.hint))
         for line in error.evidence:
