@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.events import ContainerStarted, LogLines, Warned
+from sm_emulate.lifecycle.advice import LAST_WORDS
 from sm_emulate.lifecycle.attempt import Attempt, Stop
 from sm_emulate.lifecycle.companion import Companions, PlatformFailure
 from sm_emulate.lifecycle.hand_back import HandBack
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from sm_emulate.request.processing import ProcessingRequest
     from sm_emulate.staging.tree import StagedTree
     from sm_emulate.storage.run_folder import RunFolder
-
-LAST_WORDS = 1024
-"""Bytes of each host's log that are kept in mind."""
 
 
 class ProcessingJob(Job[ProcessingResult]):

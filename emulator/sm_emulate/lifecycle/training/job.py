@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import ContainerStarted, EpochStreamed, LogLines, Noted, Warned, now
+from sm_emulate.lifecycle.advice import LAST_WORDS
 from sm_emulate.lifecycle.attempt import Stop
 from sm_emulate.lifecycle.companion import PlatformFailure
 from sm_emulate.lifecycle.internal_error import internal_error
@@ -40,10 +41,6 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.training.warm_pool import WarmPool
     from sm_emulate.request.training import TrainingRequest
     from sm_emulate.storage.run_folder import RunFolder
-
-
-LAST_WORDS = 1024
-"""Bytes of each host's log that are kept in mind."""
 
 
 class TrainingJob(Job[TrainingResult]):
