@@ -9,6 +9,7 @@ import argparse
 import json
 import traceback
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 from bench import (
     batch,
@@ -27,7 +28,10 @@ from bench import (
 from bench.ground import Ground, NotHereError, machine
 from bench.row import Row
 
-PARTS = {
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+PARTS: dict[str, tuple[str, Callable[[Ground], Iterable[Row]]]] = {
     "a": ("training jobs", training.jobs),
     "b": ("first prediction", hosting.first_prediction),
     "c": ("gateway", gateway.gateway),
@@ -54,24 +58,29 @@ def main() -> int:
         print(", ".join(f"{name} {value}" for name, value in facts.items()), flush=True)
     with Ground(quick=asked.quick, no_sdk=asked.no_sdk) as ground:
         for part in asked.only:
-            name, measure = PARTS[part]
-            ground.say(f"measuring ({part}) {name}")
-            try:
-                measured = measure(ground)
-            except NotHereError as missing:
-                measured = [Row.skipped(part, name, str(missing))]
-            except Exception as failure:  # noqa: BLE001 - the other parts are still worth having
-                traceback.print_exc()
-                measured = [Row.skipped(part, name, f"{type(failure).__name__}: {failure}")]
-            rows += measured
-            if as_text:
-                print("\n".join(line for row in measured for line in row.lines()), flush=True)
+            for row in _measured(part, ground):
+                rows.append(row)
+                if as_text:
+                    print("\n".join(row.lines()), flush=True)
     if not as_text:
         at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         print(json.dumps({"date": at, "machine": facts, "rows": [row.as_json() for row in rows]}, indent=2))
     if all(row.value is None for row in rows):
         return 3
     return int(any(row.verdict in {"over", "under"} for row in rows))
+
+
+def _measured(part: str, ground: Ground) -> Iterator[Row]:
+    """Give the rows of a part, each when it is there, and what kept the rest from being measured."""
+    name, measure = PARTS[part]
+    ground.say(f"measuring ({part}) {name}")
+    try:
+        yield from measure(ground)
+    except NotHereError as missing:
+        yield Row.skipped(part, name, str(missing))
+    except Exception as failure:  # noqa: BLE001 - the other parts are still worth having
+        traceback.print_exc()
+        yield Row.skipped(part, name, f"{type(failure).__name__}: {failure}")
 
 
 def _asked() -> argparse.Namespace:

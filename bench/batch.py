@@ -40,7 +40,7 @@ class Way:
 
 
 SINGLE, SINGLE_4, MULTI = (
-    Way("SingleRecord", 1, 1, 3),
+    Way("SingleRecord", 1, 1, 2),
     Way("SingleRecord", 4, 1, 3),
     Way("MultiRecord", 1, MEGABYTE // len(RECORD), 9),
 )
@@ -52,12 +52,13 @@ class Done:
 
     rate: float
     """Records a second."""
+    seconds: float
     cpu_us: float
     """Processor time for a record, in microseconds: of the sender, not of the container."""
     peak_mb: float = 0.0
 
 
-def batch(ground: Ground) -> list[Row]:
+def batch(ground: Ground) -> Iterator[Row]:
     """Measure (j) with the static C image behind."""
     if not shutil.which("wrk"):
         raise NotHereError("wrk is not installed (Debian: apt-get install wrk)")
@@ -72,8 +73,10 @@ def batch(ground: Ground) -> list[Row]:
     few.write_text(RECORD * 1000)
     model = _model(ground, image)
     with _container(ground, image, model) as address:
-        rows = [_rate(ground, image, model, file, address, way) for way in (SINGLE, SINGLE_4, MULTI)]
-    return [*rows, *(_memory(ground, image, model, file, few, way) for way in (SINGLE, MULTI))]
+        for way in (SINGLE, SINGLE_4, MULTI):
+            yield _rate(ground, image, model, file, address, way)
+    for way in (SINGLE, MULTI):
+        yield _memory(ground, image, model, file, few, way)
 
 
 def _memory(ground: Ground, image: str, model: Path, file: Path, few: Path, way: Way) -> Row:
@@ -90,15 +93,16 @@ def _memory(ground: Ground, image: str, model: Path, file: Path, few: Path, way:
 
 
 def _rate(ground: Ground, image: str, model: Path, file: Path, address: str, way: Way) -> Row:
-    """Let the job and the load generator take turns; each job is held beside the load before and after it."""
-    loads, jobs = [_load(ground, address, way)], []
+    """Let the job and the load generator take turns, each for as long as the other.
+
+    A machine in a cloud is fast for some seconds and slow afterwards: a short run of one beside a long one of the
+    other says nothing.
+    """
+    jobs, loads = [], []
     for _ in range(ground.rounds(way.rounds, 1)):
         jobs.append(_job(ground, image, model, file, way))
-        loads.append(_load(ground, address, way))
-    ratios = [
-        each.rate / statistics.mean((before.rate, after.rate))
-        for each, before, after in zip(jobs, loads, loads[1:], strict=False)
-    ]
+        loads.append(_load(ground, address, way, max(2, round(jobs[-1].seconds))))
+    ratios = [job.rate / load.rate for job, load in zip(jobs, loads, strict=True)]
     ours, theirs = [each.rate for each in jobs], [each.rate for each in loads]
     return Row(
         part="j",
@@ -139,11 +143,13 @@ def _job(ground: Ground, image: str, model: Path, file: Path, way: Way) -> Done:
         raise RuntimeError(f"the job left with {job.returncode}: {answer.read_text()}")
     seconds = json.loads(answer.read_text())["Emulator"]["Seconds"]["Transform"]
     lines = file.stat().st_size / len(RECORD)
-    return Done(lines / seconds, (used.ru_utime + used.ru_stime) / lines * 1e6, used.ru_maxrss / 1024)
+    return Done(
+        lines / seconds, seconds, (used.ru_utime + used.ru_stime) / lines * 1e6, used.ru_maxrss / 1024
+    )
 
 
-def _load(ground: Ground, address: str, way: Way) -> Done:
-    """Let the load generator send."""
+def _load(ground: Ground, address: str, way: Way, seconds: int) -> Done:
+    """Let the load generator send for so long."""
     body = ground.work / "body"
     body.write_text(RECORD * way.records)
     script = ground.work / "batch.lua"
@@ -151,7 +157,6 @@ def _load(ground: Ground, address: str, way: Way) -> Done:
         f'local file = io.open("{body}", "rb")\nwrk.method = "POST"\nwrk.body = file:read("*a")\n'
         'wrk.headers["Content-Type"] = "text/csv"\n'
     )
-    seconds = 2 if ground.quick or way.records > 1 else 10
     command = ["wrk", "-t1", f"-c{way.connections}", f"-d{seconds}s", "--timeout", "60s", "-s", str(script)]
     before = os.times()
     said = subprocess.run(
@@ -163,7 +168,7 @@ def _load(ground: Ground, address: str, way: Way) -> Done:
         raise RuntimeError(f"the load generator met errors:\n{said}")
     records = float(rate[1]) * way.records
     used = after.children_user + after.children_system - before.children_user - before.children_system
-    return Done(records, used / (records * seconds) * 1e6)
+    return Done(records, seconds, used / (records * seconds) * 1e6)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from bench.measure import side_by_side
 from bench.row import Row
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from bench.ground import Ground
@@ -61,12 +62,13 @@ def jobs(ground: Ground) -> list[Row]:
     ]
 
 
-def channels(ground: Ground) -> list[Row]:
+def channels(ground: Ground) -> Iterator[Row]:
     """Measure (d): a job with a channel of 1 GB against one with 1 KB."""
     size = 1 << 30
     big, small = ground.work / "big", ground.work / "small"
     if os.statvfs(ground.work).f_bavail * os.statvfs(ground.work).f_frsize < 2 * size:
-        return [Row.skipped("d", "job with a 1 GB channel / with 1 KB", f"no space in {ground.work.parent}")]
+        yield Row.skipped("d", "job with a 1 GB channel / with 1 KB", f"no space in {ground.work.parent}")
+        return
     _fill(big, files=16, size=size // 16)
     _fill(small, files=1, size=1 << 10)
     train = partial(ground.console, "train", ground.nothing, "--channel")
@@ -76,10 +78,8 @@ def channels(ground: Ground) -> list[Row]:
     }
     times = side_by_side(subjects, rounds=ground.rounds(15, 5))
     ratio = times["1 GB channel"].median / times["1 KB channel"].median
-    return [
-        Row(part="d", what="job with a 1 GB channel / with 1 KB", value=ratio, bar=CHANNEL, times=times),
-        _many_files(ground),
-    ]
+    yield Row(part="d", what="job with a 1 GB channel / with 1 KB", value=ratio, bar=CHANNEL, times=times)
+    yield _many_files(ground)
 
 
 def _many_files(ground: Ground) -> Row:
