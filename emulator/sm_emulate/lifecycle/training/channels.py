@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from sm_emulate.lifecycle.companion import Surroundings
+    from sm_emulate.lifecycle.training.companions import TrainingSurroundings
     from sm_emulate.request.training import Channel
     from sm_emulate.staging.channel_data import ChannelData
     from sm_emulate.staging.channel_folder import ChannelFolder
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 class Channels(Companion):
     """Brings the channels whose data does not simply lie here."""
 
-    def __init__(self, around: Surroundings, *, cache: ObjectCache | None = None) -> None:
+    def __init__(self, around: TrainingSurroundings, *, cache: ObjectCache | None = None) -> None:
         self._around = around
         self._cache = cache or object_cache(os.environ)
         self._open = ExitStack()

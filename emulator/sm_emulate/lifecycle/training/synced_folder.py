@@ -18,11 +18,12 @@ from sm_emulate.storage.walk import delete_tree
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sm_emulate.lifecycle.companion import Companion, Surroundings
+    from sm_emulate.lifecycle.companion import Companion
+    from sm_emulate.lifecycle.training.companions import TrainingSurroundings
     from sm_emulate.staging.synced import SyncedPath
 
 
-def synced_folders(around: Surroundings) -> Iterator[Companion]:
+def synced_folders(around: TrainingSurroundings) -> Iterator[Companion]:
     """Give a companion for each folder that the job keeps like a place in S3."""
     for path in synced_paths(around.request, around.platform.settings):
         yield SyncedFolder(path, around)
@@ -31,7 +32,7 @@ def synced_folders(around: Surroundings) -> Iterator[Companion]:
 class SyncedFolder(UploadedFolder):
     """One such folder, on every host. All hosts share one prefix, as on the platform."""
 
-    def __init__(self, path: SyncedPath, around: Surroundings) -> None:
+    def __init__(self, path: SyncedPath, around: TrainingSurroundings) -> None:
         self._path, self._around = path, around
         store = store_of(path.uri, around.platform.s3)
         super().__init__(
