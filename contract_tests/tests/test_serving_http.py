@@ -11,7 +11,7 @@ import pytest
 
 from sm_contracts.probes.serving_http import Client, Request
 
-ASKED = Request(what="x", body=b"{}", content_type="application/json", timeout_s=5.0)
+ASKED = Request(what="x", body=b"{}", content_type="application/json", timeout_s=60.0)
 
 
 @contextmanager
@@ -102,8 +102,8 @@ def test_a_byte_now_and_then_does_not_keep_an_answer_alive():
 
     def drip(connection):
         read_request(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        for _ in range(1000):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n")
+        for _ in range(10_000):
             if enough.wait(0.02):
                 return
             try:
@@ -112,7 +112,7 @@ def test_a_byte_now_and_then_does_not_keep_an_answer_alive():
                 return
 
     with served(drip) as client:
-        seen = client.send(Request(what="x", timeout_s=0.3))
+        seen = client.send(Request(what="x", timeout_s=2.0))
         enough.set()
     assert (seen.status, seen.failure) == (200, "timeout")
 
@@ -126,7 +126,7 @@ def test_an_answer_before_the_body_was_taken_is_read():
         connection.shutdown(socket.SHUT_WR)
 
     with served(refuse) as client:
-        seen = client.send(Request(what="x", body=b" " * (8 << 20), timeout_s=5.0))
+        seen = client.send(Request(what="x", body=b" " * (8 << 20), timeout_s=60.0))
     assert seen.status == 413
 
 
@@ -166,7 +166,7 @@ def test_a_slow_body_arrives_whole():
         bodies.append(read_request(connection)[1])
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
-    asked = Request(what="x", body=b"0123456789", timeout_s=5.0)
+    asked = Request(what="x", body=b"0123456789", timeout_s=60.0)
     with served(keep) as client:
         seen = client.send_slowly(asked, (0.01, 0.01, 0.01), stopping=lambda: False)
     assert seen.ok

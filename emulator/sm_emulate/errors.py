@@ -119,6 +119,8 @@ class ContainerError(SmEmulateError):
 
 class EndpointFailedError(ContainerError):
     code = "endpoint-failed"
+    containers: tuple[str, ...] = ()
+    """What failure messages call those that did not pass."""
 
 
 class MachineError(SmEmulateError):

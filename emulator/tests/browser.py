@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 240
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 DRIVER = shutil.which("chromedriver")

@@ -8,12 +8,13 @@ import shutil
 import subprocess
 import tarfile
 import threading
+import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from product import Images, Product
+from product import WAIT_SECONDS, Images, Product
 from s3_scene import bucket, s3_server, wire  # noqa: F401  # fixtures
 from scenes import Endpoints, Heard, Jobs, Model, ProcessingJobs
 
@@ -54,10 +55,11 @@ class Reader(threading.Thread):
         return b"".join(chunk.data for chunk in list(self.chunks))
 
     def wait_for(self, text):
-        for _ in range(1000):
+        until = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < until:
             if text in self.text():
                 return
-            threading.Event().wait(0.01)
+            time.sleep(0.01)
         raise AssertionError(f"{text!r} was never printed, only {self.text()!r}")
 
 
@@ -99,7 +101,7 @@ class Stage:
     def play(self, shell, python, **more):
         container, reader = self.started(shell, python, **more)
         ended = self.engine.wait(container)
-        reader.join(30)
+        reader.join(WAIT_SECONDS)
         assert not reader.is_alive(), "the log stream must end when the container has ended"
         self.engine.remove(container)
         return Ran(ended, reader.chunks)
@@ -215,7 +217,9 @@ def processing(engine, home, heard):
 
 
 @pytest.fixture
-def endpoints(engine, home, heard):
+def endpoints(engine, home, heard, monkeypatch):
+    # two seconds may pass on a busy machine before a container has its turn
+    monkeypatch.setattr("sm_emulate.lifecycle.hosting.health.PING_TIMEOUT_S", 180.0)
     return Endpoints(engine, home, heard)
 
 

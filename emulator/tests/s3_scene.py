@@ -131,14 +131,14 @@ class Wire:
                         break
                     if self.held_after is not None and self.served > self.held_after:
                         self.held.set()
-                        self.released.wait(60)
+                        self.released.wait(180)
                 target.sendall(block)
         for each in (source, target):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
     def wait_until_held(self):
-        assert self.held.wait(60)
+        assert self.held.wait(180)
 
     def release(self):
         self.held_after = None
@@ -152,7 +152,7 @@ class Wire:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
         for thread in self.threads:
-            thread.join(10)
+            thread.join(180)
         for each in self.connections:
             each.close()
 

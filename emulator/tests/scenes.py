@@ -119,6 +119,9 @@ class Model:
         self.ping, self.port, self.address, self.exits, self.deaf = ping, port, address, exits, deaf
         self.requests, self.signals, self.box = [], [], None
         self.crash = threading.Event()
+        self.free = threading.Event()
+        """Invocations are answered only while this is set."""
+        self.free.set()
 
     def __call__(self, box):
         self.box = box
@@ -151,6 +154,7 @@ def _server(model, listening):
         def do_POST(self):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             model.requests.append(("POST", self.path, dict(self.headers)))
+            model.free.wait()
             self.answer(200, body[::-1])
 
         def answer(self, status, body):

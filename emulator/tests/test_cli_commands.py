@@ -381,6 +381,15 @@ def test_ps_lists_what_runs_and_with_all_what_is_over(run, engine):
     assert [(each["Name"], each["SecondaryStatus"]) for each in listed] == [("job", "Completed")]
 
 
+def test_ps_lists_the_youngest_first_whatever_was_written_last(run, home):
+    for name, second in (("old", 1), ("young", 2), ("old", 1)):
+        folder = Runs(home).folder("endpoints", name)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        created = f"2026-01-01T00:00:0{second}.000+00:00"
+        folder.write(folder.standing, {"EndpointStatus": "InService", "CreationTime": created})
+    assert [line.split()[0] for line in run("ps")[1].splitlines()[1:]] == ["young", "old"]
+
+
 def test_ps_calls_a_run_whose_process_died_abandoned(run, home):
     folder = Runs(home).folder("training-jobs", "dead")
     folder.path.mkdir(parents=True)

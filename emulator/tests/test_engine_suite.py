@@ -110,16 +110,18 @@ def test_sigterm_reaches_the_program_and_sigkill_ends_it(stage):
     reader.wait_for(b"ready")
     stage.engine.signal(container, "SIGTERM")
     assert stage.engine.wait(container).code == 7
-    reader.join(10)
+    reader.join(180)
     assert reader.text() == b"ready\ngot SIGTERM\n"
     stage.engine.signal(container, "SIGTERM")  # it has ended: no error
 
-    container, reader = stage.started("echo ready; sleep 60", lambda box: box.print("ready") or box.sleep(60))
+    container, reader = stage.started(
+        "echo ready; sleep 600", lambda box: box.print("ready") or box.sleep(600)
+    )
     reader.wait_for(b"ready")
     stage.engine.signal(container, "SIGKILL")
     ended = stage.engine.wait(container)
     assert (ended.code, ended.oom_killed) == (137, False)
-    reader.join(10)
+    reader.join(180)
     assert not reader.is_alive()
     stage.engine.remove(container)
     stage.engine.signal(container, "SIGTERM")  # it is gone: no error either
@@ -135,7 +137,7 @@ def test_two_threads_may_wait_for_one_container(stage):
     assert stage.engine.state(container).status == "running"
     stage.engine.signal(container, "SIGTERM")
     for waiter in waiters:
-        waiter.join(10)
+        waiter.join(180)
     assert [each.code for each in ended] == [7, 7, 7]
     assert stage.engine.wait(container).code == 7
 
@@ -172,7 +174,7 @@ def test_a_program_that_is_not_there(stage):
     with pytest.raises(StartError) as caught:
         stage.engine.start(container)
     assert 'exec: "train": executable file not found in $PATH' in caught.value.what
-    reader.join(10)
+    reader.join(180)
     assert not reader.is_alive(), "a container that never ran must not keep its reader waiting"
     assert stage.engine.state(container).exit is None
     stage.engine.remove(container)
@@ -277,7 +279,7 @@ def test_a_container_joins_one_more_network_under_another_name(stage):
         stage.engine.remove_network(second)
     stage.engine.signal(container, "SIGTERM")
     stage.engine.wait(container)
-    reader.join(10)
+    reader.join(180)
     assert b"Address" in reader.text().partition(b"algo-2")[2] or reader.text().count(b".") >= 3
     stage.engine.remove(container)
     stage.engine.remove_network(first)
@@ -345,9 +347,9 @@ def test_the_processes_of_a_container_and_its_memory_are_seen(stage):
 def test_a_killed_child_that_nobody_waits_for_is_seen(docker_stage, monkeypatch, from_inside):
     if from_inside:  # as on an engine in a virtual machine, whose processes are not this machine's
         monkeypatch.setattr("sm_emulate.engine.processes._belongs", lambda *_: False)
-    shell = "sleep 60 & exec sleep 61"
+    shell = "sleep 600 & exec sleep 601"
     container, _ = docker_stage.started(shell, None, network="none")
-    for _ in range(200):
+    for _ in range(6000):
         seen = docker_stage.engine.processes(container)
         if seen and len(seen) == 2 and {process.name for process in seen} == {"sleep"}:
             break
@@ -355,7 +357,7 @@ def test_a_killed_child_that_nobody_waits_for_is_seen(docker_stage, monkeypatch,
     first, child = seen
     assert (child.parent, child.zombie) == (first.pid, False)
     assert docker_stage.engine.kill_process(container, child.pid)
-    for _ in range(200):
+    for _ in range(6000):
         seen = docker_stage.engine.processes(container)
         if seen[-1].zombie:
             break
@@ -369,7 +371,7 @@ def test_published_ports_are_on_loopback_only_and_listeners_are_seen(stage):
     reader.wait_for(b"ready")
     state = stage.engine.state(container)
     assert set(state.ports) == {8080}
-    for _ in range(200):
+    for _ in range(6000):
         listeners = stage.engine.listeners(container)
         if listeners:
             break
@@ -384,9 +386,9 @@ def test_published_ports_are_on_loopback_only_and_listeners_are_seen(stage):
 
 def ask(host, port):
     """Connect until somebody answers: a proxy accepts before the program does."""
-    for _ in range(100):
+    for _ in range(6000):
         try:
-            with socket.create_connection((host, port), 2) as connection:
+            with socket.create_connection((host, port), 180) as connection:
                 if answer := connection.recv(100):
                     return answer
         except OSError:
@@ -419,20 +421,22 @@ def test_state_follows_the_container(stage):
 
 
 def test_a_running_container_is_removed(stage):
-    container, reader = stage.started("echo ready; sleep 60", lambda box: box.print("ready") or box.sleep(60))
+    container, reader = stage.started(
+        "echo ready; sleep 600", lambda box: box.print("ready") or box.sleep(600)
+    )
     reader.wait_for(b"ready")
     stage.engine.remove(container)
-    reader.join(10)
+    reader.join(180)
     assert not reader.is_alive()
     with pytest.raises(NotFoundError):
         stage.engine.state(container)
 
 
 def test_a_closed_log_stream_ends_for_the_thread_that_reads_it(stage):
-    _, reader = stage.started("echo ready; sleep 60", lambda box: box.print("ready") or box.sleep(60))
+    _, reader = stage.started("echo ready; sleep 600", lambda box: box.print("ready") or box.sleep(600))
     reader.wait_for(b"ready")
     reader.stream.close()
-    reader.join(10)
+    reader.join(180)
     assert not reader.is_alive()
 
 
@@ -683,14 +687,14 @@ def test_what_we_open_inside_a_container_is_not_taken_for_its_own(docker_stage):
     engine = docker_stage.engine
     if engine.network_entry != "thread":
         pytest.skip("only root enters a container's network by itself")
-    container, reader = docker_stage.started("nc -l -p 8081 & echo up; sleep 60", None)
+    container, reader = docker_stage.started("nc -l -p 8081 & echo up; sleep 600", None)
     reader.wait_for(b"up")
     opened = engine.listen_inside(container, "169.254.170.2", (80, 8082))
     assert sorted(opened) == [80, 8082]
     for listener in opened.values():
         listener.close()
     again = engine.listen_inside(container, "169.254.170.2", (80,))
-    for _ in range(200):
+    for _ in range(6000):
         found = engine.listeners(container)
         if found:
             break
@@ -698,7 +702,7 @@ def test_what_we_open_inside_a_container_is_not_taken_for_its_own(docker_stage):
     assert {each.port for each in found} == {8081}
     again[80].close()
     engine.remove(container)
-    assert reader.join(30) is None
+    assert reader.join(180) is None
 
 
 def test_a_confined_container_answers_and_does_not_call(docker_stage):
@@ -715,9 +719,9 @@ def test_a_confined_container_answers_and_does_not_call(docker_stage):
         subprocess.run(["docker", "exec", "-i", container, "sh", "-c", f"echo {where} > /tmp/go"], check=True)
         reader.wait_for(b"tried")
     assert b"out" not in reader.text()
-    for _ in range(200):
+    for _ in range(6000):
         try:
-            with socket.create_connection((address, 8081), timeout=5) as asking:
+            with socket.create_connection((address, 8081), timeout=180) as asking:
                 assert asking.recv(100) == b"hello\n"
                 break
         except ConnectionRefusedError:

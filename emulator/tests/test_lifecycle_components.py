@@ -15,7 +15,7 @@ from sm_emulate.lifecycle.hosting.update import Update, ask_for
 from sm_emulate.request.component_flags import component_flags, documents_of_flags, endpoint_of_flags
 from sm_emulate.spec.inference_component import NO_ROOM
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 180
 HEADER = "X-Amzn-SageMaker-Inference-Component"
 
 

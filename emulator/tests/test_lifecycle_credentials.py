@@ -56,7 +56,7 @@ def ask(box, engine, path=None):
     path = path or box.spec.environment[VARIABLE]
     url = f"http://127.0.0.1:{engine.inside[box.id, ADDRESS, 80]}{path}"
     try:
-        with urllib.request.urlopen(url, timeout=20) as answer:
+        with urllib.request.urlopen(url, timeout=180) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
@@ -103,14 +103,14 @@ def test_a_network_that_cannot_be_entered_is_told(jobs, engine, heard, monkeypat
     monkeypatch.setattr(engine, "listen_inside", lambda *_: None)
     ended = threading.Event()
     heard.react(Warned, ended.set)
-    jobs.run(lambda box: ended.wait(20))
+    jobs.run(lambda box: ended.wait(180))
     assert "algo-1 has no AWS credentials" in heard.of(Warned)[0].message
 
 
 def test_a_container_that_ends_before_it_is_entered_is_no_trouble(jobs, engine, heard, monkeypatch):
     entered = threading.Event()
     monkeypatch.setattr(engine, "listen_inside", lambda *_: entered.set())
-    jobs.run(lambda box: entered.wait(20) and None)
+    jobs.run(lambda box: entered.wait(180) and None)
     assert entered.is_set()
     assert not [each for each in heard.of(Warned) if "credentials" in each.message]
 

@@ -178,10 +178,23 @@ def test_a_file_is_stored_without_waiting_for_the_end(tmp_path, heard):
     )
     writing.start()
     writing.take(captured())
-    for _ in range(3000):
+    for _ in range(18_000):
         if list((tmp_path / "captured").rglob("*.jsonl")):
             break
         threading.Event().wait(0.01)
     stored = list((tmp_path / "captured").rglob("*.jsonl"))
     writing.close()
     assert len(stored) == 1
+
+
+def test_what_comes_after_the_end_is_told(capturing, tmp_path, heard):
+    writing = capturing()
+    writing.start()
+    writing.take(captured())
+    writing.close()
+    writing.take(captured())
+    (file,) = (tmp_path / "captured").rglob("*.jsonl")
+    assert len(file.read_text().splitlines()) == 1
+    assert [event.message for event in heard.of(Warned)] == [
+        "an answer came after its data capture had ended: it is left out"
+    ]

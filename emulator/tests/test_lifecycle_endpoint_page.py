@@ -31,7 +31,7 @@ def served(endpoints, model):
 def told(endpoint, *kinds):
     """The first message of each kind that a new page hears."""
     address = urlsplit(endpoint.url)
-    client = http.client.HTTPConnection(address.hostname, address.port, timeout=60)
+    client = http.client.HTTPConnection(address.hostname, address.port, timeout=180)
     client.request("GET", "/-/events")
     answer, found, kind = client.getresponse(), {}, None
     while set(found) != set(kinds):

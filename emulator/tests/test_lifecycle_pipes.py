@@ -64,7 +64,7 @@ def test_a_job_without_pipes_says_nothing_of_them(jobs, data):
 def test_each_host_is_fed_for_itself(jobs, data):
     def program(box):
         # all at once: none has to wait for the others
-        barrier.wait(30)
+        barrier.wait(180)
         assert len(pipe(box, "x_0").read_bytes()) == 3_000_000
 
     barrier = threading.Barrier(2)

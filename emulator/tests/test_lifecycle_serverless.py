@@ -12,7 +12,7 @@ from sm_emulate.errors import EndpointFailedError, RequestError
 from sm_emulate.events import ContainerExited, ContainerStarted
 from sm_emulate.lifecycle.hosting.update import Update, ask_for
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 180
 SERVERLESS = {"serverless_memory": 2048, "serverless_concurrency": 2}
 
 

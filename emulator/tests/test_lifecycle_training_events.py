@@ -91,11 +91,13 @@ def test_a_prompt_is_live_and_its_line_is_whole_in_the_end(jobs, end):
 
     def program(box):
         box.print("before\nloss=", end="")
-        assert shown.wait(30)
+        assert shown.wait(180)
         box.print("0.5;", end=end)
 
     jobs.run(program, metrics={"loss": "loss=([0-9.]+);"})
-    assert [event.data for event in jobs.heard.of(LogPart)] == [b"loss="]
+    parts = [event.data for event in jobs.heard.of(LogPart)]
+    # what is still without its end is shown, too, where a busy machine is slow to end the program
+    assert parts == [b"loss="] or (not end and parts == [b"loss=", b"0.5;"])
     assert jobs.heard.log() == "before\nloss=0.5;\n"
     assert jobs.folder().log("algo-1").read_bytes() == b"before\nloss=0.5;\n", "not twice"
     assert [event.value for event in jobs.heard.of(MetricRecorded)] == [0.5], "whole lines are searched"

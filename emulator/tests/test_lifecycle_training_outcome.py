@@ -356,7 +356,7 @@ def test_hosts_find_each_other_by_name(jobs):
     def program(box):
         while not all(knows(box, host) for host in ("algo-1", "algo-2")):
             box.sleep(0.001)
-        both_know.wait(30)
+        both_know.wait(180)
 
     result = jobs.run(program, instance_count=2)
     assert result.container_exit_codes == {"algo-1": 0, "algo-2": 0}

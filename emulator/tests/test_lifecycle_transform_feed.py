@@ -11,6 +11,7 @@ import pytest
 
 from sm_emulate.artifacts.transform_output import Assembly
 from sm_emulate.errors import MachineError
+from sm_emulate.gateway.caller import Caller
 from sm_emulate.gateway.front import Upstream
 from sm_emulate.lifecycle.transform import feed as feeding
 from sm_emulate.lifecycle.transform.files import TransformFile
@@ -32,7 +33,7 @@ class Store:
 
 def sending(connections=1, limit=100):
     return feeding.Sending(
-        connections=connections, headers={"Host": "x"}, timeout_s=10, connect_timeout_s=10, retries=0,
+        connections=connections, headers={"Host": "x"}, timeout_s=180, connect_timeout_s=180, retries=0,
         retries_5xx=False, streams=False, chunked=False, gzip=False,
         packing=Packing(
             split_type="Line", single=True, limit_bytes=limit, content_type=None, kept=ALL, joins=False
@@ -86,7 +87,7 @@ class Slow(io.RawIOBase):
 
     def readinto(self, _):
         self.reading.set()
-        assert self.go_on.wait(30)
+        assert self.go_on.wait(180)
         return 0
 
 
@@ -94,7 +95,7 @@ def test_a_stop_while_an_object_is_read_ends_without_an_error(tmp_path):
     slow = Slow()
     work = Sending([feed(tmp_path, lambda _: slow)], wake=lambda: None)
     work.start()
-    assert slow.reading.wait(30)
+    assert slow.reading.wait(180)
     work.stop()
     threading.Timer(0.2, slow.go_on.set).start()
     work.join()
@@ -126,7 +127,7 @@ def test_small_bodies_need_no_event_loop_be_they_of_one_object_or_of_many(tmp_pa
     async def call(*_, **__):
         raise AssertionError("this one went another way")
 
-    monkeypatch.setattr(feeding.Caller, "call", call)
+    monkeypatch.setattr(Caller, "call", call)
     one = feed(tmp_path, lambda _: io.BytesIO(b"a\n" * 5000), port=echo)
     many = feed(tmp_path, lambda _: io.BytesIO(b"b\n"), port=echo, count=304)
     for fed in (one, many):

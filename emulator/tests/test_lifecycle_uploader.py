@@ -9,7 +9,7 @@ from sm_emulate.errors import EngineError
 from sm_emulate.lifecycle import uploader as uploaders
 from sm_emulate.lifecycle.uploader import Uploader
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 180
 
 
 class Looked:

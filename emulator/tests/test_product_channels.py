@@ -93,7 +93,7 @@ def test_the_first_read_of_a_fast_file_comes_before_the_channel_could_have(produ
 def test_a_killed_job_leaves_no_mount_behind(product, images, bucket):
     bucket.put("in/a")
     running = product.start(
-        "train", images.train("exec 3</opt/ml/input/data/train/a; echo ready; sleep 60"), "--job-name", "job",
+        "train", images.train("exec 3</opt/ml/input/data/train/a; echo ready; sleep 600"), "--job-name", "job",
         "--channel", f"train={bucket.uri('in/')},mode=FastFile", "--s3", bucket.url, env=bucket.env,
     )  # fmt: skip
     running.wait_for("ready")

@@ -36,7 +36,7 @@ print(boto3.Session().get_credentials().method)
 ASKS = """\
 import json, os, urllib.request
 address = "http://169.254.170.2" + os.environ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]
-print(urllib.request.urlopen(address, timeout=20).read().decode())
+print(urllib.request.urlopen(address, timeout=60).read().decode())
 """
 
 
@@ -144,11 +144,10 @@ import os, time, urllib.error, urllib.request
 from pathlib import Path
 path, shared = os.environ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"], Path("/opt/ml/checkpoints")
 (shared / os.environ["TRAINING_JOB_NAME"]).write_text(path)
-while len(list(shared.iterdir())) < 2: time.sleep(0.05)
-time.sleep(0.2)
+while sum(bool(each.read_text()) for each in shared.iterdir()) < 2: time.sleep(0.05)
 for other in sorted(shared.iterdir()):
     try:
-        status = urllib.request.urlopen("http://169.254.170.2" + other.read_text(), timeout=20).status
+        status = urllib.request.urlopen("http://169.254.170.2" + other.read_text(), timeout=60).status
     except urllib.error.HTTPError as error:
         status = error.code
     print(other.name, status)
@@ -183,7 +182,7 @@ def test_the_metadata_address_answers_where_it_is_named(product, images):
 import json, os, urllib.request
 for name in ("ECS_CONTAINER_METADATA_URI", "ECS_CONTAINER_METADATA_URI_V4"):
     for path in ("", "/task"):
-        print(sorted(json.load(urllib.request.urlopen(os.environ[name] + path, timeout=20))))
+        print(sorted(json.load(urllib.request.urlopen(os.environ[name] + path, timeout=60))))
 """
     job = product.train(images.train_python(program), "--platform-profile", "2020", env=NOWHERE)
     container = "['DesiredStatus', 'DockerId', 'KnownStatus', 'Name', 'Type']\n"
@@ -194,9 +193,9 @@ for name in ("ECS_CONTAINER_METADATA_URI", "ECS_CONTAINER_METADATA_URI_V4"):
 ISOLATED = """\
 import json, os, socket, time
 me = json.load(open("/opt/ml/input/config/resourceconfig.json"))["current_host"]
-def reaches(host, port):
+def reaches(host, port, timeout=2):
     try:
-        with socket.create_connection((host, port), timeout=2) as connection:
+        with socket.create_connection((host, port), timeout) as connection:
             connection.getpeername()  # a host that no one answers for can look connected to connect() alone
         return True
     except ConnectionRefusedError:
@@ -205,9 +204,9 @@ def reaches(host, port):
         return False
 server = socket.create_server(("", 7777))
 other = {"algo-1": "algo-2", "algo-2": "algo-1"}[me]
-for _ in range(100):
+for _ in range(1000):
     try:
-        peer = reaches(socket.gethostbyname(other), 7777)
+        peer = reaches(socket.gethostbyname(other), 7777, 60)
     except OSError:
         peer = False
     if peer is True: break
@@ -219,7 +218,8 @@ print("elsewhere", reaches("192.0.2.1", 80))
 print("address", reaches("169.254.170.2", 80))
 print("variables", sorted(n for n in os.environ if n.startswith("AWS_")))
 open("/opt/ml/model/" + me, "w")
-time.sleep(1)
+server.settimeout(120)
+server.accept()  # the other one has found this host
 """
 
 
@@ -242,7 +242,7 @@ def test_a_served_model_has_credentials_too_and_none_in_isolation(product, image
     program = SERVER.replace(
         '"write": write,',
         '"write": write, "ask": lambda: urllib.request.urlopen("http://169.254.170.2" + '
-        'os.environ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"], timeout=20).status,'
+        'os.environ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"], timeout=60).status,'
         '"out": lambda: socket.socket().connect_ex((socket.gethostbyname(socket.gethostname())'
         '.rsplit(".", 1)[0] + ".1", 22)),',
     ).replace("import errno,", "import urllib.request, errno,")

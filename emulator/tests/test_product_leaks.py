@@ -13,14 +13,14 @@ pytestmark = pytest.mark.engine
 ROOTS = """
 mkdir -p /opt/ml/model/d; echo x > /opt/ml/model/d/x; chmod -R 700 /opt/ml/model/d
 ln -s x /opt/ml/output/data/link; echo y > /opt/ml/output/data/y
-echo ready
 """
+LASTS = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done"
 ENDS = {
-    "success": ("exit 0", None, 0),
-    "failure": ("exit 1", None, 1),
-    "ctrl-c": ("trap 'exit 0' TERM; while :; do sleep 0.05; done", signal.SIGINT, 130),
-    "sigterm": ("trap 'exit 0' TERM; while :; do sleep 0.05; done", signal.SIGTERM, 0),
-    "sigkill": ("trap 'exit 0' TERM; while :; do sleep 0.05; done", signal.SIGKILL, -9),
+    "success": ("echo ready; exit 0", None, 0),
+    "failure": ("echo ready; exit 1", None, 1),
+    "ctrl-c": (LASTS, signal.SIGINT, 130),
+    "sigterm": (LASTS, signal.SIGTERM, 0),
+    "sigkill": (LASTS, signal.SIGKILL, -9),
 }
 
 

@@ -104,9 +104,9 @@ def test_a_running_job_is_followed_to_its_end(product, images):
     data = product.folder("go")
     job = product.start("train", image, "--job-name", "job", "--channel", f"go={data}", *LOSS)
     job.wait_for("loss: 3")
-    assert [row["Last"] for row in product.run("metrics", "job", "--output", "json").json] == [3]
     followed = product.start("metrics", "job", "--follow")
     followed.wait_for("loss  3")
+    assert [row["Last"] for row in product.run("metrics", "job", "--output", "json").json] == [3]
     (data / "on").touch()
     lines = followed.finish().out.splitlines()
     assert [line.split("  ")[1:] for line in lines] == [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-import threading
+import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +15,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from product import WAIT_SECONDS
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("multi_model")]
 
@@ -29,6 +30,14 @@ def archive(words):
         member.size = len(words)
         tar.addfile(member, io.BytesIO(words.encode()))
     return packed.getvalue()
+
+
+def patiently(seen):
+    """Wait until `seen()` gives something true."""
+    until = time.monotonic() + WAIT_SECONDS
+    while not seen():
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +186,7 @@ def test_what_is_wrong_with_a_request_is_said_as_sagemaker_says_it(product, imag
 
 
 def test_a_model_that_takes_long_is_not_ready_and_goes_on_loading(product, image, models):
-    service = Service(product, image, models, "--setting", "model-wait=1", LOAD_SECONDS="2.5")
+    service = Service(product, image, models, "--setting", "model-wait=1", LOAD_SECONDS="5")
     refused = service.refused("a.tar.gz")
     assert refused["Error"]["Code"] == "ModelNotReadyException"
     assert refused["ResponseMetadata"]["HTTPStatusCode"] == 429
@@ -222,17 +231,9 @@ def test_without_a_cache_nothing_of_a_model_stays(product, image, models):
         assert service.invoke(f"{key}.tar.gz") == f"{key}: hi"
     log = service.log("b.tar.gz")
     assert log[:3] == ["load a", "unload a", "load a"]
-    for _ in range(200):
-        if not service.models["Loaded"]:
-            break
-        threading.Event().wait(0.05)
-    assert service.models["Loaded"] == []
+    patiently(lambda: service.models["Loaded"] == [])
     folder = product.home / "endpoints/demo/opt-ml/AllTraffic/models"
-    for _ in range(200):
-        if not list(folder.iterdir()):
-            break
-        threading.Event().wait(0.05)
-    assert list(folder.iterdir()) == []
+    patiently(lambda: list(folder.iterdir()) == [])
 
 
 def test_a_full_disk_loses_the_files_of_unused_models(product, image):
@@ -269,15 +270,12 @@ def test_models_come_from_an_s3_prefix_and_a_new_object_when_the_old_is_unloaded
 def test_a_stop_while_a_model_loads_leaves_nothing(product, image, models):
     running = product.start(
         "serve", image, "--multi-model", "--model", models, "--endpoint-name", "demo",
-        "--environment", "LOAD_SECONDS=50", "--credentials", "none", "--stop-grace", "1",
+        "--environment", "LOAD_SECONDS=500", "--credentials", "none", "--stop-grace", "1",
     )  # fmt: skip
     running.wait_for("/endpoints/demo/invocations\n")
     asking = product.start("invoke", "demo", "--target-model", "a.tar.gz", "--data", "hi")
     folder = product.home / "endpoints/demo/opt-ml/AllTraffic"
-    for _ in range(400):
-        if list((folder / "models").glob("*/model/words.txt")):
-            break
-        threading.Event().wait(0.05)
+    patiently(lambda: list((folder / "models").glob("*/model/words.txt")))
     running.interrupt()
     running.wait_for("Deleting")
     running.interrupt()

@@ -164,7 +164,7 @@ import json, os, time, urllib.request
 address = "http://169.254.170.2" + os.environ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]
 for _ in range(100):
     try:
-        print(json.load(urllib.request.urlopen(address, timeout=2))["AccessKeyId"])
+        print(json.load(urllib.request.urlopen(address, timeout=60))["AccessKeyId"])
         break
     except OSError:
         time.sleep(0.1)

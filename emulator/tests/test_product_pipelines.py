@@ -22,7 +22,7 @@ WORD, PORT = os.environ["WORD"], int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
 def status_of(host, port):
-    connection = http.client.HTTPConnection(host, port, timeout=10)
+    connection = http.client.HTTPConnection(host, port, timeout=60)
     connection.request("GET", "/ping")
     return connection.getresponse().status
 
@@ -44,6 +44,9 @@ class Handler(BaseHTTPRequestHandler):
         elif word == "reach":
             host, port = rest.split(":")
             self.answer(200, str(status_of(host, int(port))).encode())
+        elif word == "role":
+            has = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" in os.environ
+            self.answer(200, body.rstrip() + (b"y" if has else b"n"))
         elif word == "told":
             self.answer(200, json.dumps([os.environ.get("SAGEMAKER_BIND_TO_PORT"), os.environ.get("SAGEMAKER_SAFE_PORT_RANGE")]).encode())
         else:
@@ -157,6 +160,86 @@ def test_direct_containers_of_a_request_file_are_asked_by_name(product, part, re
     assert product.run("invoke", "demo", "--data", "x", "--target-container", "a").out == "xa"
     assert product.run("stop", "demo").code == 0
     assert product.left_on_engine() == []
+
+
+@pytest.mark.parametrize(("isolated", "roles"), [(False, "role=yy"), (True, "role=nn")])
+def test_a_transform_job_of_a_request_file_sends_records_through_all(product, part, isolated, roles):
+    data = product.folder("data", files={"a": "x\nrole=\n", "b": "reach=back:14002"})
+    names = (("front", "one"), ("back", "two"))
+    model = {
+        "ModelName": "m",
+        "Containers": [
+            {"Image": part, "ContainerHostname": name, "Environment": {"WORD": word}} for name, word in names
+        ],
+        "EnableNetworkIsolation": isolated,
+    }
+    job = {
+        "TransformJobName": "job",
+        "ModelName": "m",
+        "BatchStrategy": "SingleRecord",
+        "TransformInput": {
+            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": str(data)}},
+            "SplitType": "Line",
+        },
+        "TransformOutput": {"S3OutputPath": str(product.tmp / "out"), "AssembleWith": "Line"},
+        "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    }
+    requests = product.folder(
+        "requests", files={"job.json": json.dumps({"CreateModel": model, "CreateTransformJob": job})}
+    )
+    done = product.run("transform", "--request", requests / "job.json", "--output", "json")
+    assert done.code == 0, str(done)
+    assert {each.name: each.read_text() for each in (product.tmp / "out").iterdir()} == {
+        "a.out": f"x\nonetwo\n{roles}\n",  # a record keeps its newline
+        "b.out": "200two\n",
+    }
+    assert done.json["Emulator"]["ContainerExitCodes"] == {"instance-1/front": 0, "instance-1/back": 0}
+    assert product.run("logs", "job", "--host", "front").out.startswith("one serves\n")
+    assert product.left_on_engine() == []
+
+
+def test_a_container_that_ends_under_a_transform_job_is_named(product, part):
+    data = product.folder("data", files={"a": "x", "b": "die=two"})
+    done = product.run(
+        "transform", "--container", f"front={part},env.WORD=one", "--container", f"back={part},env.WORD=two",
+        "--job-name", "job", "--input", data, "--output", "json",
+    )  # fmt: skip
+    assert done.code == 1, str(done)
+    assert done.json["FailureReason"] == "AlgorithmError: See job logs for more information"
+    assert done.json["Emulator"]["ContainerExitCodes"] == {"instance-1/front": 0, "instance-1/back": 7}
+    assert (
+        "b: Unable to get response from algorithm (back)"
+        in product.run("logs", "job", "--host", "data-log").out
+    )
+    assert (product.home / "transform-jobs/job/output/a.out").read_text() == "xonetwo"
+    assert product.left_on_engine() == []
+
+
+def test_a_transform_job_s_request_file_says_which_containers_or_the_flags_do(product):
+    model = {"ModelName": "m", "Containers": [{"Image": "a"}, {"Image": "b"}]}
+    requests = product.folder(
+        "requests",
+        files={"job.json": json.dumps({"CreateModel": model, "CreateTransformJob": {"ModelName": "m"}})},
+    )
+    words = ("transform", "--request", requests / "job.json", "--job-name", "job", "--input", requests)
+    more = (
+        "--instance-type",
+        "ml.m5.large",
+        "--instance-count",
+        "1",
+        "--input-type",
+        "S3Prefix",
+        "--dry-run",
+    )
+    for given in (("--model", "."), ("img",)):
+        refused = product.run(*words, *given, *more)
+        assert refused.code == 2
+        assert "is for a model of one container: name all of this one's with --container" in refused.err
+    both = product.run("transform", "img", "--container", "a", "--container", "b", "--input", requests)
+    assert (both.code, product.runs()) == (2, [])
+    assert "IMAGE and --container exclude each other" in both.err
+    replaced = product.run(*words, *more, "--container", "x", "--container", "y", "--output", "json")
+    assert [each["DockerRun"][-2:] for each in replaced.json] == [["x", "serve"], ["y", "serve"]]
 
 
 def test_one_that_ends_at_its_start_is_named(product, part):

@@ -274,11 +274,18 @@ echo -n "$host " > /opt/ml/output/message
 
 def test_one_host_that_fails_stops_the_others(product, shell):
     script = """
-case $(cat /opt/ml/config/resourceconfig.json) in *current_host*algo-2\\",*) sleep 0.5; exit 4;; esac
+cd /opt/ml/processing/input/meeting
+case $(cat /opt/ml/config/resourceconfig.json) in
+  *current_host*algo-2\\",*) until [ -e listens ]; do sleep 0.05; done; exit 4;;
+esac
 trap 'exit 0' INT
+touch listens
 while :; do sleep 0.05; done
 """
-    job = product.process(shell(script), "--instance-count", "2", code=1)
+    job = product.process(
+        shell(script), "--instance-count", "2", "--input", f"meeting={product.folder('meeting')}",
+        "--setting", "channel-access=read-write", code=1,
+    )  # fmt: skip
     assert job.status == "Failed"
     assert job.codes == {"algo-1": 0, "algo-2": 4}
 
@@ -294,7 +301,6 @@ def test_isolated_hosts_do_not_reach_this_machine(product, shell):
     script = """
 gateway=$(hostname -I | cut -d. -f1-3).1
 if timeout 3 bash -c "</dev/tcp/$gateway/$OURS"; then echo reached; else echo shut; fi
-sleep 1
 """
     with socket.create_server(("", 0)) as ours:
         job = product.process(
@@ -347,7 +353,7 @@ def test_a_program_that_does_not_stop_is_killed_after_the_grace(product, shell, 
 
 def test_a_job_that_runs_for_too_long_is_stopped(product, shell):
     job = product.process(
-        shell(STUBBORN), "--max-run", "1s", "--stop-grace", "0.2", "--processing-output", "result"
+        shell(STUBBORN), "--max-run", "3s", "--stop-grace", "0.2", "--processing-output", "result"
     )
     assert (job.status, job.codes) == ("Stopped", {"algo-1": 137})
     assert job.output("result") == {"half": "half\n"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 
 import pytest
 from product import PYTHON, SHELL, Processed
@@ -109,6 +110,7 @@ def test_a_continuous_output_comes_while_the_job_runs(product, shell, tmp_path):
     running.wait_for("ready\n")
     while not (out / "a").exists():
         assert running.process.poll() is None, "it must come before the end"
+        time.sleep(0.05)
     (go / "go").touch()
     job = running.finish()
     assert (job.code, job.status) == (0, "Completed")

@@ -22,11 +22,14 @@ while :; do sleep 0.05; done
 
 @pytest.fixture
 def waiting(product, images):
-    def start(name, *words):
+    def start(name, hosts=1):
         running = product.start(
-            "train", images.train(WAITING), "--job-name", name, "--output", "json", *words, kind=Job
-        )
-        return running.wait_for("ready\n")
+            "train", images.train(WAITING), "--job-name", name, "--instance-count", hosts, "--output", "json",
+            kind=Job,
+        )  # fmt: skip
+        for host in range(1, hosts + 1):
+            running.wait_for(f"algo-{host} | ready\n" if hosts > 1 else "ready\n")
+        return running
 
     return start
 
@@ -106,7 +109,7 @@ def test_a_name_that_is_not_there_is_said_with_the_nearest(product, images):
 
 def test_clean_takes_what_a_killed_job_left_and_marks_it(product, images, waiting):
     finished = product.train(images.train("echo kept > /opt/ml/model/kept"), "--job-name", "finished")
-    killed(waiting("killed", "--instance-count", "2"))
+    killed(waiting("killed", hosts=2))
     assert sorted(left.split()[0] for left in product.left_on_engine()) == [
         "container",
         "container",
@@ -133,7 +136,7 @@ def test_clean_takes_what_a_killed_job_left_and_marks_it(product, images, waitin
 
 
 def test_clean_never_touches_what_lives(product, waiting):
-    running = waiting("alive", "--instance-count", "2")
+    running = waiting("alive", hosts=2)
     before = product.left_on_engine()
     assert product.run("clean", "--all").out == ""
     assert product.left_on_engine() == before

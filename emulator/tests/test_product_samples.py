@@ -171,3 +171,36 @@ def test_the_pipeline_answers_as_one_endpoint(product, sample_image):
     assert "Received client error (415) from prepare with message" in refused.err
     stopped = product.run("stop", "pipeline", "--output", "json").json
     assert set(stopped["Emulator"]["ContainerExitCodes"]) == {"AllTraffic/prepare", "AllTraffic/predict"}
+
+
+def test_the_pipeline_transforms_a_folder(product, sample_image):
+    """One command; what each container says of a file that it cannot read is told with its name."""
+    data = product.folder(
+        "data", files={"a.csv": (SAMPLES / "pipeline/payload.csv").read_text(), "b.csv": "x,1,1,1\n"}
+    )
+    model = SAMPLES / "pipeline/models/predictor"
+    words = (
+        "transform",
+        "--container", f"prepare={sample_image('pipeline', 'preprocessor')}",
+        "--container", f"predict={sample_image('pipeline', 'predictor')},model={model}",
+        "--job-name", "rows", "--input", data, "--content-type", "text/csv", "--split-type", "Line",
+        "--assemble-with", "Line",
+    )  # fmt: skip
+    planned = product.run(*words, "--dry-run", "--output", "json").json
+    assert [each["Host"] for each in planned] == ["instance-1/prepare", "instance-1/predict"]
+    assert product.runs() == []
+    done = product.run(*words, "--output", "json")
+    assert done.code == 1, str(done)
+    folder = product.home / "transform-jobs" / "rows"
+    assert {each.name: each.read_text() for each in (folder / "output").iterdir()} == {
+        "a.csv.out": "setosa\nversicolor\n"
+    }
+    assert done.json["FailureReason"] == "ClientError: See job logs for more information"
+    assert "b.csv: ClientError: 400 (prepare)" in product.run("logs", "rows", "--host", "data-log").out
+    assert [each["ContainerHostname"] for each in done.json["Emulator"]["Containers"]] == [
+        "prepare",
+        "predict",
+    ]
+    assert set(done.json["Emulator"]["ContainerExitCodes"]) == {"instance-1/prepare", "instance-1/predict"}
+    assert "Uvicorn running on http://0.0.0.0:14002" in product.run("logs", "rows", "--host", "predict").out
+    assert product.left_on_engine() == []

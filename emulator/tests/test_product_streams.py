@@ -91,10 +91,14 @@ def test_invoke_prints_the_parts(product, streaming):
 
 
 @pytest.mark.parametrize(
-    ("words", "code"), [("one hang", "ModelInvocationTimeExceeded"), ("one die", "StreamBroken")]
+    ("words", "code", "setting"),
+    [
+        ("one hang", "ModelInvocationTimeExceeded", ["--setting", "stream-timeout=5"]),
+        ("one die", "StreamBroken", []),
+    ],
 )
-def test_a_stream_that_ends_badly_is_told_on_stderr(product, streaming, words, code):
-    product.serve(streaming, "--endpoint-name", "demo", "--setting", "stream-timeout=2")
+def test_a_stream_that_ends_badly_is_told_on_stderr(product, streaming, words, code, setting):
+    product.serve(streaming, "--endpoint-name", "demo", *setting)
     done = product.run("invoke", "--stream", "--data", words)
     assert (done.code, done.out) == (1, "one\n")
     assert "ModelStreamError: " in done.err

@@ -37,8 +37,7 @@ def names(folder):
 
 def test_an_interrupted_job_resumes_from_its_checkpoints(product, images):
     job = product.train(
-        images.train_python(RESUMES), "--checkpoint-path", "kept", "--spot", "--interrupt-after", "3,3",
-        "--stop-grace", "5",
+        images.train_python(RESUMES), "--checkpoint-path", "kept", "--spot", "--interrupt-after", "4,4",
     )  # fmt: skip
     life = ["Starting", "Downloading", "Training"]
     assert job.statuses == [*life, "Interrupted", *life, "Interrupted", *life, "Uploading", "Completed"]
@@ -63,7 +62,7 @@ def test_sidecars_are_seen_from_inside_and_the_target_is_like_the_folder_during_
         cd /opt/ml/checkpoints; mkdir deep; echo 1 > deep/a; echo 2 > b; ln -s b link
         until [ -e b.sagemaker-uploaded ] && [ -e deep/a.sagemaker-uploaded ]; do sleep 0.1; done
         ls -A deep; ls -s b.sagemaker-uploaded; echo uploaded
-        rm b; while [ -e b.sagemaker-uploaded ]; do sleep 0.1; done; echo deleted; sleep 60
+        rm b; while [ -e b.sagemaker-uploaded ]; do sleep 0.1; done; echo deleted; sleep 600
         """
     )
     running = product.start(
@@ -111,7 +110,12 @@ def test_checkpoints_inside_the_model_are_packed_with_it(product, images):
 
 
 def test_a_folder_shared_by_all_hosts_where_the_setting_says_so(product, images):
-    image = images.train("echo x > /opt/ml/checkpoints/$HOSTNAME; sleep 0.5; ls /opt/ml/checkpoints | wc -l")
+    image = images.train(
+        """
+        cd /opt/ml/checkpoints; echo x > $HOSTNAME
+        for try in $(seq 600); do [ $(ls | wc -l) = 1 ] || break; sleep 0.1; done; ls | wc -l
+        """
+    )
     job = product.train(
         image, "--instance-count", "2", "--checkpoint-path", "kept", "--setting", "checkpoint-folder=shared"
     )
@@ -156,7 +160,7 @@ def test_tensors_tensorboard_and_profiler_files_are_uploaded_while_the_job_runs(
 
 def test_kill_9_in_mid_job_loses_no_checkpoint_that_was_uploaded(product, images):
     image = images.train(
-        "cd /opt/ml/checkpoints; echo 1 > a; until [ -e a.sagemaker-uploaded ]; do sleep 0.1; done; echo up; sleep 60"
+        "cd /opt/ml/checkpoints; echo 1 > a; until [ -e a.sagemaker-uploaded ]; do sleep 0.1; done; echo up; sleep 600"
     )
     running = product.start("train", image, "--job-name", "job", "--checkpoint-path", "kept", cwd=product.tmp)
     running.wait_for("up\n").send(signal.SIGKILL)
@@ -171,8 +175,8 @@ def test_kill_9_in_mid_job_loses_no_checkpoint_that_was_uploaded(product, images
 
 def test_max_wait_ends_a_spot_job(product, images):
     job = product.train(
-        images.train("sleep 60"), "--spot", "--max-run", "3", "--max-wait", "3", "--interrupt-after", "0.5",
-        "--interrupted-for", "60", "--stop-grace", "0",
+        images.train("sleep 600"), "--spot", "--max-run", "8", "--max-wait", "8", "--interrupt-after", "0.1",
+        "--interrupted-for", "600", "--stop-grace", "0",
     )  # fmt: skip
     assert job.status == ("Stopped", "MaxWaitTimeExceeded")
     assert job.statuses[-3:] == ["Interrupted", "Stopping", "MaxWaitTimeExceeded"]
@@ -205,7 +209,10 @@ def test_wrong_words_are_refused_before_anything_starts(product, images):
 CACHES = """
 echo $SAGEMAKER_MANAGED_WARMPOOL_CACHE_DIRECTORY; ls /opt/ml/sagemaker/warmpoolcache
 touch /opt/ml/sagemaker/warmpoolcache/of-$TRAINING_JOB_NAME; echo left > /left
-test ! -e /left-before; touch /left-before; for try in $(seq 20); do getent hosts algo-2 > /dev/null && echo found && break; sleep 0.1; done
+test ! -e /left-before; touch /left-before
+if grep -q algo-2 /opt/ml/input/config/resourceconfig.json; then
+    until getent hosts algo-2 > /dev/null; do sleep 0.1; done; echo found
+fi
 """
 
 
@@ -250,7 +257,7 @@ def test_a_warm_pool_whose_time_is_over_is_swept_by_the_next_job(product, images
 
 
 def test_a_killed_job_s_warm_pool_goes_with_it(product, images):
-    image = images.train("echo ready; sleep 60")
+    image = images.train("echo ready; sleep 600")
     running = product.start(
         "train", image, "--instance-count", "2", "--keep-alive", "600", "--job-name", "job"
     )
@@ -263,7 +270,7 @@ def test_a_killed_job_s_warm_pool_goes_with_it(product, images):
 
 def test_secrets_are_nowhere_but_in_the_container(product, images, docker):
     secret = "hunter2hunter2"
-    image = images.train("test $MY_TOKEN = hunter2hunter2 && echo right; sleep 60")
+    image = images.train("test $MY_TOKEN = hunter2hunter2 && echo right; sleep 600")
     words = ("train", image, "--environment", f"MY_TOKEN={secret}", "--job-name", "job", "--stop-grace", "0")
     running = product.start(*words)
     running.wait_for("right\n")

@@ -23,9 +23,10 @@ if me == "algo-1":
         peer.sendall(b"welcome")
     print("heard", *sorted(heard), flush=True)
 else:
-    for _ in range(300):
+    for _ in range(1000):
         try:
-            peer = socket.create_connection(("algo-1", 7777), timeout=5)
+            peer = socket.create_connection(("algo-1", 7777), timeout=60)
+            peer.getpeername()  # one that nobody answered can look connected
             break
         except OSError:
             time.sleep(0.1)
@@ -133,13 +134,18 @@ def test_one_host_that_fails_fails_the_job_and_ends_the_others(product, images):
         """
         trap 'echo asked to stop; exit 0' TERM
         if grep -q '"current_host":"algo-2"' /opt/ml/input/config/resourceconfig.json; then
+            until [ -e /opt/ml/input/data/meeting/listens ]; do sleep 0.1; done
             echo broken > /opt/ml/output/failure; exit 3
         fi
         echo kept > /opt/ml/model/kept
+        touch /opt/ml/input/data/meeting/listens
         while :; do sleep 0.1; done
         """
     )
-    job = product.train(image, "--instance-count", "2", code=1)
+    job = product.train(
+        image, "--instance-count", "2", "--channel", f"meeting={product.folder('meeting')}",
+        "--setting", "channel-access=read-write", code=1,
+    )  # fmt: skip
     assert job.reason == "AlgorithmError: broken\n, exit code: 3"
     assert job.codes == {"algo-1": 0, "algo-2": 3}
     assert job.log("algo-1") == "asked to stop\n"

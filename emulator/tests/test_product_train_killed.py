@@ -12,9 +12,12 @@ pytestmark = pytest.mark.engine
 
 MOMENTS = 10
 PROGRAM = """
+[ -n "$(ls /opt/ml/checkpoints)" ] || first=15
 ls /opt/ml/checkpoints; echo $HOSTNAME > /opt/ml/checkpoints/$$-$HOSTNAME
-mkdir -p /opt/ml/model/sub; echo m > /opt/ml/model/sub/m; chmod 0700 /opt/ml/model/sub; sleep 0.7
+mkdir -p /opt/ml/model/sub; echo m > /opt/ml/model/sub/m; chmod 0700 /opt/ml/model/sub
+sleep ${first:-0.7}
 """
+"""Of the first life, which is interrupted, nothing is over by then."""
 
 
 def test_kill_9_at_random_moments_of_a_job(product, images):
@@ -45,8 +48,11 @@ def test_kill_9_at_random_moments_of_a_job(product, images):
         assert code in (-9, 0)
         if (product.home / "training-jobs" / name).exists():
             killed.append((name, code))
-        cleaned = product.run("clean")
-        assert cleaned.code == 0, str(cleaned)
+        for _ in range(5):
+            cleaned = product.run("clean")
+            assert cleaned.code == 0, str(cleaned)
+            if not product.left_on_engine():
+                break  # an engine may go on to make what was asked for by one who has died
         assert product.left_on_engine() == [], f"killed at {percent} % of {length:.1f} s"
         assert product.run("ps", "--output", "json").json == []
     assert any(code == -9 for _, code in killed)

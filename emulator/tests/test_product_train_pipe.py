@@ -28,7 +28,7 @@ signal.signal(signal.SIGTERM, leave)
 signal.signal(signal.SIGINT, leave)
 
 def waited_for(fifo):
-    for _ in range(300):
+    for _ in range(2400):
         if os.path.exists(fifo):
             return fifo
         time.sleep(0.1)
@@ -174,8 +174,8 @@ def test_a_channel_that_is_not_drained_is_the_platform_s_failure(product, images
 
 def test_who_has_read_an_epoch_may_train_on_it_for_long_unless_set(product, images, contents):
     data = product.folder("data", files={"a": "abc"})
-    image = images.train("cat /opt/ml/input/data/train_0; sleep 2.5")
-    words = (image, "--channel", f"train={data},mode=Pipe", "--setting", "pipe-timeout=1")
+    image = images.train("cat /opt/ml/input/data/train_0; sleep 5")
+    words = (image, "--channel", f"train={data},mode=Pipe", "--setting", "pipe-timeout=3")
     assert product.train(*words).status == ("Completed", "Completed")
     job = product.train(*words, "--setting", "pipe-timeout-next-epoch=counts", code=1)
     assert job.reason.startswith("InternalServerError: ")

@@ -84,12 +84,12 @@ def test_a_program_that_does_not_stop_is_killed_after_the_grace(product, images,
 
 
 @pytest.mark.parametrize(
-    ("entrypoint", "code"),
-    [('ENTRYPOINT ["main"]', 0), ("ENTRYPOINT main; exit $?", 137)],
+    ("entrypoint", "code", "grace"),
+    [('ENTRYPOINT ["main"]', 0, "120"), ("ENTRYPOINT main; exit $?", 137, "0.5")],
     ids=["exec-form", "shell-form"],
 )
-def test_only_an_entrypoint_in_exec_form_hears_the_stop(product, images, started, entrypoint, code):
-    running = started(images.make(entrypoint, main="#!/bin/sh\n" + POLITE), "--stop-grace", "1")
+def test_only_an_entrypoint_in_exec_form_hears_the_stop(product, images, started, entrypoint, code, grace):
+    running = started(images.make(entrypoint, main="#!/bin/sh\n" + POLITE), "--stop-grace", grace)
     assert product.run("stop", "job").code == 0
     job = running.finish()
     assert job.codes == {"algo-1": code}
@@ -97,11 +97,11 @@ def test_only_an_entrypoint_in_exec_form_hears_the_stop(product, images, started
 
 
 def test_max_run_stops_and_says_so(product, images):
-    job = product.train(images.train(POLITE), "--max-run", "1")
+    job = product.train(images.train(POLITE), "--max-run", "3")
     assert job.status == ("Stopped", "MaxRuntimeExceeded")
     assert job.statuses == [*STOPPED[:-1], "MaxRuntimeExceeded"]
     assert job.model == {"half": b"half\n", "saved": b"saved\n"}
-    assert job.json["StoppingCondition"] == {"MaxRuntimeInSeconds": 1}
+    assert job.json["StoppingCondition"] == {"MaxRuntimeInSeconds": 3}
     killed = product.train(images.train(STUBBORN), "--max-run", "1", "--stop-grace", "0.2")
     assert killed.codes == {"algo-1": 137}
     assert killed.status == ("Stopped", "MaxRuntimeExceeded")
@@ -109,7 +109,7 @@ def test_max_run_stops_and_says_so(product, images):
 
 def test_a_code_other_than_0_after_a_stop_does_not_fail_the_job_unless_set(product, images):
     image = images.train(POLITE.replace("exit 0", "exit 3"))
-    job = product.train(image, "--max-run", "1")
+    job = product.train(image, "--max-run", "3")
     assert job.status == ("Stopped", "MaxRuntimeExceeded")
     assert job.codes == {"algo-1": 3}
     running = product.start(

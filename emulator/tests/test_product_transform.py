@@ -81,7 +81,7 @@ def server(images):
 
 def transformed(product, image, *words, code=0):
     done = product.run(
-        "transform", image, "--job-name", "job", *words, "--output", "json", "--stop-grace", "5"
+        "transform", image, "--job-name", "job", *words, "--output", "json", "--stop-grace", "60"
     )
     assert done.code == code, str(done)
     return done.json
@@ -256,7 +256,7 @@ def test_a_container_that_is_never_healthy(product, server):
     data = product.folder("data", files={"a": "1"})
     done = product.run(
         "transform", server, "--job-name", "job", "--input", data, "--environment", "HEALTHY=no",
-        "--startup-timeout", "2",
+        "--startup-timeout", "6",
     )  # fmt: skip
     assert done.code == 1, str(done)
     reason = product.describe("job")["FailureReason"]

@@ -12,7 +12,7 @@ import subprocess
 import termios
 
 import pytest
-from product import Ran
+from product import WAIT_SECONDS, Ran
 
 pytestmark = pytest.mark.engine
 
@@ -306,7 +306,6 @@ def test_a_terminal_has_a_line_for_each_training_job_that_runs(product, images):
         while not all(f"{number}  Training  0.25 at step 1".encode() in seen for number in ("001", "002")):
             seen += os.read(leader, 1 << 16)
         (data / "on").touch()
-        assert running.wait(60) == 0
         rest = b""
         while True:
             try:
@@ -316,6 +315,7 @@ def test_a_terminal_has_a_line_for_each_training_job_that_runs(product, images):
             if not block:
                 break
             rest += block
+        assert running.wait(WAIT_SECONDS) == 0
     finally:
         running.kill()
         running.wait()

@@ -8,7 +8,7 @@ import urllib.request
 from collections import Counter
 
 import pytest
-from product import SERVER
+from product import SERVER, WAIT_SECONDS
 from test_product_serve_variants import ask
 
 pytestmark = pytest.mark.engine
@@ -40,7 +40,7 @@ def test_an_update_starts_new_containers_and_switches_without_a_failed_request(p
 
     def load():
         while not over.is_set():
-            with urllib.request.urlopen(urllib.request.Request(url, b"x"), timeout=30) as answer:
+            with urllib.request.urlopen(urllib.request.Request(url, b"x"), timeout=WAIT_SECONDS) as answer:
                 statuses[answer.status] += 1
 
     loading = threading.Thread(target=load)

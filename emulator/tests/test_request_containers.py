@@ -145,7 +145,7 @@ def test_what_is_not_emulated_with_several_containers_is_said(models, change, wh
     assert refused.value.what == what
 
 
-def test_batch_transform_refuses_several_containers(tmp_path):
+def test_batch_transform_takes_several_containers_that_are_asked_in_turn(tmp_path):
     job = {
         "TransformJobName": "t",
         "ModelName": "m",
@@ -155,8 +155,15 @@ def test_batch_transform_refuses_several_containers(tmp_path):
         "TransformOutput": {"S3OutputPath": str(tmp_path)},
         "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
     }
-    with pytest.raises(RequestError, match="batch transform with several containers is not emulated"):
-        transform.from_aws(job, create_model=create_model(A, B))
+    request = transform.from_aws(job, create_model=create_model(A, B))
+    assert request.model.container_names == ("a", "b")
+    direct = create_model(A, B, InferenceExecutionConfig={"Mode": "Direct"})
+    with pytest.raises(RequestError, match="nobody names a container for the records of a transform job"):
+        transform.from_aws(job, create_model=direct)
+    prefix = {"S3Uri": "s3://bucket/model/", "S3DataType": "S3Prefix", "CompressionType": "None"}
+    from_prefix = {**B, "ModelDataSource": {"S3DataSource": prefix}}
+    with pytest.raises(RequestError, match="transform jobs cannot use ModelDataSource"):
+        transform.from_aws(job, create_model=create_model(A, from_prefix))
 
 
 def test_direct_needs_containers(models):

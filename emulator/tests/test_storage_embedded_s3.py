@@ -74,7 +74,7 @@ def test_it_ends_with_the_with(tmp_path):
 def test_it_ends_when_its_process_is_killed(tmp_path):
     program = (
         "import sys, time; from pathlib import Path; from sm_emulate.storage.embedded_s3 import serving\n"
-        "with serving(Path(sys.argv[1])) as place:\n    print(place.endpoint_url, flush=True); time.sleep(60)"
+        "with serving(Path(sys.argv[1])) as place:\n    print(place.endpoint_url, flush=True); time.sleep(600)"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path / "s3")], stdout=subprocess.PIPE, text=True
@@ -90,7 +90,7 @@ def test_it_ends_when_its_process_is_killed(tmp_path):
 
 
 def _ask_until_it_is_gone(client):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         with suppress(client.exceptions.ClientError):  # it is there still, and does not know us
             client.list_buckets()

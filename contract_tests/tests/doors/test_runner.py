@@ -138,7 +138,7 @@ def test_ignored_rules_are_listed_with_the_reason_and_need_no_probe(made, engine
 
 def test_probes_run_side_by_side_but_never_beside_one_that_measures(made, engine):
     running, seen, lock = set(), [], threading.Lock()
-    together = threading.Barrier(2, timeout=10)
+    together = threading.Barrier(2, timeout=120)
 
     def act(name, *, meet):
         def watched(_bench):

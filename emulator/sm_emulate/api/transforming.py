@@ -10,10 +10,18 @@ from sm_emulate.api.images import find_image
 from sm_emulate.api.running import forgotten_unless_begun, runs_at
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError, RequestError
+from sm_emulate.lifecycle.hosting.image_labels import check_labels
+from sm_emulate.lifecycle.hosting.instance import in_network_of
 from sm_emulate.lifecycle.hosting.model_folder import planned_mounts
+from sm_emulate.lifecycle.hosting.neighbours import neighbours_of
 from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.platform import Platform
-from sm_emulate.lifecycle.transform.container import hosts, transform_container
+from sm_emulate.lifecycle.transform.container import (
+    container_hosts,
+    hosts,
+    model_folder,
+    transform_container,
+)
 from sm_emulate.lifecycle.transform.job import TransformJob
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request.location import as_stored
@@ -71,16 +79,18 @@ def transform(
     check_local(request)
     check_stored(request.model, platform.s3)
     check_input(request, s3=platform.s3, region=platform.region)
+    neighbours_of(request.model, platform.settings)  # there have to be ports for all
     place = as_stored(request.transform_output.s3_output_path)
     store_of(place, platform.s3).check_writable(place)
     runs = runs_at(home)
     with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.transform_resources.instance_type, engine=used)
-        image = find_image(used, request.model.image, listeners)
+        images = {name: find_image(used, name, listeners) for name in request.model.images}
+        check_labels(request.model, images)
         with runs.create("transform-jobs", request.transform_job_name) as run, RunFiles(run) as files:
             job = TransformJob(
                 request,
-                image=image,
+                images=images,
                 engine=used,
                 run=run,
                 platform=platform,
@@ -99,7 +109,7 @@ def transform(
 def transform_plan(
     request: TransformRequest, *, home: Path | None = None, platform: Platform | None = None
 ) -> list[HostPlan]:
-    """Say what `transform` would start, host by host, without an engine and without making anything.
+    """Say what `transform` would start, container by container, without an engine and without making anything.
 
     Raises:
         RequestError: something asked for is wrong or not emulated.
@@ -122,22 +132,28 @@ def transform_plan(
         settings=platform.settings,
         publish=lambda _: None,
     )[wanted.instance_type]
-    return [
-        HostPlan(
-            host=host,
-            files={},
-            directories=(),
-            container=transform_container(
+    neighbours = neighbours_of(request.model, platform.settings)
+    environment = {} if without else {VARIABLE: credentials_path("TOKEN")}
+    plans = []
+    for instance in hosts(request):
+        names = container_hosts(request, instance)
+        first = names[0].replace("/", "-")
+        for number, (host, container) in enumerate(zip(names, request.model.containers, strict=True)):
+            described = transform_container(
                 request,
-                image=request.model.image,
+                number,
+                neighbours=neighbours,
+                image=container.image,
                 platform=platform,
-                beside={} if without else {VARIABLE: credentials_path("TOKEN")},
-                mounts=planned_mounts(request.model.primary, run.path / "opt-ml"),
+                beside=environment,
+                mounts=planned_mounts(container, model_folder(request, run.path / "opt-ml", number)),
                 limits=limits,
                 network=request.transform_job_name if isolated else None,
                 gpus=None,
                 labels={},
-            ),
-        )
-        for host in hosts(request)
-    ]
+                name=first if neighbours.shared and not number else None,
+            )
+            if neighbours.asker(number) != number:
+                described = in_network_of(first, described)
+            plans.append(HostPlan(host=host, files={}, directories=(), container=described))
+    return plans

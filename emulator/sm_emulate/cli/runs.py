@@ -49,7 +49,7 @@ def status_of(run: RunFolder, description: dict[str, Any]) -> str:
 @home_option
 @output_option
 def ps(every: bool, home: Path | None, output: str) -> None:
-    """List jobs, endpoints and warm pools; those that run or wait now, or all."""
+    """List jobs and endpoints, the youngest first, and warm pools; those that run or wait now, or all."""
     rows = []
     for run in runs_of(home).all():
         if not every and run.result.exists():
@@ -68,6 +68,8 @@ def ps(every: bool, home: Path | None, output: str) -> None:
                 "RunFolder": str(run.path),
             }
         )
+    # a folder's own times change with all that is written into it; one without a description is just beginning
+    rows.sort(key=lambda row: row["CreationTime"] or "~", reverse=True)
     rows += _warm_pools(home)
     if output == "json":
         click.echo(json.dumps(rows, indent=2))

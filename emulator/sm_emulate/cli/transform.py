@@ -28,6 +28,7 @@ from sm_emulate.cli.options import (
 
 if TYPE_CHECKING:
     from sm_emulate.lifecycle.transform.result import TransformResult
+    from sm_emulate.request.containers import ContainerFlags
     from sm_emulate.request.transform import TransformRequest
 
 EXAMPLES = """\b
@@ -39,6 +40,8 @@ Examples:
       --assemble-with Line --input-filter '$[1:]' --join-source Input --output-filter '$[0,-1]'
   sm-emulate transform my-image --model model.tar.gz --request job.json
   sm-emulate transform my-image --model model.tar.gz --input ./payloads --dry-run
+  sm-emulate transform --container prepare=prepare:1 --container predict=predict:1,model=model.tar.gz \\
+      --input rows.csv --content-type text/csv --split-type Line --assemble-with Line
 \b
 Each input object becomes OUTPUT_PATH/NAME.out. Ctrl-C stops the job; a second one kills its containers.
 """
@@ -51,6 +54,9 @@ Each input object becomes OUTPUT_PATH/NAME.out. Ctrl-C stops the job; a second o
               "put over it.")  # fmt: skip
 @click.option("--job-name", metavar="NAME", help="Name of the job.  [default: image and time]")
 @click.option("--model", metavar="PATH", help="Folder or .tar.gz that the container finds at /opt/ml/model.")
+@click.option("--container", "containers", multiple=True, metavar="[NAME=]IMAGE[,OPTION=VALUE...]",
+              help="Instead of IMAGE: a container of a pipeline, 2 to 15, asked in this order; options: model=PATH, "
+                   "env.KEY=VALUE.")  # fmt: skip
 @click.option("--input", "input_path", metavar="PATH", help="Folder, file, manifest or s3:// prefix.")
 @click.option(
     "--input-type",
@@ -125,7 +131,7 @@ def transform(**flags: Any) -> int:
         return 0
     from sm_emulate.api.transforming import transform as run_job
 
-    several = request.transform_resources.instance_count > 1
+    several = request.transform_resources.instance_count > 1 or request.model.several
     return follow(
         run_job,
         request,
@@ -139,8 +145,8 @@ def transform(**flags: Any) -> int:
 
 def _request(flags: dict[str, Any]) -> TransformRequest:
     """Build the request from the file, the flags, or both."""
+    from sm_emulate.request.containers import container_flags
     from sm_emulate.request.flags import key_values
-    from sm_emulate.request.hosted_model import create_model
     from sm_emulate.request.json_file import read_object
     from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, default_job_name
     from sm_emulate.request.override import override
@@ -153,23 +159,20 @@ def _request(flags: dict[str, Any]) -> TransformRequest:
     both = "CreateTransformJob" in given
     document = given.get("CreateTransformJob", {}) if both else given
     model = given.get("CreateModel", {}) if both else {}
-    image = flags["image"]
+    several = tuple(container_flags(text) for text in flags["containers"])
+    _check_containers(flags, model)
+    image = flags["image"] or next((each.image for each in several), None)
     if image is None and not model:
-        raise click.UsageError("Missing argument 'IMAGE' (or --request FILE with CreateModel).")
+        raise click.UsageError(
+            "Missing argument 'IMAGE' (or --container, or --request FILE with CreateModel)."
+        )
     if flags["input_path"] is None and "TransformInput" not in document:
         raise click.UsageError("Missing option '--input' (or --request FILE with TransformInput).")
     name = flags["job_name"] or document.get("TransformJobName")
     if name is None:
         name = default_job_name(image or "job", datetime.now(timezone.utc))
     model_name = document.get("ModelName") or model.get("ModelName") or name
-    over_model = create_model(
-        image,
-        model_name=model_name,
-        model_data=flags["model"],
-        network_isolation=flags["enable_network_isolation"],
-    )
-    if image is None:
-        del over_model["PrimaryContainer"]["Image"]
+    over_model = _model(flags, several, model, model_name=model_name)
     home = runs_of(flags["home"]).home
     output_path = flags["output_path"]
     if output_path is None and "TransformOutput" not in document:
@@ -199,11 +202,48 @@ def _request(flags: dict[str, Any]) -> TransformRequest:
         invocation_retries=flags["invocation_retries"],
     )
     models = load_models(cache_dir=default_cache(os.environ))
+    request = from_aws(override(document, over), override(model, over_model), models=models)
+    return unsized(request) if fresh and flags["instance_type"] is None else request
+
+
+def _check_containers(flags: dict[str, Any], model: dict[str, Any]) -> None:
+    """Refuse what a single container has where there are several."""
+    for name, words in (("image", "IMAGE"), ("model", "--model")):
+        if flags[name] is None:
+            continue
+        if flags["containers"]:
+            raise click.UsageError(
+                f"{words} and --container exclude each other: each --container has its own."
+            )
+        if "Containers" in model:
+            raise click.UsageError(
+                f"{words} is for a model of one container: name all of this one's with --container."
+            )
+
+
+def _model(
+    flags: dict[str, Any], several: tuple[ContainerFlags, ...], model: dict[str, Any], *, model_name: str
+) -> dict[str, Any]:
+    """Give what is put over the file's CreateModel, and take from that what is replaced."""
+    from sm_emulate.request.containers import create_pipeline
+    from sm_emulate.request.hosted_model import create_model
+
+    isolated = flags["enable_network_isolation"]
+    if several:
+        for member in ("PrimaryContainer", "Containers"):
+            model.pop(member, None)
+        return create_pipeline(several, model_name=model_name, network_isolation=isolated)
     if flags["model"] is not None:  # whichever way the file names its own
         for member in ("ModelDataUrl", "ModelDataSource"):
             model.get("PrimaryContainer", {}).pop(member, None)
-    request = from_aws(override(document, over), override(model, over_model), models=models)
-    return unsized(request) if fresh and flags["instance_type"] is None else request
+    over = create_model(
+        flags["image"], model_name=model_name, model_data=flags["model"], network_isolation=isolated
+    )
+    if "Containers" in model:
+        del over["PrimaryContainer"]
+    elif flags["image"] is None:
+        del over["PrimaryContainer"]["Image"]
+    return over
 
 
 def _print_result(result: TransformResult) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +18,23 @@ if TYPE_CHECKING:
     from sm_emulate.storage.run_folder import RunFolder
 
 POLL_SECONDS = 0.1
+_OF_THE_CONFIG = (
+    "data_capture",
+    "data_capture_sampling",
+    "no_data_capture",
+    "async_output",
+    "async_failure",
+    "max_concurrent",
+)
+"""The flags that change members of CreateEndpointConfig."""
 EXAMPLES = """\b
 Examples:
   sm-emulate update demo --image my-image:2
   sm-emulate update demo --image my-image:2 --model model2.tar.gz
   sm-emulate update demo --container predict --image predict:2
   sm-emulate update demo --request new-endpoint.json
+  sm-emulate update demo --data-capture ./captured --data-capture-sampling 20
+  sm-emulate update later --async-output ./answers2 --max-concurrent 8
   sm-emulate update demo --weight old=0.5 --weight new=0.5
   sm-emulate update demo --component a --copies 3
   sm-emulate update demo --component b=my-image,copies=2,memory=512
@@ -42,6 +54,16 @@ healthy, the endpoint goes on as it was, and this exits with 1.
 @click.option("--model", metavar="PATH", help="Its new model; without it the old one.")
 @click.option("--container", metavar="NAME",
               help="Which of several containers of the first variant they are for.")  # fmt: skip
+@click.option("--data-capture", metavar="PATH|s3://...",
+              help="Capture requests and answers into this place from now on.")  # fmt: skip
+@click.option("--data-capture-sampling", type=click.IntRange(0, 100), metavar="N",
+              help="How many percent of them.")  # fmt: skip
+@click.option("--no-data-capture", is_flag=True, help="Capture none any more.")
+@click.option("--async-output", metavar="PATH|s3://...",
+              help="Where the answers of an asynchronous endpoint go that it accepts from now on.")  # fmt: skip
+@click.option("--async-failure", metavar="PATH|s3://...", help="Where its failures go.")
+@click.option("--max-concurrent", type=int, metavar="N",
+              help="Its MaxConcurrentInvocationsPerInstance, 1 to 1000.")  # fmt: skip
 @click.option("--weight", "weights", multiple=True, metavar="VARIANT=NUMBER",
               help="New weight of a variant; no container is restarted.")  # fmt: skip
 @click.option("--component", metavar="NAME or NAME=IMAGE[,...]", shell_complete=complete_components,
@@ -59,9 +81,14 @@ def update(name: str, home: Path | None, output: str, **flags: Any) -> None:
     ways = [
         way for way in ("request_file", "image", "weights", "component", "delete_component") if flags[way]
     ]
+    if any(flags[name] not in (None, False) for name in _OF_THE_CONFIG) and ways in ([], ["image"]):
+        ways = ["config"]
+    elif any(flags[name] not in (None, False) for name in _OF_THE_CONFIG):
+        raise click.UsageError("Data capture and asynchronous inference are changed alone, or with --image.")
     if len(ways) != 1 or ((flags["model"] or flags["container"]) and not flags["image"]):
         raise click.UsageError(
-            "Give one of --image IMAGE, --request FILE, --weight VARIANT=NUMBER, --component and --delete-component."
+            "Give one of --image IMAGE, --request FILE, --weight VARIANT=NUMBER, --component and --delete-component; "
+            "or what is to change of data capture or asynchronous inference."
         )
     adds = "=" in (flags["component"] or "")
     if (flags["copies"] is not None) is not (ways == ["component"] and not adds):
@@ -87,11 +114,10 @@ def update(name: str, home: Path | None, output: str, **flags: Any) -> None:
 
 def _update(run: RunFolder, flags: dict[str, Any], standing: dict[str, Any]) -> Update:
     """Say what is asked for, once it was found sound."""
-    import os
-
     from sm_emulate.errors import RequestError
-    from sm_emulate.lifecycle.hosting.update import Update, check_container
+    from sm_emulate.lifecycle.hosting.update import Update, check_async, check_container
     from sm_emulate.request import location
+    from sm_emulate.request.async_inference import MEMBER as ASYNC
     from sm_emulate.request.endpoint import from_request_file, load_models
     from sm_emulate.request.hosted_model import check_local
     from sm_emulate.request.json_file import read_object
@@ -101,6 +127,7 @@ def _update(run: RunFolder, flags: dict[str, Any], standing: dict[str, Any]) -> 
         return _component(flags, standing)
     if flags["weights"]:
         return Update(weights=_weights(flags["weights"], standing))
+    config = _config(run, flags, standing)
     if flags["image"]:
         first = standing["ProductionVariants"][0]["VariantName"]
         several = standing.get("Emulator", {}).get("Containers", {}).get(first, ())
@@ -112,16 +139,68 @@ def _update(run: RunFolder, flags: dict[str, Any], standing: dict[str, Any]) -> 
             if not path.exists():
                 raise location.missing("the model is not there: no such file or folder", path.absolute())
             model = str(path.absolute())
-        return Update(image=flags["image"], model=model, container=flags["container"])
+        return Update(image=flags["image"], model=model, container=flags["container"], config=config)
+    if config:
+        return Update(config=config)
     document = read_object(flags["request_file"], what="the request file")
     request = from_request_file(document, models=load_models(cache_dir=default_cache(os.environ)))
     if request.endpoint_name != run.name:
         raise RequestError(
             "the request is for another endpoint", value=request.endpoint_name, expected=run.name
         )
+    check_async(request, asynchronous=ASYNC in standing)
     for variant in request.all_variants:
         check_local(variant.model)
     return Update(request=request.as_aws())
+
+
+def _config(run: RunFolder, flags: dict[str, Any], standing: dict[str, Any]) -> dict[str, Any]:
+    """Say which members of CreateEndpointConfig are changed, once they were found sound."""
+    from sm_emulate.errors import RequestError
+    from sm_emulate.lifecycle.hosting.update import with_config
+    from sm_emulate.request import async_inference, location
+    from sm_emulate.request import data_capture as capturing
+    from sm_emulate.request.endpoint import from_request_file, load_models
+    from sm_emulate.storage.runs import default_cache
+
+    found: dict[str, Any] = {}
+    document = run.read(run.request) or {}
+    now = document.get("CreateEndpointConfig", {})
+    place, sampling = flags["data_capture"], flags["data_capture_sampling"]
+    if flags["no_data_capture"]:
+        if (place, sampling) != (None, None):
+            raise click.UsageError("--no-data-capture captures none: leave out the other flags of it.")
+        found[capturing.MEMBER] = None
+    elif place is not None or sampling is not None:
+        there = now.get(capturing.MEMBER)
+        if place is None and there is None:
+            raise RequestError(
+                "nothing is captured of this endpoint", hint="--data-capture names a place for it"
+            )
+        made = there or capturing.config_of_flags(destination=place, sampling=100)
+        given = {"DestinationS3Uri": place, "InitialSamplingPercentage": sampling, "EnableCapture": True}
+        found[capturing.MEMBER] = {
+            **made,
+            **{key: value for key, value in given.items() if value is not None},
+        }
+    changes = {
+        "output": flags["async_output"],
+        "failure": flags["async_failure"],
+        "max_concurrent": flags["max_concurrent"],
+    }
+    if any(value is not None for value in changes.values()):
+        if async_inference.MEMBER not in standing:
+            raise RequestError(
+                "this endpoint answers at once: only an asynchronous one takes these",
+                value=next(value for value in changes.values() if value is not None),
+                hint="`sm-emulate serve --async-output` makes one; an update cannot",
+            )
+        found[async_inference.MEMBER] = async_inference.changed(now[async_inference.MEMBER], **changes)
+    if found:
+        found = location.absolute(found, (*async_inference.LOCATIONS, *capturing.LOCATIONS), base_dir=None)
+        models = load_models(cache_dir=default_cache(os.environ))
+        from_request_file(with_config(document, found), models=models)
+    return found
 
 
 def _component(flags: dict[str, Any], standing: dict[str, Any]) -> Update:

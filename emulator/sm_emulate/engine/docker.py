@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sm_emulate.engine import inside, kernel_view, layers, listening, processes, render, resident
+from sm_emulate.engine import inside, kernel_view, layers, listening, podman, processes, render, resident
 from sm_emulate.engine.exits import ExitWatch
 from sm_emulate.engine.protocol import (
     ContainerState,
@@ -23,10 +23,17 @@ from sm_emulate.engine.protocol import (
     Listener,
     Process,
 )
-from sm_emulate.engine.streams import AttachedStream, decode
+from sm_emulate.engine.streams import AttachedStream, EndedStream, decode
 from sm_emulate.engine.tarstream import TarError, TarStream
 from sm_emulate.engine.wire import RefusedError
-from sm_emulate.errors import EngineError, GpuNotFoundError, ImageNotFoundError, NotFoundError, StartError
+from sm_emulate.errors import (
+    EngineError,
+    GpuNotFoundError,
+    ImageNotFoundError,
+    MachineError,
+    NotFoundError,
+    StartError,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -38,6 +45,7 @@ if TYPE_CHECKING:
         FileStat,
         GpuRequest,
         HistoryStep,
+        LogStream,
         PullProgress,
         RegistryManifest,
     )
@@ -48,7 +56,9 @@ _NO_COMMAND = re.compile(r"no command (or entrypoint )?(specified|provided)", re
 _NO_GPU = re.compile(
     r"could not select device driver|nvidia-container|nvidia|unresolvable CDI devices", re.IGNORECASE
 )
-_NO_RLIMIT = re.compile(r"setting rlimit.*not permitted")
+_NO_RLIMIT = re.compile(rf"setting rlimit.*not permitted|{podman.NO_RLIMIT.pattern}")
+_NOT_RUNNING = re.compile(r"not running|can only kill running containers")
+_NO_NAME = "invalid reference format"
 _SELINUX = Path("/sys/fs/selinux/enforce")
 
 
@@ -61,6 +71,7 @@ class DockerEngine:
         self._unstarted: set[str] = set()
         self._watches: dict[str, ExitWatch] = {}
         self._inside: set[str] = set()
+        self._told: EngineInfo | None = None
         self._lock = threading.Lock()
 
     @property
@@ -69,16 +80,23 @@ class DockerEngine:
         return self._client.endpoint.url
 
     def info(self) -> EngineInfo:
+        if self._told is not None:
+            return self._told
         found = self._client.call("GET", "/info")
-        version = self._client.call("GET", "/version")
+        server = self._client.server
+        version = podman.version(server) if self._podman else self._client.call("GET", "/version")
         major, minor = self._client.version
-        return render.info(found, version, endpoint=self.endpoint, api_version=f"{major}.{minor}")
+        info = render.info(found, version, endpoint=self.endpoint, api_version=f"{major}.{minor}")
+        if self._podman:  # takes a second to tell, since it runs conmon and the runtime and asks them
+            self._told = info
+        return info
 
     def image(self, reference: str) -> Image:
         try:
             return render.image(self._client.call("GET", f"/images/{quote(reference, safe='/:@')}/json"))
         except (NotFoundError, RefusedError) as error:
-            if isinstance(error, RefusedError) and error.status != 400:
+            # 400 is Docker's for a name that is none
+            if isinstance(error, RefusedError) and error.status != 400 and _NO_NAME not in error.words:
                 raise
             raise _no_image(reference, error) from error
 
@@ -116,6 +134,8 @@ class DockerEngine:
         return None
 
     def create(self, spec: ContainerSpec) -> str:
+        if self._podman and self._client.endpoint.local and (missing := podman.missing_source(spec.mounts)):
+            raise EngineError("what is to be mounted is not there", value=missing, evidence=(missing,))
         devices = [self._device_request(spec.gpus)] if spec.gpus is not None else []
         # twice as fast as Docker's default for a program that prints much, and it never fills the disk
         log_driver = "local" if self._client.server.startswith("Docker/") else None
@@ -140,13 +160,20 @@ class DockerEngine:
             self._unstarted.add(container)
         return container
 
-    def logs(self, container: str) -> AttachedStream:
+    def logs(self, container: str) -> LogStream:
         with self._lock:
             # what has been written before is asked for only where there can be some: log drivers that
             # cannot be read back (`none`, `syslog`) refuse the question
             past = int(container not in self._unstarted)
         query = {"stream": 1, "stdout": 1, "stderr": 1, "logs": past}
-        stream = AttachedStream(self._client.hijack(f"/containers/{quote(container)}/attach", query=query))
+        try:
+            connection = self._client.hijack(f"/containers/{quote(container)}/attach", query=query)
+        except RefusedError as error:
+            # Podman has the runtime look for the program already now; there will be no output, and the start fails
+            if past or not self._podman or not podman.is_about_the_program(error.words):
+                raise
+            return EndedStream()
+        stream = AttachedStream(connection)
         with self._lock:
             self._streams.setdefault(container, []).append(stream)
         return stream
@@ -165,17 +192,9 @@ class DockerEngine:
         except (NotFoundError, RefusedError) as error:
             self._let_go(container)
             words = error.evidence[0]
-            if words.lower().startswith("no such container"):
+            if "no such container" in words.lower():
                 raise
-            if _NO_GPU.search(words):
-                raise _no_gpu(None, words) from error
-            if _NO_RLIMIT.search(words):
-                raise EngineError(
-                    "the container engine may not set these ulimits",
-                    hint="choose lower ones, or let the engine itself have higher ones",
-                    evidence=(words,),
-                ) from error
-            raise StartError(words, value=container, evidence=(words,)) from error
+            raise self._failed_start(container, words) from error
 
     def wait(self, container: str) -> Exit:
         with self._lock:
@@ -203,7 +222,7 @@ class DockerEngine:
             return
         except RefusedError as error:
             # 409 is Docker's "is not running"; Podman says it with 500
-            if error.status != 409 and "not running" not in error.words:
+            if error.status != 409 and not _NOT_RUNNING.search(error.words):
                 raise
 
     def state(self, container: str) -> ContainerState:
@@ -375,8 +394,12 @@ class DockerEngine:
         except NotFoundError:
             pass
         except RefusedError as error:
+            if podman.HAS_DEPENDENTS.search(error.words):
+                # Docker lets those that live in its network outlive it, without a way in or out
+                depending = {"force": "true", "depend": "true", "v": "true", "timeout": 0}
+                self._client.call("DELETE", f"/libpod/containers/{quote(container)}", query=depending)
             # somebody else (`docker rm`, `sm-emulate clean`) is at it already
-            if error.status != 409 or "in progress" not in error.words:
+            elif error.status != 409 or "in progress" not in error.words:
                 raise
         finally:
             self._let_go(container)
@@ -404,6 +427,8 @@ class DockerEngine:
         self._client.call("POST", f"/networks/{quote(network)}/connect", body=body)
 
     def remove_network(self, network: str) -> None:
+        if self._podman:
+            self._refuse_if_in_use(network)
         self._delete(f"/networks/{quote(network)}")
 
     def leftovers(self, labels: Mapping[str, str]) -> list[Leftover]:
@@ -461,6 +486,42 @@ class DockerEngine:
             # Podman ignores a request that it cannot meet, and the job would run without a GPU
             raise _no_gpu(gpus, "Podman has no NVIDIA runtime and tells of no CDI device nvidia.com/gpu")
         return render.device_request(gpus, cdi=cdi and not nvidia)
+
+    @property
+    def _podman(self) -> bool:
+        return podman.answers(self._client.server)
+
+    def _failed_start(self, container: str, words: str) -> MachineError:
+        """Tell apart why a container was not started: GPUs and limits are this machine's, the rest is the image's."""
+        if _NO_GPU.search(words):
+            return _no_gpu(None, words)
+        if _NO_RLIMIT.search(words):
+            return EngineError(
+                "the container engine may not set these ulimits",
+                hint="choose lower ones, or let the engine itself have higher ones"
+                + (
+                    "; default_ulimits in containers.conf are those of every container"
+                    if self._podman
+                    else ""
+                ),
+                evidence=(words,),
+            )
+        if self._podman:
+            told = podman.why_not_started(words, str(self._inspect(container).get("Path") or ""))
+            if told is None:
+                return EngineError(f"the container engine refused: {words}", evidence=(words,))
+            words = told
+        return StartError(words, value=container, evidence=(words,))
+
+    def _refuse_if_in_use(self, network: str) -> None:
+        """Keep a network that containers are on: Podman removes them with it, and Docker keeps both."""
+        try:
+            found = self._client.call("GET", f"/networks/{quote(network)}")
+        except NotFoundError:
+            return
+        if users := found.get("Containers"):
+            words = f"network {found['Name']} has active endpoints: {', '.join(users)}"
+            raise EngineError(f"the container engine refused: {words}", evidence=(words,))
 
     def _inspect(self, container: str) -> Any:
         return self._client.call("GET", f"/containers/{quote(container)}/json")

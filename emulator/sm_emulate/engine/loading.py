@@ -9,6 +9,7 @@ import re
 import tarfile
 from typing import TYPE_CHECKING, Any
 
+from sm_emulate.engine.wire import RefusedError
 from sm_emulate.errors import EngineError
 
 if TYPE_CHECKING:
@@ -22,11 +23,16 @@ _PIECE = 1 << 20
 def load(client: Client, archive: str) -> tuple[str, ...]:
     """Send an archive to the engine; give what it says it has loaded."""
     said: list[str] = []
-    for message in client.upload("/images/load?quiet=1", _pieces(archive), kind="application/x-tar"):
+    try:
+        messages = client.upload("/images/load?quiet=1", _pieces(archive), kind="application/x-tar")
+    except RefusedError as error:
+        raise _refused(archive, error.words) from error
+    for message in messages:
         if "error" in message:
             raise _refused(archive, str(message["error"]))
         said += str(message.get("stream") or "").splitlines()
-    loaded = [found[1].strip() for line in said if (found := re.match(r"Loaded image(?: ID)?: (.+)", line))]
+    told = [found[1] for line in said if (found := re.match(r"Loaded image(?: ID)?: (.+)", line))]
+    loaded = [name.strip() for names in told for name in names.split(",")]  # Podman puts all into one line
     if not loaded:
         raise _refused(archive, *said)
     return tuple(loaded)

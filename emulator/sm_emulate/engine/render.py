@@ -230,7 +230,9 @@ _STATUS: dict[str, Literal["created", "running", "paused", "restarting", "removi
 def state(found: Mapping[str, Any]) -> ContainerState:
     told = found["State"]
     status = _STATUS.get(str(told.get("Status", "")).lower(), "dead")
-    network = found.get("NetworkSettings") or {}
+    # one that lives in the network of another has no address or port of its own, though Podman tells the other's
+    shared = str((found.get("HostConfig") or {}).get("NetworkMode") or "").startswith("container:")
+    network = {} if shared else found.get("NetworkSettings") or {}
     addresses = [str(n.get("IPAddress") or "") for n in (network.get("Networks") or {}).values()]
     ports: dict[int, int] = {}
     for name, bindings in (network.get("Ports") or {}).items():

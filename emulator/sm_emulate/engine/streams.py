@@ -93,3 +93,12 @@ class AttachedStream:
         with suppress(OSError):
             self._connection.socket.shutdown(socket.SHUT_RDWR)
         self._connection.close()
+
+
+class EndedStream:
+    """A `LogStream` of a container that says nothing."""
+
+    def __iter__(self) -> Iterator[LogChunk]:
+        return iter(())
+
+    def close(self) -> None: ...

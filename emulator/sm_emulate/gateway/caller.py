@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
+from sm_emulate.gateway.connecting import connected
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
@@ -104,13 +106,10 @@ class Caller:
             self._wire = None
 
     async def _connect(self) -> _Wire:
-        loop = asyncio.get_running_loop()
         where = self._upstream
         try:
-            _, wire = await asyncio.wait_for(
-                loop.create_connection(_Wire, where.host, where.port), self._connect_timeout_s
-            )
-        except (TimeoutError, asyncio.TimeoutError) as error:
+            wire = await connected(_Wire, where.host, where.port, self._connect_timeout_s)
+        except TimeoutError as error:
             limit = self._connect_timeout_s
             raise NotReachedError(f"the connection was not accepted within {limit:g} s") from error
         except OSError as error:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from random import Random
+from time import time
 from typing import TYPE_CHECKING, NamedTuple
+
+from sm_emulate.spec.invocation import INFERENCE_ID_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +42,36 @@ class Capture:
     def chosen(self) -> bool:
         """Draw whether the next invocation is captured."""
         return self.random.random() * 100 < self.percentage
+
+
+class Transcript:
+    """The bodies of one invocation that is captured, written down as they pass by.
+
+    Args:
+        capture: who takes it.
+        request: what has come of the request so far.
+    """
+
+    __slots__ = ("_capture", "answer", "request")
+
+    def __init__(self, capture: Capture, request: Sequence[bytes]) -> None:
+        self._capture = capture
+        self.request = list(request)
+        self.answer: list[bytes] = []
+
+    def hand_in(self, variant_name: str, asked: Sequence[bytes], answered: Sequence[bytes]) -> None:
+        """Have it captured, with what the header lines of the request and of the answer say."""
+        self._capture.take(
+            Captured(
+                at=time(),
+                variant_name=variant_name,
+                inference_id=header_of(asked, INFERENCE_ID_HEADER.encode()),
+                request_type=header_of(asked, b"Content-Type"),
+                request=b"".join(self.request),
+                answer_type=header_of(answered, b"Content-Type"),
+                answer=b"".join(self.answer),
+            )
+        )
 
 
 def header_of(lines: Sequence[bytes], name: bytes) -> str | None:

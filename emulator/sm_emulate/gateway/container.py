@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
+from sm_emulate.gateway.connecting import connected
 from sm_emulate.gateway.incoming import MAX_HEAD_BYTES
 from sm_emulate.gateway.known import HEAD_END, KnownAnswer
 from sm_emulate.spec import invocation as spec
@@ -312,11 +313,10 @@ class ContainerPool:
         upstream = self._upstream
         limit = self._front.connect_timeout_s
         try:
-            _, connection = await asyncio.wait_for(
-                self._loop.create_connection(lambda: ContainerConnection(self), upstream.host, upstream.port),
-                limit,
+            connection = await connected(
+                lambda: ContainerConnection(self), upstream.host, upstream.port, limit
             )
-        except (TimeoutError, asyncio.TimeoutError):
+        except TimeoutError:
             asker.asking_failed(f"the container did not accept a connection within {limit:g} s", stale=False)
         except ConnectionRefusedError:
             asker.asking_failed(f"nothing listens on {upstream.host}:{upstream.port}", stale=False)

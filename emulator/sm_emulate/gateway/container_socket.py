@@ -18,6 +18,7 @@ from websockets.protocol import CLOSED, OPEN
 from websockets.uri import WebSocketURI
 
 from sm_emulate.gateway.bidirectional_parts import Part
+from sm_emulate.gateway.connecting import connected
 from sm_emulate.spec import bidirectional as spec
 
 if TYPE_CHECKING:
@@ -99,10 +100,8 @@ class ContainerSocket(asyncio.Protocol):
         """Connect, and ask for the WebSocket; `user` hears how it went."""
         limit = self._front.connect_timeout_s
         try:
-            await asyncio.wait_for(
-                self._loop.create_connection(lambda: self, upstream.host, upstream.port), limit
-            )
-        except (TimeoutError, asyncio.TimeoutError):
+            await connected(lambda: self, upstream.host, upstream.port, limit)
+        except TimeoutError:
             self._fail(f"the container did not accept a connection within {limit:g} s")
         except ConnectionRefusedError:
             self._fail(f"nothing listens on {upstream.host}:{upstream.port}")

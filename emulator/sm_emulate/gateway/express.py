@@ -49,7 +49,7 @@ class Express:
         """Ask the container."""
         self._connection = self._target.pool.take()
         if self._connection is None:
-            self.give_way().ask_with_payload()
+            self.give_way().ask()
         else:
             self._connection.ask(self, (self._payload,), whole=True)
 

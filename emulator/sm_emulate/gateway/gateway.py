@@ -123,13 +123,20 @@ class Gateway:
 
     def set_fleet(self, fleet: Fleet) -> None:
         """Send new requests to this fleet from now on; those on their way come to their end where they are."""
+        self._change(fleet, lambda serving: serving.router.set_fleet(fleet))
+
+    def take_over(self, fleet: Fleet, capture: Capture | None) -> None:
+        """Do so, and capture by this from the same moment on; requests on their way are captured as they began."""
+        self._change(fleet, lambda serving: serving.take_over(fleet, capture))
+
+    def _change(self, fleet: Fleet, how: Callable[[Serving], None]) -> None:
         loop, serving = self._loop, self._serving
         if loop is not None and serving is not None:
             self.fleet = fleet
             done = threading.Event()
 
             def change() -> None:
-                serving.router.set_fleet(fleet)
+                how(serving)
                 done.set()
 
             with suppress(RuntimeError):  # it was closed meanwhile

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.async_call import Accept
     from sm_emulate.gateway.captured import Capture
     from sm_emulate.gateway.container_socket import ContainerSocket
-    from sm_emulate.gateway.front import EndpointFront, Invocation
+    from sm_emulate.gateway.front import EndpointFront, Fleet, Invocation
     from sm_emulate.gateway.meters import Meters
     from sm_emulate.gateway.own import OwnExchange
     from sm_emulate.gateway.page_source import PageSource
@@ -65,15 +65,24 @@ class Serving:
         self.meters = meters
         self.wording = Wording(front)
         self.router = Router(front, loop, meters)
-        self.known = KnownRequests(
-            self.wording,
-            remembers=capture is None and not (front.multi_model or front.asynchronous or front.serverless),
-        )
+        self.known = self._nothing_known()
         self.clients: set[Client] = set()
         self.sockets: set[ContainerSocket] = set()
         self.draining = False
         self._empty = asyncio.Event()
         self._untold: list[Invocation] = []
+
+    def take_over(self, fleet: Fleet, capture: Capture | None) -> None:
+        """Send new requests to this fleet, and capture by this; those on their way end as they began."""
+        self.router.set_fleet(fleet)
+        self.capture = capture
+        # what is captured is not passed on unread
+        self.known = self._nothing_known()
+
+    def _nothing_known(self) -> KnownRequests:
+        front = self.front
+        remarkable = self.capture is not None or front.multi_model or front.asynchronous or front.serverless
+        return KnownRequests(self.wording, remembers=not remarkable)
 
     def left(self, client: Client) -> None:
         """Forget a client whose connection is gone."""

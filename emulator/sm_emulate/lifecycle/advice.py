@@ -12,11 +12,11 @@ LAST_WORDS = 1024
 """Bytes of each host's log that are kept in mind."""
 _LAST_WORDS = (
     (
-        re.compile(rb"exec (\S+|user process caused): no such file or directory"),
+        re.compile(rb"(?i)exec (container process `\S+`|\S+|user process caused): no such file or directory"),
         "the program is there, but not the interpreter that its first line names; or it has Windows line ends (CRLF)",
     ),
     (
-        re.compile(rb"exec (\S+|user process caused): exec format error"),
+        re.compile(rb"(?i)exec (container process `\S+`|\S+|user process caused): exec format error"),
         "the program is no script with a first line such as #!/bin/sh, or the image was built for another processor",
     ),
 )

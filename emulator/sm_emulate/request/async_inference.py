@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.request.placed import placed
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MEMBER = "AsyncInferenceConfig"
 LOCATIONS = (f"{MEMBER}.OutputConfig.S3OutputPath", f"{MEMBER}.OutputConfig.S3FailurePath")
+_TOLD = ("success_topic", "error_topic", "success_has_response", "error_has_response")
+"""The fields that NotificationConfig makes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,14 @@ class AsyncInference:
     error_topic: str | None = None
     success_has_response: bool = False
     error_has_response: bool = False
+
+    def told_as_json(self) -> dict[str, Any]:
+        """Give who is told of an answer, for `told_by`."""
+        return {name: getattr(self, name) for name in _TOLD}
+
+    def told_by(self, kept: Mapping[str, Any] | None) -> AsyncInference:
+        """Give it with those told that were kept; itself where nothing was."""
+        return self if kept is None else replace(self, **{name: kept[name] for name in _TOLD})
 
 
 def from_config(document: Mapping[str, Any], *, base_dir: Path | None = None) -> AsyncInference | None:
@@ -83,3 +93,18 @@ def config_of_flags(
     if max_concurrent is not None:
         config["ClientConfig"] = {"MaxConcurrentInvocationsPerInstance": max_concurrent}
     return config
+
+
+def changed(
+    config: Mapping[str, Any], *, output: str | None, failure: str | None, max_concurrent: int | None
+) -> dict[str, Any]:
+    """Give a sound AsyncInferenceConfig with other places or another number; None leaves each as it is."""
+    given = {"S3OutputPath": output, "S3FailurePath": failure}
+    found = {
+        **config,
+        "OutputConfig": {**config["OutputConfig"], **{k: v for k, v in given.items() if v is not None}},
+    }
+    if max_concurrent is not None:
+        number = {"MaxConcurrentInvocationsPerInstance": max_concurrent}
+        found["ClientConfig"] = {**config.get("ClientConfig", {}), **number}
+    return found

@@ -52,6 +52,18 @@ def from_config(document: Mapping[str, Any], *, base_dir: Path | None = None) ->
     )
 
 
+def summary(config: Mapping[str, Any], *, serving: bool) -> dict[str, Any]:
+    """Give a sound DataCaptureConfig in the shape of DataCaptureConfigSummary; without a key it has no KmsKeyId."""
+    enabled = config.get("EnableCapture", True)
+    return {
+        "EnableCapture": enabled,
+        "CaptureStatus": "Started" if enabled and serving else "Stopped",
+        "CurrentSamplingPercentage": config["InitialSamplingPercentage"],
+        "DestinationS3Uri": config["DestinationS3Uri"],
+        **{name: config[name] for name in ("KmsKeyId",) if name in config},
+    }
+
+
 def config_of_flags(*, destination: str, sampling: int) -> dict[str, Any]:
     """Give the DataCaptureConfig that the flags of a command line mean: both sides, CSV and JSON readable."""
     return {

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request import hosted_model, location
-from sm_emulate.request.containers import shares_instances
 from sm_emulate.request.document import beside, build, member, raw, write
 from sm_emulate.request.record_filter import RecordFilter, record_filter
 from sm_emulate.request.service_model import OperationModel, load
@@ -273,15 +272,15 @@ def check_local(request: TransformRequest) -> None:
 
 def _check_model(model: HostedModel) -> None:
     """Refuse what hosting takes and batch transform does not (aws/sagemaker-python-sdk#4777); folders here are fine."""
-    container = model.primary
-    if container.additional:
-        raise RequestError("AdditionalModelDataSources are not emulated for transform jobs")
-    if container.data is None or container.data.path is not None:
-        return
-    if "ModelDataUrl" not in hosted_model.containers_of(model.document)[0][1]:
+    given = [each for _, each in hosted_model.containers_of(model.document)]
+    for container, document in zip(model.containers, given, strict=True):
+        if container.additional:
+            raise RequestError("AdditionalModelDataSources are not emulated for transform jobs")
+        if container.data is None or container.data.path is not None or "ModelDataUrl" in document:
+            continue
         raise RequestError(
             "transform jobs cannot use ModelDataSource",
-            value=model.model_data,
+            value=container.data.uri,
             expected="ModelDataUrl: the URI of a .tar.gz",
             hint="a folder on this machine is taken all the same",
             link="https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ContainerDefinition.html",
@@ -300,9 +299,12 @@ def _problems(document: Mapping[str, Any], create_model: Mapping[str, Any]) -> I
         yield hosted_model.not_emulated(
             "PrimaryContainer.Mode", "batch transform with a multi-model container is", "SingleModel"
         )
-    if shares_instances(create_model):
-        yield hosted_model.not_emulated(
-            "Containers", "batch transform with several containers is", "a model of one container"
+    if create_model.get("InferenceExecutionConfig", {}).get("Mode") == hosted_model.DIRECT:
+        yield Problem(
+            path="InferenceExecutionConfig.Mode",
+            what="nobody names a container for the records of a transform job",
+            value=hosted_model.DIRECT,
+            expected="Serial: the containers are asked one after the other",
         )
     payload = document.get("MaxPayloadInMB", spec.DEFAULT_MAX_PAYLOAD_MB)
     concurrent = document.get("MaxConcurrentTransforms") or spec.DEFAULT_MAX_CONCURRENT

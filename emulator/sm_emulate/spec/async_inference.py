@@ -60,6 +60,10 @@ ASYNC_ONLY = "Endpoint {endpoint} is an asynchronous endpoint: it takes InvokeEn
 NOT_ASYNC = (
     "Endpoint {endpoint} is not an asynchronous endpoint: its configuration has no AsyncInferenceConfig."
 )
+NOT_REMOVED = "The AsyncInferenceConfig parameter cannot be removed from this endpoint {endpoint}."
+"""OBSERVED: UpdateEndpoint's ValidationException in a report of 2022 (REMOVED_PAGE), of which we have no more."""
+REMOVED_PAGE = "https://github.com/aws/sagemaker-python-sdk/pull/3124"
+NOT_ADDED = "The AsyncInferenceConfig parameter cannot be added to this endpoint {endpoint}."
 ONE_INPUT = "Exactly one of Body and InputLocation must be given."
 INLINE_TOO_LONG = (
     "1 validation error detected: Value at 'body' failed to satisfy constraint: "

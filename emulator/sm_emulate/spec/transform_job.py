@@ -23,7 +23,8 @@ DEFAULT_MAX_RETRIES = 3
 CONNECT_SECONDS = 10.0
 """For a connection to be accepted. The 250 ms of endpoints are InvokeEndpoint's; nothing is said of transform jobs."""
 EXECUTION_PARAMETERS = "/execution-parameters"
-HOST_HEADER = "169.254.255.131:8080"
+INVOCATIONS = "/invocations"
+HOST = "169.254.255.131"
 """What containers were seen to be asked for: aws/amazon-sagemaker-examples#2028."""
 USER_AGENT = "Go-http-client/1.1"
 SUFFIX = ".out"
@@ -96,9 +97,28 @@ def client_error(cause: object) -> str:
     return f"ClientError: {cause}"
 
 
-def refused(status: int) -> str:
+def refused(status: int, container: str | None = None) -> str:
     """Give the line of the data log for an answer that is none: aws/sagemaker-python-sdk#1882 and 703."""
-    return client_error(status) if status < 500 else f"Bad HTTP status received from algorithm: {status}"
+    words = client_error(status) if status < 500 else f"Bad HTTP status received from algorithm: {status}"
+    return words + of(container)
+
+
+def of(container: str | None) -> str:
+    """Name the container of a pipeline at the end of a line of the data log; the platform's words are not published."""
+    return "" if container is None else f" ({container})"
+
+
+def too_long_between(giver: str, taker: str, *, size: int, limit: int) -> str:
+    """Say that a container of a pipeline answered more than the next one is given; the words are ours."""
+    return (
+        f"the answer of {giver} is {size} bytes, and {taker} is given at most {limit / MEGABYTE:g} MB "
+        "(setting pipeline-payload-limit)"
+    )
+
+
+def host_header(port: int) -> str:
+    """Give the Host header that the container which listens at this port sees."""
+    return f"{HOST}:{port}"
 
 
 def failed_by(failure: str) -> str:

@@ -108,7 +108,7 @@ class Runs:
         )
 
     def all(self) -> list[RunFolder]:
-        """Every run, the youngest first."""
+        """Every run, those first in whose folders something changed last."""
         found: list[tuple[float, RunFolder]] = []
         for run in self._folders():
             if not run.name.startswith("."):

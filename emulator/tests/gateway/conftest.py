@@ -113,13 +113,33 @@ class Container:
         with contextlib.suppress(OSError):
             self.listening.shutdown(socket.SHUT_RDWR)
         self.listening.close()
-        self.accepting.join(5)
+        self.accepting.join(180)
+        assert not self.accepting.is_alive()
         for sock in self.open:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         for thread in self.threads:
-            thread.join(5)
+            thread.join(180)
             assert not thread.is_alive()
+
+
+@dataclass
+class Nobody:
+    """A port that is nobody's: bound, so that no other process gets it, and not listened on."""
+
+    bound: socket.socket
+
+    @property
+    def port(self):
+        return self.bound.getsockname()[1]
+
+
+@pytest.fixture
+def nobody():
+    """Give the port of a container that is gone."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield Nobody(bound)
 
 
 @pytest.fixture
@@ -168,7 +188,7 @@ def gateways():
         front = EndpointFront(
             endpoint_name="iris",
             fleet=one(port, variant_name),
-            **{"connect_timeout_s": 5.0, **limits},
+            **{"connect_timeout_s": 60.0, **limits},
         )
         gateway = Gateway(front, listener=listener and (lambda handful: [listener(one) for one in handful]))
         gateway.start()
@@ -193,7 +213,7 @@ def talk_raw():
     """Give a function that sends bytes to a gateway and gives all that comes back until it hangs up."""
 
     def talk(gateway, data, *, half_close=False):
-        with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as sock:
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=180) as sock:
             sock.sendall(data)
             if half_close:
                 sock.shutdown(socket.SHUT_WR)

@@ -26,7 +26,7 @@ def opened():
             endpoint_name="iris",
             fleet=Fleet(variants=(variant,)),
             asynchronous=asynchronous,
-            connect_timeout_s=5.0,
+            connect_timeout_s=60.0,
         )
         gateway = Gateway(front, **beside)
         gateway.start()
@@ -155,7 +155,7 @@ def test_capture_is_given_both_sides_byte_for_byte(opened, serve, say):
         client.invoke_endpoint(EndpointName="iris", Body=body, ContentType="text/csv", InferenceId="i")[
             "Body"
         ].read()
-    for _ in range(1000):  # the last byte is out a moment before it is captured
+    for _ in range(18_000):  # the last byte is out a moment before it is captured
         if len(taken) == 2:
             break
         threading.Event().wait(0.01)

@@ -35,7 +35,7 @@ def hosting():
 
     def start(**components):
         gateway = Gateway(
-            EndpointFront(endpoint_name="iris", fleet=fleet(**components), seed=1, connect_timeout_s=5.0)
+            EndpointFront(endpoint_name="iris", fleet=fleet(**components), seed=1, connect_timeout_s=60.0)
         )
         gateway.start()
         started.append(gateway)
@@ -53,7 +53,7 @@ def named(serve, say):
 
 
 def ask(gateway, component=None, path=RUNTIME):
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=180)
     try:
         connection.request("POST", path, b"x", {} if component is None else {HEADER: component})
         answer = connection.getresponse()

@@ -32,7 +32,7 @@ INVOKE = "/endpoints/iris/invocations"
 STREAM = "/endpoints/iris/invocations-response-stream"
 CASES = 320
 """For each of four seeds."""
-PATIENCE_S = 60
+PATIENCE_S = 180
 NO_RESPONSE = "Amazon SageMaker could not get a response from the iris endpoint."
 TIMED_OUT = "Your invocation timed out while waiting for a response from container primary."
 OUT_OF_TIME = "Your model primary did not complete sending the inference response in the allotted time."
@@ -231,21 +231,32 @@ def test_a_container_that_hangs_is_cut_at_the_limit_wherever_it_hangs(containers
                 wire.send(bytes([byte]))
                 time.sleep(random.random() / 10_000)
 
-    gateway = gateways(containers(talk), model_timeout_s=3.0, first_part_timeout_s=3.0, stream_timeout_s=3.0)
+    def hang(limit):
+        limits = dict.fromkeys(("model_timeout_s", "first_part_timeout_s", "stream_timeout_s"), limit)
+        gateway = gateways(container, **limits)
 
-    def ask(number):
+        def ask(number):
+            with closing(Caller(gateway)) as caller:
+                return caller.ask(b"%09d" % number, cases[number][2])
+
+        with ThreadPoolExecutor(len(cases)) as pool:
+            given = list(pool.map(ask, range(len(cases))))
+        for one, (_, begun, path) in zip(given, cases, strict=True):
+            if path == STREAM and begun is not None:
+                assert one.events() == (
+                    begun,
+                    {"Message": OUT_OF_TIME, "ErrorCode": "ModelInvocationTimeExceeded"},
+                )
+            else:
+                check_refused(one, 0, TIMED_OUT)
         with closing(Caller(gateway)) as caller:
-            return caller.ask(b"%09d" % number, cases[number][2])
+            assert [caller.ask(b"good 0000").body for _ in range(5)] == [GOOD] * 5
 
-    with ThreadPoolExecutor(len(cases)) as pool:
-        given = list(pool.map(ask, range(len(cases))))
-    for one, (_, begun, path) in zip(given, cases, strict=True):
-        if path == STREAM and begun is not None:
-            assert one.events() == (
-                begun,
-                {"Message": OUT_OF_TIME, "ErrorCode": "ModelInvocationTimeExceeded"},
-            )
-        else:
-            check_refused(one, 0, TIMED_OUT)
-    with closing(Caller(gateway)) as caller:
-        assert [caller.ask(b"good 0000").body for _ in range(5)] == [GOOD] * 5
+    container = containers(talk)
+    for limit in (3.0, 15.0):
+        try:
+            hang(limit)
+        except AssertionError:  # not all was sent within the limit: this machine is busy
+            continue
+        return
+    hang(75.0)

@@ -116,7 +116,7 @@ def test_what_the_sdk_sends_is_understood(gateways, containers, clients):
     client.until(lambda: stream in client.ended)
     assert client.status[stream] == 200
     assert client.messages(stream) == []
-    assert over.wait(60)
+    assert over.wait(180)
     assert frames == [
         "/v1/talk?a=b",
         ("TEXT", b"hello", True),

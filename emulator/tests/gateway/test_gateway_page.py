@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import socket
 import threading
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -17,7 +18,7 @@ from sm_emulate.gateway.page_source import PageSource
 from sm_emulate.gateway.run_tail import Tail
 from sm_emulate.storage.run_folder import RunFolder
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 180
 AT = "2026-01-31T12:00:00.000+00:00"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -64,10 +65,13 @@ class Scene:
         self.event("Invoked", **{**given, "original_status": status, "at": at, **fields})
 
     def log(self, host, text):
+        """Add to a log, all of it in one moment: a page may look at any."""
         file = self.run.log(host)
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("ab") as opened:
-            opened.write(text if isinstance(text, bytes) else text.encode())
+        before = file.read_bytes() if file.exists() else b""
+        new = file.with_name("being-written")
+        new.write_bytes(before + (text if isinstance(text, bytes) else text.encode()))
+        new.replace(file)
 
 
 class Stream:
@@ -225,7 +229,7 @@ def test_the_endpoint_as_describe_gives_it(scene):
 
 
 def test_the_endpoints_in_service_this_one_first(scene):
-    held = threading.Event()
+    holds, held = threading.Event(), threading.Event()
 
     def run(name, description, *, alive=True):
         folder = scene.run.path.with_name(name)
@@ -237,9 +241,10 @@ def test_the_endpoints_in_service_this_one_first(scene):
     page = {"Url": "http://127.0.0.1:1", "Page": "http://127.0.0.1:1/-/", "Image": "img:2"}
     run("b", {"EndpointName": "b", "EndpointStatus": "InService", "CreationTime": AT, "Emulator": page})
     run("a", {"EndpointName": "a", "EndpointStatus": "InService"}, alive=False)
-    holding = threading.Thread(target=hold, args=(scene.run.path.with_name("b") / "owner", held))
+    holding = threading.Thread(target=hold, args=(scene.run.path.with_name("b") / "owner", holds, held))
     holding.start()
     try:
+        assert holds.wait(WAIT_SECONDS)
         listed = scene.json("/-/endpoints")
     finally:
         held.set()
@@ -257,11 +262,12 @@ def test_the_endpoints_in_service_this_one_first(scene):
     assert set(listed[0]) == set(listed[1])
 
 
-def hold(owner, until):
+def hold(owner, holds, until):
     import fcntl
 
     with owner.open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        holds.set()
         until.wait(WAIT_SECONDS)
 
 
@@ -441,14 +447,22 @@ def test_a_page_that_left_is_forgotten(scene):
     until(lambda: not scene.gateway._serving.streams)
 
 
-def test_an_old_client_gets_the_stream_until_it_ends(scene, talk_raw):
-    closing = threading.Timer(1, scene.gateway.close)
-    closing.start()
-    received = talk_raw(scene.gateway, b"GET /-/events HTTP/1.0\r\nHost: localhost\r\n\r\n")
-    closing.join()
+def test_an_old_client_gets_the_stream_until_it_ends(scene):
+    begins, received = b"event: endpoint\ndata: {", b""
+    with socket.create_connection(("127.0.0.1", scene.gateway.port), timeout=WAIT_SECONDS) as client:
+        client.sendall(b"GET /-/events HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        while begins not in received:
+            part = client.recv(65536)
+            assert part
+            received += part
+        closing = threading.Thread(target=scene.gateway.close)
+        closing.start()
+        while part := client.recv(65536):
+            received += part
+        closing.join()
     head, _, body = received.partition(b"\r\n\r\n")
     assert b"Transfer-Encoding" not in head
-    assert body.startswith(b"event: endpoint\ndata: {")
+    assert body.startswith(begins)
 
 
 # --- the tail of a file -----------------------------------------------------------------------------------

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 
 from sm_emulate.gateway.ping import ping
@@ -46,9 +44,8 @@ def answering(containers):
     ],
 )
 def test_a_status_is_a_status(answering, data, status):
-    outcome = ping(
-        "127.0.0.1", answering(data, then="hold" if b"Length" in data or b"204" in data else "close")
-    )
+    then = "hold" if b"Length" in data or b"204" in data else "close"
+    outcome = ping("127.0.0.1", answering(data, then=then), timeout_s=180)
     assert (outcome.status, outcome.failure, outcome.detail) == (status, None, "")
     assert outcome.healthy == (status == 200)
     assert outcome.seconds > 0
@@ -78,7 +75,7 @@ def test_a_status_is_a_status(answering, data, status):
     ],
 )
 def test_every_failure_has_its_name(answering, data, then, failure):
-    outcome = ping("127.0.0.1", answering(data, then), timeout_s=30)
+    outcome = ping("127.0.0.1", answering(data, then), timeout_s=180)
     assert (outcome.status, outcome.failure) == (None, failure)
     assert outcome.detail
     assert not outcome.healthy
@@ -105,21 +102,19 @@ def test_a_drip_does_not_keep_a_ping_alive(containers):
     assert ping("127.0.0.1", containers(drip).port, timeout_s=0.3).failure == "timeout"
 
 
-def test_nothing_listening_is_refused():
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-    outcome = ping("127.0.0.1", port)
-    assert (outcome.failure, outcome.detail) == ("refused", f"nothing listens on 127.0.0.1:{port}")
+def test_nothing_listening_is_refused(nobody):
+    outcome = ping("127.0.0.1", nobody.port, timeout_s=180)
+    assert (outcome.failure, outcome.detail) == ("refused", f"nothing listens on 127.0.0.1:{nobody.port}")
 
 
 def test_a_host_without_an_address_is_unreachable():
-    assert ping("host.invalid", 80, timeout_s=30).failure == "unreachable"
+    assert ping("host.invalid", 80, timeout_s=180).failure == "unreachable"
 
 
 def test_the_container_sees_a_ping_of_the_platform(serve, say):
     container = serve(lambda seen: say())
-    assert ping("127.0.0.1", container.port).healthy
-    assert ping("127.0.0.1", container.port, path="/models").healthy
+    assert ping("127.0.0.1", container.port, timeout_s=180).healthy
+    assert ping("127.0.0.1", container.port, path="/models", timeout_s=180).healthy
     assert [(seen.method, seen.path) for seen in container.seen] == [("GET", "/ping"), ("GET", "/models")]
     assert container.seen[0].header("User-Agent") == "AHC/2.0"
     assert container.seen[0].header("Host") == "model.aws.local:8080"

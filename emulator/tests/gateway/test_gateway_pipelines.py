@@ -38,7 +38,7 @@ def endpoint():
             endpoint_name="iris",
             fleet=Fleet(variants=(variant,)),
             pipeline=rules or PipelineRules(),
-            **{"connect_timeout_s": 5.0, **limits},
+            **{"connect_timeout_s": 60.0, **limits},
         )
         gateway = Gateway(front, listener=listener, capture=capture)
         gateway.start()
@@ -62,7 +62,7 @@ def adds(serve, say):
 
 
 def ask(gateway, body=b"x", path="/invocations", **headers):
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=180)
     try:
         connection.request("POST", path, body, {name.replace("_", "-"): v for name, v in headers.items()})
         answer = connection.getresponse()
@@ -82,7 +82,7 @@ def runtime(gateway):
         endpoint_url=f"http://127.0.0.1:{gateway.port}",
         aws_access_key_id="x",
         aws_secret_access_key="x",
-        config=botocore.config.Config(retries={"max_attempts": 0}, read_timeout=30),
+        config=botocore.config.Config(retries={"max_attempts": 0}, read_timeout=180),
     )
 
 
@@ -160,9 +160,9 @@ def test_an_error_names_its_container_and_ends_the_way(endpoint, serve, say, fai
 
 
 @pytest.mark.parametrize("gone", [0, 1])
-def test_a_container_that_is_gone_is_named(endpoint, adds, gone):
+def test_a_container_that_is_gone_is_named(endpoint, adds, nobody, gone):
     containers = [adds(b"1"), adds(b"2")]
-    containers[gone].close()
+    containers[gone] = nobody
     heard = []
     gateway = endpoint(*containers, listener=heard.extend)
     code, _, body = ask(gateway)
@@ -189,29 +189,40 @@ def test_a_container_that_breaks_off_is_named(endpoint, containers, adds):
 
 @pytest.mark.parametrize("slow", [0, 1])
 def test_the_time_is_for_the_whole_way_and_the_late_one_is_named(endpoint, containers, adds, slow):
-    left = threading.Event()
+    asked, left = threading.Event(), threading.Event()
 
     def hangs(wire):
-        wire.read_request()
-        if not wire.more():
-            left.set()
+        if wire.read_request() is not None:
+            asked.set()
+            if not wire.more():
+                left.set()
 
     pair = [adds(b"1"), adds(b"2")]
     pair[slow] = containers(hangs)
-    _, _, body = ask(endpoint(*pair, model_timeout_s=3.0))
+    for limit in (1.0, 10.0, 100.0):
+        _, _, body = ask(endpoint(*pair, model_timeout_s=limit))
+        if asked.is_set():  # else this machine was too busy for the first of them to answer in time
+            break
     assert f"waiting for a response from container container-{slow + 1}." in message(body)
-    assert left.wait(30), "the gateway lets go of the container"
+    assert left.wait(180), "the gateway lets go of the container"
 
 
 @pytest.mark.parametrize(("each", "status"), [(True, 200), (False, 424)])
 def test_whether_the_time_begins_anew_with_each_container_is_a_rule(endpoint, serve, say, each, status):
-    def slowly(seen):
-        threading.Event().wait(1.5)
-        return say(seen.body)
+    def given(limit):
+        def slowly(seen):
+            threading.Event().wait(limit * 0.4)
+            return say(seen.body)
 
-    rules = PipelineRules(timeout_each=each)
-    gateway = endpoint(serve(slowly), serve(slowly), serve(slowly), rules=rules, model_timeout_s=4.0)
-    assert ask(gateway)[0] == status
+        gateway = endpoint(
+            *(serve(slowly) for _ in range(3)),
+            rules=PipelineRules(timeout_each=each),
+            model_timeout_s=limit,
+        )
+        return ask(gateway)[0]
+
+    # three times 0.4 is more than one; a single one is less, but for a machine that is busy elsewhere
+    assert given(1.0) == status or (each and (given(10.0) == status or given(100.0) == status))
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -273,16 +284,16 @@ def test_a_client_that_leaves_ends_the_way(endpoint, containers, adds):
     gateway = endpoint(containers(hangs), adds(b"2"))
     with socket.create_connection(("127.0.0.1", gateway.port)) as client:
         client.sendall(b"POST /invocations HTTP/1.1\r\nContent-Length: 1\r\n\r\nx")
-        assert asked.wait(30)
+        assert asked.wait(180)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    assert left.wait(30)
+    assert left.wait(180)
 
 
 def test_the_same_request_again_and_again_over_one_connection(endpoint, adds):
     """What the gateway remembers of heads that it has read serves pipelines, too."""
     containers = [adds(b"1"), adds(b"2"), adds(b"3")]
     gateway = endpoint(*containers)
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=180)
     for _ in range(6):
         connection.request("POST", "/invocations", b"x")
         assert connection.getresponse().read() == b"x123"
@@ -301,7 +312,7 @@ def test_many_requests_at_once_stay_apart(endpoint, adds):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(180)
     assert got == {number: b"%d-12" % number for number in range(40)}
 
 
@@ -314,7 +325,7 @@ def test_the_stream_comes_from_the_last_container(endpoint, containers, adds):
         wire.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         for part in (body, b"second"):
             wire.send(b"%x\r\n%b\r\n" % (len(part), part))
-            assert go_on.wait(30)
+            assert go_on.wait(180)
         wire.send(b"0\r\n\r\n")
 
     gateway = endpoint(adds(b"1"), containers(streams))
@@ -370,11 +381,19 @@ def test_metrics_count_each_container(endpoint, serve, say):
 
 
 def test_metrics_of_a_late_container_and_of_a_direct_one(endpoint, containers, adds):
-    late = endpoint(
-        adds(b"1"), containers(lambda wire: wire.read_request() and wire.more()), model_timeout_s=3.0
-    )
-    ask(late)
-    late.close()
+    asked = threading.Event()
+
+    def hangs(wire):
+        if wire.read_request() is not None:
+            asked.set()
+            wire.more()
+
+    for limit in (1.0, 10.0, 100.0):
+        late = endpoint(adds(b"1"), containers(hangs), model_timeout_s=limit)
+        ask(late)
+        late.close()
+        if asked.is_set():  # else this machine was too busy for the first of them to answer in time
+            break
     counted = late.meters.described()["AllTraffic"]["Containers"]
     assert [each["Invocation5XXErrors"] for each in counted.values()] == [0, 1]
     direct = endpoint(adds(b"1"), adds(b"2"), names=("a", "b"), direct=True)
@@ -438,7 +457,7 @@ def test_a_pipeline_takes_no_name_of_a_container(endpoint, adds):
 def test_the_same_direct_request_again_and_again_over_one_connection(endpoint, adds):
     first, second = adds(b"1"), adds(b"2")
     gateway = endpoint(first, second, names=("a", "b"), direct=True)
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=180)
     for _ in range(5):
         connection.request("POST", "/invocations", b"x", {TARGET: "b"})
         assert connection.getresponse().read() == b"x2"
@@ -472,7 +491,7 @@ def test_a_session_is_bound_to_the_instance_and_the_container_is_named_each_time
 
 def test_a_ping_of_the_gateway_needs_no_name(endpoint, serve, say):
     gateway = endpoint(serve(lambda _: say(b"pong")), serve(lambda _: say()), names=("a", "b"), direct=True)
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=180)
     connection.request("GET", "/ping")
     assert connection.getresponse().read() == b"pong"
     connection.close()

@@ -29,7 +29,7 @@ def routed():
 
     def start(*variants, shadow=None, percent=100.0, **limits):
         fleet = Fleet(variants=variants, shadow=shadow, shadow_percent=percent)
-        limits = {"connect_timeout_s": 5.0, "seed": 1, **limits}
+        limits = {"connect_timeout_s": 60.0, "seed": 1, **limits}
         gateway = Gateway(EndpointFront(endpoint_name="iris", fleet=fleet, **limits))
         gateway.start()
         started.append(gateway)
@@ -41,7 +41,7 @@ def routed():
 
 
 def ask(gateway, body=b"x", path="/invocations", **headers):
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=180)
     try:
         connection.request("POST", path, body, headers)
         answer = connection.getresponse()
@@ -81,7 +81,7 @@ def test_the_least_busy_instance_is_chosen(routed, serve, say):
     def slow(seen):
         if seen.body == b"wait":
             busy.set()
-            free.wait(30)
+            free.wait(180)
         return say(b"slow" if seen.body == b"wait" else b"first")
 
     # the same program twice: whichever gets the long request, the other one gets all that follow
@@ -89,7 +89,7 @@ def test_the_least_busy_instance_is_chosen(routed, serve, say):
     gateway = routed(variant("a", *containers, routing="LEAST_OUTSTANDING_REQUESTS"))
     waiting = threading.Thread(target=ask, args=(gateway, b"wait"))
     waiting.start()
-    assert busy.wait(30)
+    assert busy.wait(180)
     for _ in range(20):
         ask(gateway)
     counts = sorted(len(each.seen) for each in containers)
@@ -111,11 +111,9 @@ def test_a_shadow_gets_its_percentage(routed, named):
     ]
 
 
-def test_a_shadow_that_hangs_or_is_gone_holds_nobody_up(routed, named, containers):
+def test_a_shadow_that_hangs_or_is_gone_holds_nobody_up(routed, named, containers, nobody):
     hanging = containers(lambda wire: wire.read_request() and wire.more())
-    gone = containers(lambda _: None)
-    gone.close()
-    for shadow in (hanging, gone):
+    for shadow in (hanging, nobody):
         gateway = routed(variant("a", named("a")), shadow=variant("b", shadow))
         assert [ask(gateway) for _ in range(5)] == [(200, b"a")] * 5
 
@@ -125,7 +123,7 @@ def test_a_change_of_the_fleet_leaves_what_is_under_way_where_it_is(routed, serv
 
     def slow(_):
         busy.set()
-        free.wait(30)
+        free.wait(180)
         return say(b"old")
 
     old = serve(slow)
@@ -133,7 +131,7 @@ def test_a_change_of_the_fleet_leaves_what_is_under_way_where_it_is(routed, serv
     answers = []
     waiting = threading.Thread(target=lambda: answers.append(ask(gateway)))
     waiting.start()
-    assert busy.wait(30)
+    assert busy.wait(180)
     gateway.set_fleet(Fleet(variants=(variant("a", named("new")),)))
     assert ask(gateway) == (200, b"new")
     assert gateway.retiring == 1

@@ -20,7 +20,7 @@ RUNTIME = "/endpoints/iris/invocations"
 
 
 def post(gateway, path=RUNTIME, body=b"", headers=None, method="POST", **options):
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=180)
     try:
         connection.request(method, path, body=body, headers=headers or {}, **options)
         response = connection.getresponse()
@@ -74,7 +74,7 @@ def test_only_headers_of_the_api_reach_the_container(serve, gateways, say):
 def test_a_header_that_the_caller_does_not_send_is_not_invented(serve, gateways, say):
     container = serve(lambda seen: say())
     gateway = gateways(container)
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as sock:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=180) as sock:
         sock.sendall(
             b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         )
@@ -212,11 +212,11 @@ def test_a_long_answer_is_streamed_while_the_container_still_writes(containers, 
     def talk(wire):
         wire.read_request()
         wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n" + b"a" * 10_000)
-        assert first_part_read.wait(30)
+        assert first_part_read.wait(180)
         wire.send(b"b" * 10_000)
 
     gateway = gateways(containers(talk), hold_bytes=5000)
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=180)
     connection.request("POST", "/invocations", body=b"x")
     response = connection.getresponse()
     assert response.read(10_000) == b"a" * 10_000
@@ -275,7 +275,7 @@ def test_a_model_error_is_worded_as_sagemaker_does(serve, gateways, say):
 
 
 def test_two_hundred_callers_at_once_each_get_their_own_answer(serve, gateways, say):
-    everyone_is_here = threading.Barrier(200, timeout=60)
+    everyone_is_here = threading.Barrier(200, timeout=180)
 
     def handle(seen):
         everyone_is_here.wait()
@@ -310,7 +310,7 @@ def test_the_listener_hears_of_a_request_while_the_gateway_serves(serve, gateway
     heard = threading.Event()
     gateway = gateways(serve(lambda seen: say(b"a")), lambda invocation: heard.set())
     post(gateway)
-    assert heard.wait(30)
+    assert heard.wait(180)
 
 
 def test_the_listener_hears_of_what_was_answered_before_an_abrupt_end(serve, gateways, say):

@@ -32,7 +32,7 @@ def fleet(serve, say):
             endpoint_name="iris",
             fleet=Fleet(variants=(VariantFront(upstreams=upstreams),)),
             seed=7,
-            connect_timeout_s=5.0,
+            connect_timeout_s=60.0,
             **limits,
         )
         gateways.append(Gateway(front))
@@ -45,7 +45,7 @@ def fleet(serve, say):
 
 
 def ask(gateway, session, body=b"x", path="invocations"):
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=180)
     headers = {} if session is None else {"X-Amzn-SageMaker-Session-Id": session}
     connection.request("POST", f"/endpoints/iris/{path}", body=body, headers=headers)
     response = connection.getresponse()

@@ -14,7 +14,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.eventstream import EventStreamBuffer
-from botocore.exceptions import EventStreamError
+from botocore.exceptions import ClientError, EventStreamError
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 PATH = "/endpoints/iris/invocations-response-stream"
@@ -59,7 +59,7 @@ def answering(containers):
                 container.seen.append(seen)
                 for piece in pieces:
                     if isinstance(piece, threading.Event):
-                        assert piece.wait(30)
+                        assert piece.wait(180)
                     else:
                         wire.send(piece)
                 if then == "close":
@@ -72,6 +72,20 @@ def answering(containers):
         return container
 
     return start
+
+
+class TooSlowError(Exception):
+    """What the container sent at once did not come within the limit of the test."""
+
+
+def with_more_time(ask, *, unless):
+    """Give what `ask(limit)` gives with a limit that is not over before the container has said anything."""
+    for limit in (0.5, 5.0):
+        try:
+            return ask(limit)
+        except unless:  # noqa: PERF203  # this machine was busy elsewhere: once more, with more time
+            continue
+    return ask(50.0)
 
 
 def parts_of(answer):
@@ -130,7 +144,7 @@ def test_what_the_container_and_the_caller_see(answering, gateways, stream):
 
 def test_headers_of_the_other_operation_are_stripped(answering, gateways):
     container = answering(CHUNKED, b"0\r\n\r\n")
-    connection = http.client.HTTPConnection("127.0.0.1", gateways(container).port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", gateways(container).port, timeout=180)
     headers = {
         "Accept": "text/csv",
         "X-Amzn-SageMaker-Target-Model": "a.tar.gz",
@@ -209,8 +223,12 @@ def test_a_stream_past_its_time(containers, gateways, stream, drips):
             time.sleep(0.001)
         wire.more()
 
-    with pytest.raises(EventStreamError) as caught:
-        parts_of(stream(gateways(containers(talk), stream_timeout_s=0.5)))
+    def ask(limit):
+        with pytest.raises(EventStreamError) as caught:
+            parts_of(stream(gateways(containers(talk), stream_timeout_s=limit)))
+        return caught
+
+    caught = with_more_time(ask, unless=ClientError)
     assert caught.value.response["Error"]["Message"] == (
         "Your model primary did not complete sending the inference response in the allotted time."
     )
@@ -220,12 +238,19 @@ def test_a_stream_past_its_time(containers, gateways, stream, drips):
     ("then", "code"), [("close", "StreamBroken"), ("hold", "ModelInvocationTimeExceeded")]
 )
 def test_the_error_code_is_in_the_event_though_boto3_drops_it(answering, gateways, then, code):
-    gateway = gateways(answering(CHUNKED, chunk(b"first"), then=then), stream_timeout_s=0.5)
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
-    connection.request("POST", PATH, body=b"x")
+    def ask(limit):
+        gateway = gateways(answering(CHUNKED, chunk(b"first"), then=then), stream_timeout_s=limit)
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=180)
+        connection.request("POST", PATH, body=b"x")
+        response = connection.getresponse()
+        data = response.read()
+        connection.close()
+        if response.status == 424:
+            raise TooSlowError(data)
+        return data
+
     buffer = EventStreamBuffer()
-    buffer.add_data(connection.getresponse().read())
-    connection.close()
+    buffer.add_data(with_more_time(ask, unless=TooSlowError))
     part, error = buffer
     assert part.payload == b"first"
     assert error.headers[":exception-type"] == "ModelStreamError"
@@ -249,7 +274,9 @@ def test_the_error_code_is_in_the_event_though_boto3_drops_it(answering, gateway
 def test_errors_before_the_first_byte_are_model_errors(
     answering, gateways, stream, answer, then, original, words
 ):
-    gateway = gateways(answering(answer, then=then), first_part_timeout_s=0.5)
+    # only an answer that never comes may be out of time, however busy this machine is
+    limit = 0.5 if "timed out" in words else 180.0
+    gateway = gateways(answering(answer, then=then), first_part_timeout_s=limit)
     for _ in range(2):  # the gateway lives on
         with pytest.raises(Exception, match="ModelError") as caught:
             stream(gateway)
@@ -277,13 +304,13 @@ def test_a_client_that_leaves_ends_the_containers_request(containers, gateways):
         finally:
             left.set()
 
-    connection = http.client.HTTPConnection("127.0.0.1", gateways(containers(talk)).port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", gateways(containers(talk)).port, timeout=180)
     connection.request("POST", PATH, body=b"x")
     response = connection.getresponse()
     assert response.read(1)
     response.close()
     connection.close()
-    assert left.wait(10)
+    assert left.wait(180)
 
 
 def test_a_slow_client_holds_the_container_back_and_memory_stays_flat(containers, gateways):
@@ -299,10 +326,12 @@ def test_a_slow_client_holds_the_container_back_and_memory_stays_flat(containers
             sent[0] += 65536
         wire.send(b"0\r\n\r\n")
 
-    with socket.create_connection(("127.0.0.1", gateways(containers(talk)).port), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", gateways(containers(talk)).port), timeout=180) as client:
         client.sendall(f"POST {PATH} HTTP/1.1\r\nContent-Length: 1\r\n\r\nx".encode())
         client.recv(1000)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        while not sent[0]:
+            threading.Event().wait(0.01)
         stuck = -1
         while stuck != sent[0]:
             stuck = sent[0]
@@ -322,7 +351,7 @@ def test_the_end_of_the_gateway_ends_a_stream_with_a_word(answering, gateways, s
     closing.start()
     with pytest.raises(EventStreamError, match="InternalStreamFailure"):
         list(events)
-    closing.join(10)
+    closing.join(180)
 
 
 @pytest.fixture
@@ -343,13 +372,13 @@ def test_a_thousand_streams_at_once(containers, gateways):
     def talk(wire):
         seen = wire.read_request()
         wire.send(CHUNKED + chunk(b"<" + seen.body))
-        assert go.wait(60)
+        assert go.wait(180)
         wire.send(chunk(seen.body + b">") + b"0\r\n\r\n")
 
-    gateway = gateways(containers(talk))
+    gateway = gateways(containers(talk), first_part_timeout_s=600.0)
     clients = []
     for number in range(count):
-        client = socket.create_connection(("127.0.0.1", gateway.port), timeout=60)
+        client = socket.create_connection(("127.0.0.1", gateway.port), timeout=180)
         body = b"%04d" % number
         client.sendall(
             f"POST {PATH} HTTP/1.1\r\nContent-Length: 4\r\nConnection: close\r\n\r\n".encode() + body
@@ -369,7 +398,7 @@ def test_a_thousand_streams_at_once(containers, gateways):
 
 
 def test_refusals_name_the_paths(answering, gateways):
-    connection = http.client.HTTPConnection("127.0.0.1", gateways(answering(b"")).port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", gateways(answering(b"")).port, timeout=180)
     connection.request("GET", PATH)
     response = connection.getresponse()
     assert (response.status, response.headers["x-amzn-ErrorType"]) == (404, "UnknownOperationException")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
 import threading
 from dataclasses import replace
 
@@ -18,7 +17,7 @@ from sm_emulate.lifecycle.hosting.async_work import AsyncWork
 from sm_emulate.request.async_inference import AsyncInference
 from sm_emulate.storage.async_queue import AsyncQueue
 
-WAIT_SECONDS = 30
+WAIT_SECONDS = 180
 SUCCESS = "arn:aws:sns:us-east-1:123456789012:good"
 ERROR = "arn:aws:sns:us-east-1:123456789012:bad"
 
@@ -255,6 +254,7 @@ def test_a_container_that_is_too_slow_or_breaks_off_fails_the_request(place, con
 
 def test_no_more_than_the_limit_at_once_for_each_instance(place, containers, say):
     at_once, most, lock = [0, 0], [0, 0], threading.Lock()
+    full = [threading.Event(), threading.Event()]
 
     def talking(number):
         def talk(wire):
@@ -262,6 +262,9 @@ def test_no_more_than_the_limit_at_once_for_each_instance(place, containers, say
                 with lock:
                     at_once[number] += 1
                     most[number] = max(most[number], at_once[number])
+                    if at_once[number] == 3:
+                        full[number].set()
+                assert full[number].wait(WAIT_SECONDS)
                 threading.Event().wait(0.02)
                 with lock:
                     at_once[number] -= 1
@@ -278,13 +281,16 @@ def test_no_more_than_the_limit_at_once_for_each_instance(place, containers, say
 
 
 def test_without_a_limit_a_setting_says_how_many_at_once(place, containers, say):
-    lock, at_once, most = threading.Lock(), [0], [0]
+    lock, at_once, most, full = threading.Lock(), [0], [0], threading.Event()
 
     def talk(wire):
         while wire.read_request() is not None:
             with lock:
                 at_once[0] += 1
                 most[0] = max(most[0], at_once[0])
+                if at_once[0] == 2:
+                    full.set()
+            assert full.wait(WAIT_SECONDS)
             threading.Event().wait(0.02)
             with lock:
                 at_once[0] -= 1
@@ -353,12 +359,10 @@ def test_a_settled_request_is_seen_through_without_asking_again_and_told_once(pl
     assert len(place.told) == 1
 
 
-def test_a_container_that_takes_no_connection_loses_no_request(place, echo, monkeypatch):
+def test_a_container_that_takes_no_connection_loses_no_request(place, echo, nobody, monkeypatch):
     monkeypatch.setattr(async_work, "AGAIN_SECONDS", 0.01)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     work = place.work()
-    work.start([Upstream(host="127.0.0.1", port=port)])
+    work.start([Upstream(host="127.0.0.1", port=nobody.port)])
     work.accept(AsyncCall(body=b"later"))
     threading.Event().wait(0.1)
     assert work.waiting == 1

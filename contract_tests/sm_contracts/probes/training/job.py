@@ -44,12 +44,13 @@ _SETUP_S = 1.0
 _LOOK_AGAIN_S = 0.2
 _LATE_S, _LATEST_S = 2.0, 10.0
 _EXEC_FAILED = re.compile(
-    r"exec (user process caused|\S+): ?\"?(exec format error|no such file or directory|permission denied)"
+    r"exec (container process `\S+`|user process caused|\S+): ?\"?"
+    r"(exec format error|no such file or directory|permission denied)"
     r"|exec \S+ failed: (No such file|Permission denied|Exec format)"
     r"|^\S*env: .*: (No such file or directory|Permission denied)$|exec: \S+: (not found|Permission denied)$",
     re.IGNORECASE | re.MULTILINE,
 )
-"""What runc, tini, dumb-init, env and shells print when the program itself cannot be run."""
+"""What runc, crun, tini, dumb-init, env and shells print when the program itself cannot be run."""
 _EXEC_LINES = 3
 
 

@@ -96,6 +96,7 @@ class AsyncWork:
         Raises:
             MachineError: it cannot be written down.
         """
+        config = self._config  # an update may change it meanwhile
         inference_id = call.inference_id or str(uuid4())
         name = str(uuid4())
         if self._platform.settings.text("async-output-name") == "inference-id":
@@ -103,13 +104,13 @@ class AsyncWork:
         file = call.filename or name + spec.OUTPUT_SUFFIX
         output = "/".join(
             part.strip("/") if number else part.rstrip("/")
-            for number, part in enumerate((self._config.output_path, call.extension or "", file))
+            for number, part in enumerate((config.output_path, call.extension or "", file))
             if part
         )
         failure = None
-        if self._config.failure_path is not None:
+        if config.failure_path is not None:
             stem = name if call.filename is None else call.filename.rpartition(".")[0] or call.filename
-            failure = f"{self._config.failure_path.rstrip('/')}/{stem}{spec.FAILURE_SUFFIX}"
+            failure = f"{config.failure_path.rstrip('/')}/{stem}{spec.FAILURE_SUFFIX}"
         queued = self._queue.add(
             {
                 "inferenceId": inference_id,
@@ -121,6 +122,7 @@ class AsyncWork:
                 "failureLocation": failure,
                 "ttlSeconds": call.ttl_s,
                 "timeoutSeconds": call.timeout_s,
+                "notification": config.told_as_json(),
             },
             call.body,
         )
@@ -160,9 +162,20 @@ class AsyncWork:
 
     def set_upstreams(self, upstreams: Sequence[Upstream]) -> None:
         """Send to these instances from now on; what is on its way comes to its end where it is."""
+        self._change(None, upstreams)
+
+    def take_over(self, config: AsyncInference, upstreams: Sequence[Upstream]) -> None:
+        """Do so, and work by this configuration from now on; what was accepted keeps its places."""
+        self._change(config, upstreams)
+
+    def _change(self, config: AsyncInference | None, upstreams: Sequence[Upstream]) -> None:
         loop, routed = self._loop, threading.Event()
 
         def route() -> None:
+            if config is not None and config != self._config:
+                self._config = config
+                for former in list(self._workers):
+                    self._dismiss(self._workers.pop(former))
             self._route(list(upstreams))
             routed.set()
 
@@ -213,7 +226,7 @@ class AsyncWork:
             self._dismiss(self._workers.pop(gone))
         for upstream in upstreams:
             if upstream not in self._workers:
-                self._workers[upstream] = [_Worker() for _ in range(each)]
+                self._workers[upstream] = [_Worker(self._config) for _ in range(each)]
                 for worker in self._workers[upstream]:
                     worker.task = self._loop.create_task(self._work(worker, upstream))
 
@@ -255,12 +268,12 @@ class AsyncWork:
             while not worker.dismissed:
                 key = await self._ready.get()
                 worker.busy = True
-                await self._one(caller, key)
+                await self._one(caller, key, worker.config)
                 worker.busy = False
         finally:
             caller.close()
 
-    async def _one(self, caller: Caller, key: str) -> None:
+    async def _one(self, caller: Caller, key: str, config: AsyncInference) -> None:
         try:
             queued = await asyncio.to_thread(self._queue.read, key)
             if queued is None:
@@ -273,7 +286,7 @@ class AsyncWork:
                     return
                 await asyncio.to_thread(self._queue.settle, key, outcome)
             # once settled it is seen through: half of this done twice would be told twice
-            await asyncio.shield(asyncio.to_thread(self._finish, queued, outcome))
+            await asyncio.shield(asyncio.to_thread(self._finish, queued, outcome, config))
             self._failed.pop(key, None)
         except (SmEmulateError, OSError) as error:
             why = error.what if isinstance(error, SmEmulateError) else error.strerror or str(error)
@@ -394,7 +407,7 @@ class AsyncWork:
         )
         return spec.CLIENT_ERROR.format(message=text)
 
-    def _finish(self, queued: Queued, outcome: dict[str, Any]) -> None:
+    def _finish(self, queued: Queued, outcome: dict[str, Any], config: AsyncInference) -> None:
         """Store the object, send the notification, and let go of the request, in this order.
 
         A process that dies on the way is followed by one that does it again from the start: the object is the same
@@ -404,7 +417,8 @@ class AsyncWork:
         location, failed = outcome.get("location"), "failureReason" in outcome
         if location is not None and answer.exists():
             self._store(location).put(answer, location)
-        config = self._config
+        if self._platform.settings.text("async-topics") == "accepted":
+            config = config.told_by(queued.call.get("notification"))
         topic = config.error_topic if failed else config.success_topic
         if topic is not None and queued.message_id not in self._notified:
             included = config.error_has_response if failed else config.success_has_response
@@ -452,9 +466,10 @@ class AsyncWork:
 
 
 class _Worker:
-    """One of those who send to an instance."""
+    """One of those who send to an instance, by the configuration that brought it."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: AsyncInference) -> None:
+        self.config = config
         self.task: asyncio.Task[None]
         self.busy = self.dismissed = False
 

@@ -65,6 +65,7 @@ class DataCapturing:
         self._lock = threading.Lock()
         self._count = self._bytes = 0
         self._dropped = self._lost = 0
+        self._closed = False
         self._store: ObjectStore | None = None
         self._open: dict[str, _Draft] = {}
         self._thread = threading.Thread(target=self._run, name="data capture", daemon=True)
@@ -77,22 +78,26 @@ class DataCapturing:
         """Take an invocation, or drop it if too many wait; never waits."""
         size = len(captured.request) + len(captured.answer)
         with self._lock:
-            full = self._count >= MOST_WAITING or self._bytes + size > MOST_WAITING_BYTES
+            closed = self._closed
+            full = closed or self._count >= MOST_WAITING or self._bytes + size > MOST_WAITING_BYTES
             if full:
                 self._dropped += 1
                 first = self._dropped == 1
             else:
                 self._count += 1
                 self._bytes += size
-        if not full:
-            self._waiting.put(captured)
-        elif first:
+                self._waiting.put(captured)
+        if closed:
+            self._publish(Warned(message="an answer came after its data capture had ended: it is left out"))
+        elif full and first:
             self._publish(Warned(message="data capture cannot follow: invocations are left out of it"))
 
     def close(self) -> None:
         """Store what was taken, and say what was lost."""
         if self._thread.ident is None:
             return
+        with self._lock:
+            self._closed = True
         self._waiting.put(None)
         self._thread.join()
         if self._dropped or self._lost:

@@ -24,13 +24,15 @@ def could_not_start(
     """Give the error of a program that could not be started; other errors of the engine stay as they are."""
     if not isinstance(error, StartError):
         return error
-    return EndpointFailedError(
+    failed = EndpointFailedError(
         wordings.ping_failed(variant, container),
         value="the program could not be started",
         expected="an ENTRYPOINT that takes the argument `serve`, or an executable `serve` on PATH",
         link=PAGE,
         evidence=error.evidence,
     )
+    failed.containers = (container,)
+    return failed
 
 
 def unhealthy(
@@ -46,13 +48,15 @@ def unhealthy(
 ) -> EndpointFailedError:
     """Give the error of a container that did not pass the ping health check, with its diagnosis."""
     diagnosis = diagnose(ended=ended, last=last, listeners=listeners, window_s=window_s, port=port)
-    return EndpointFailedError(
+    failed = EndpointFailedError(
         wordings.ping_failed(variant, container),
         value=diagnosis.seen,
         hint=diagnosis.hint,
         link=PAGE,
         evidence=tuple(tail),
     )
+    failed.containers = (container,)
+    return failed
 
 
 def together_unhealthy(
@@ -60,10 +64,12 @@ def together_unhealthy(
 ) -> EndpointFailedError:
     """Give the error of an instance of which these containers, by their names, did not pass the health check."""
     names = ", ".join(name for name, _ in failed)
-    return EndpointFailedError(
+    together = EndpointFailedError(
         wordings.ping_failed(variant, names),
         value="; ".join(f"{name}: {error.value}" for name, error in failed),
         hint=failed[0][1].hint,
         link=PAGE,
         evidence=tuple(f"{name}: {line}" for name, error in failed for line in error.evidence),
     )
+    together.containers = tuple(name for name, _ in failed)
+    return together

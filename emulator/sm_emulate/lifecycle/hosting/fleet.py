@@ -149,7 +149,7 @@ class ServingFleet:
                     each.door for each in self.instances if each.variant is variant and each.upstreams
                 ),
                 containers=variant.model.container_names if variant.model.several else (),
-                container_ports=tuple(each.bind for each in self._around.ports(variant.model)),
+                container_ports=tuple(each.bind for each in self._around.neighbours(variant.model).ports),
                 direct=variant.model.direct,
                 weight=self.weights.get(variant.variant_name, 0.0),
                 routing=variant.routing_strategy,
@@ -343,25 +343,22 @@ class ServingFleet:
     def _instance_of_several(self, variant: Variant, host: str, replaced: int) -> Instance:
         """Make an instance whose containers each have a name, a port and a log of their own."""
         model, abandoned = variant.model, threading.Event()
-        shared, ports = self._around.shares_network(model), self._around.ports(model)
-        containers: list[ServingContainer] = []
-        for name, own in zip(model.container_names, ports, strict=True):
-            containers.append(
-                ServingContainer(
-                    self._ground.engine,
-                    host=f"{host}/{name}",
-                    variant=variant.variant_name,
-                    host_header=container_host(self._ground.platform.settings, own.bind),
-                    stopping=lambda: self._stopping() or int(abandoned.is_set()),
-                    publish=self._heard,
-                    called=name,
-                    port=own.bind,
-                    inside=containers[0] if shared and containers else None,
-                    neighbours=frozenset(each.bind for each in ports if each is not own and shared),
-                )
-            )
+        settings, neighbours = self._ground.platform.settings, self._around.neighbours(model)
+        containers = neighbours.serving(
+            host,
+            variant=variant.variant_name,
+            engine=self._ground.engine,
+            host_header=lambda port: container_host(settings, port),
+            stopping=lambda: self._stopping() or int(abandoned.is_set()),
+            publish=self._heard,
+        )
         return Instance(
-            variant, host, containers, replaced=replaced, abandoned=abandoned, shares_network=shared
+            variant,
+            host,
+            containers,
+            replaced=replaced,
+            abandoned=abandoned,
+            shares_network=neighbours.shared,
         )
 
     def called(self, host: str) -> str:

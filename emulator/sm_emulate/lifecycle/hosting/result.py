@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sm_emulate.gateway.page_source import PAGE_PATH
 from sm_emulate.request.async_inference import MEMBER as ASYNC
+from sm_emulate.request.data_capture import MEMBER as CAPTURE
+from sm_emulate.request.data_capture import summary as capture_summary
 from sm_emulate.spec.containers import ports_of
 from sm_emulate.spec.endpoint import EndpointStatus, endpoint_arn
 
@@ -80,6 +82,8 @@ class EndpointResult:
             described["ShadowProductionVariants"] = [self._variant(request.shadow)]
         if request.async_inference is not None:
             described[ASYNC] = request.documents.create_endpoint_config[ASYNC]
+        if (capture := request.documents.create_endpoint_config.get(CAPTURE)) is not None:
+            described[CAPTURE] = capture_summary(capture, serving=self._up)
         if self.failure_reason is not None:
             described["FailureReason"] = self.failure_reason
         return described | {
@@ -99,6 +103,15 @@ class EndpointResult:
             | self._models()
             | self._environments()
             | self._containers(),
+        }
+
+    @property
+    def _up(self) -> bool:
+        """Whether there is somebody who takes requests."""
+        return self.status not in {
+            EndpointStatus.CREATING,
+            EndpointStatus.FAILED,
+            EndpointStatus.OUT_OF_SERVICE,
         }
 
     def _image(self) -> dict[str, Any]:
@@ -149,11 +162,7 @@ class EndpointResult:
         """Give one variant in the shape of ProductionVariantSummary."""
         name = variant.variant_name
         weight = self.weights.get(name, variant.initial_variant_weight)
-        up = self.status not in {
-            EndpointStatus.CREATING,
-            EndpointStatus.FAILED,
-            EndpointStatus.OUT_OF_SERVICE,
-        }
+        up = self._up
         described: dict[str, Any] = {
             "VariantName": name,
             "DeployedImages": [

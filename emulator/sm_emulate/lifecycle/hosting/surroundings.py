@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sm_emulate.engine.protocol import LABEL_HOST, Mount
 from sm_emulate.errors import NotFoundError
 from sm_emulate.events import Noted
-from sm_emulate.lifecycle.credentials import credentials_for
 from sm_emulate.lifecycle.hosting.container import container_spec
 from sm_emulate.lifecycle.hosting.model_folder import model_mounts
+from sm_emulate.lifecycle.hosting.neighbours import neighbours_of
 from sm_emulate.lifecycle.instance_limits import Limits, limits_of
 from sm_emulate.lifecycle.network import private_network
-from sm_emulate.spec.containers import ports_of
-from sm_emulate.spec.credentials import PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,11 +25,11 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.credentials import Credentials
     from sm_emulate.lifecycle.hosting.instance import Instance
     from sm_emulate.lifecycle.hosting.model_files import ModelFiles
+    from sm_emulate.lifecycle.hosting.neighbours import Neighbours
     from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.request.hosted_model import ContainerDefinition, HostedModel
     from sm_emulate.request.variant import Variant
-    from sm_emulate.spec.containers import Ports
     from sm_emulate.storage.run_folder import RunFolder
 
 
@@ -128,19 +126,15 @@ class FleetSurroundings:
         numbers = range(len(instance.containers))
         return tuple(self._spec(instance, number) for number in numbers)
 
-    def shares_network(self, model: HostedModel) -> bool:
-        """Whether the containers of an instance live in one network."""
-        return model.several and self._ground.platform.settings.text("pipeline-network") == "shared"
-
-    def ports(self, model: HostedModel) -> tuple[Ports, ...]:
-        """Give the ports of the containers that share an instance; nothing for a single one."""
-        return ports_of(self._ground.platform.settings, len(model.containers)) if model.several else ()
+    def neighbours(self, model: HostedModel) -> Neighbours:
+        """Say how the containers of an instance live together."""
+        return neighbours_of(model, self._ground.platform.settings)
 
     def started(self, instance: Instance, host: str, container: str) -> None:
         """Open to a container that has just started what is its, and close what is not."""
         model = instance.variant.model
         number = [each.host for each in instance.containers].index(host)
-        if number and self.shares_network(model):
+        if number and self.neighbours(model).shared:
             return  # all of it was done for the first, whose network it is
         credentials = self._credentials[model.model_name, number]
         if credentials is not None:
@@ -169,20 +163,13 @@ class FleetSurroundings:
         return (Mount(source=str(self.files.folder), target=DIRECTORY, read_only=True),)
 
     def _give_credentials(self, model: HostedModel) -> None:
-        unset = self._ground.platform.settings.text("endpoint-aws-variables") == "unset"
-        images = [self._images[container.image] for container in model.containers]
-        if self.shares_network(model):
-            # one address in one network; an image that keeps its port for itself does so for all
-            images = [*[each for each in images if f"{PORT}/tcp" in each.exposed_ports], images[0]][:1]
-        for number, image in enumerate(images):
-            credentials = self._credentials[model.model_name, number] = credentials_for(
-                self._ground.engine,
-                image=image,
-                platform=self._ground.platform,
-                isolated=model.enable_network_isolation or unset,
-                role_arn=model.execution_role_arn,
-                publish=self._ground.publish,
-            )
+        ground = self._ground
+        found = self.neighbours(model).credentials(
+            self._images, engine=ground.engine, platform=ground.platform, publish=ground.publish
+        )
+        for number, credentials in enumerate(found):
+            self._credentials[model.model_name, number] = credentials
+        for credentials in dict.fromkeys(found):
             if credentials is not None:
                 self._resources.callback(credentials.close)
 
@@ -194,9 +181,9 @@ class FleetSurroundings:
     def _spec(self, instance: Instance, number: int) -> ContainerSpec:
         ground, model = self._ground, instance.variant.model
         container, host = model.containers[number], instance.containers[number].host
-        shared, ports = self.shares_network(model), self.ports(model)
-        credentials = self._credentials[model.model_name, 0 if shared else number]
-        asker = instance.containers[0].host if shared else host
+        neighbours = self.neighbours(model)
+        credentials = self._credentials[model.model_name, number]
+        asker = instance.containers[neighbours.asker(number)].host
         with self._lock:
             self._made += 1
             name = self._name if self._request.alone and self._made == 1 else f"{self._name}-{self._made}"
@@ -212,13 +199,9 @@ class FleetSurroundings:
             labels=dict(ground.labels) | {LABEL_HOST: host},
             name=name,
             multi_model=container.multi_model,
-            ports=ports[number] if ports else None,
+            ports=neighbours.own_ports(number),
         )
-        if shared and not number:
-            names = tuple(f"{each}:127.0.0.1" for each in model.container_names)
-            spec = replace(spec, publish=tuple(each.bind for each in ports), extra_hosts=names)
-        elif ports and container.hostname is not None:
-            spec = replace(spec, hostname=container.hostname)
+        spec = neighbours.placed(spec, number)
         if (serverless := instance.variant.serverless) is not None:
             from sm_emulate.lifecycle.hosting.serverless_container import serverless_spec
 

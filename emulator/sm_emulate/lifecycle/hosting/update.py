@@ -11,17 +11,20 @@ from uuid import uuid4
 from sm_emulate.errors import RequestError
 from sm_emulate.request.endpoint import from_request_file
 from sm_emulate.request.hosted_model import check_local, containers_of, create_model
+from sm_emulate.spec.async_inference import NOT_ADDED, NOT_REMOVED, REMOVED_PAGE
+from sm_emulate.storage.stores import store_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sm_emulate.request.endpoint import EndpointRequest
     from sm_emulate.storage.run_folder import RunFolder
+    from sm_emulate.storage.s3_place import S3Place
 
 
 @dataclass(frozen=True, kw_only=True)
 class Update:
-    """What is asked for: a new configuration, another image, or new weights of the variants that there are."""
+    """What is asked for: a new configuration, parts of one, or new weights of the variants that there are."""
 
     request: Mapping[str, Any] = field(default_factory=dict)
     """As EndpointRequest.as_aws gives it."""
@@ -29,6 +32,8 @@ class Update:
     model: str | None = None
     container: str | None = None
     """Whose image and model these are, where the first variant has several containers."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """Members of CreateEndpointConfig that are to be so; None takes one away."""
     weights: Mapping[str, float] = field(default_factory=dict)
     component: str | None = None
     """The inference component that is added, scaled or deleted."""
@@ -90,28 +95,46 @@ def requested(update: Update, now: EndpointRequest) -> EndpointRequest:
             value=now.endpoint_name,
             expected="--component NAME --copies N, --component NAME=IMAGE,... or --delete-component NAME",
         )
-    if update.image is None:
+    if update.image is None and not update.config:
         return _same_kind(_servable(from_request_file(update.request)), now)
-    stem, _, number = now.endpoint_config_name.rpartition("-update-")
-    name = (
-        f"{stem}-update-{int(number) + 1}"
-        if stem and number.isdigit()
-        else f"{now.endpoint_config_name}-update-1"
+    document: Mapping[str, Any] = now.as_aws()
+    if update.image is not None:
+        names = now.model.container_names if now.model.several else ()
+        check_container(update.container, names)
+        document = _with_image(
+            document,
+            image=update.image,
+            model=update.model,
+            number=0 if update.container is None else names.index(update.container),
+        )
+    return replace(
+        _same_kind(_servable(from_request_file(with_config(document, update.config))), now),
+        instance_chosen=now.instance_chosen,
     )
-    names = now.model.container_names if now.model.several else ()
-    check_container(update.container, names)
-    document = _with_image(
-        now.as_aws(),
-        image=update.image,
-        model=update.model,
-        config_name=name,
-        number=0 if update.container is None else names.index(update.container),
-    )
-    return replace(_servable(from_request_file(document)), instance_chosen=now.instance_chosen)
+
+
+def with_config(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a request file with these members of its CreateEndpointConfig, under a new name, as a configuration has one.
+
+    Args:
+        document: as EndpointRequest.as_aws gives it.
+        changes: as `Update.config`.
+    """
+    config = {**document["CreateEndpointConfig"], **changes}
+    former = config["EndpointConfigName"]
+    stem, _, number = former.rpartition("-update-")
+    name = f"{stem}-update-{int(number) + 1}" if stem and number.isdigit() else f"{former}-update-1"
+    config["EndpointConfigName"] = name
+    return {
+        **document,
+        "CreateEndpointConfig": {key: value for key, value in config.items() if value is not None},
+        "CreateEndpoint": {**document["CreateEndpoint"], "EndpointConfigName": name},
+    }
 
 
 def _same_kind(request: EndpointRequest, now: EndpointRequest) -> EndpointRequest:
     """Give the request, unless it makes another kind of endpoint."""
+    check_async(request, asynchronous=now.async_inference is not None)
     kinds = [(each.serverless is None, each.components is None) for each in (request, now)]
     if kinds[0] != kinds[1]:
         raise RequestError(
@@ -120,6 +143,39 @@ def _same_kind(request: EndpointRequest, now: EndpointRequest) -> EndpointReques
             hint="stop it and serve it anew",
         )
     return request
+
+
+def check_async(request: EndpointRequest, *, asynchronous: bool) -> None:
+    """Refuse an update that makes an asynchronous endpoint of another, or the other way round.
+
+    Args:
+        request: what is asked for.
+        asynchronous: what the endpoint is now.
+
+    Raises:
+        RequestError: as said.
+    """
+    if asynchronous is not (request.async_inference is not None):
+        words = NOT_REMOVED if asynchronous else NOT_ADDED
+        raise RequestError(
+            f"ValidationException: {words.format(endpoint=request.endpoint_name)}",
+            expected="an AsyncInferenceConfig, as the endpoint has one"
+            if asynchronous
+            else "no AsyncInferenceConfig",
+            hint="serve it under another name: the two kinds are not updated into each other",
+            link=REMOVED_PAGE,
+        )
+
+
+def check_writable(request: EndpointRequest, s3: S3Place) -> None:
+    """Refuse places where the endpoint could not write.
+
+    Raises:
+        RequestError: a place that cannot be one.
+        MachineError: nothing can be written there.
+    """
+    for place in request.written_places:
+        store_of(place, s3).check_writable(place)
 
 
 def check_container(container: str | None, names: Sequence[str]) -> None:
@@ -155,9 +211,7 @@ def _servable(request: EndpointRequest) -> EndpointRequest:
     return request
 
 
-def _with_image(
-    document: Mapping[str, Any], *, image: str, model: str | None, config_name: str, number: int
-) -> dict[str, Any]:
+def _with_image(document: Mapping[str, Any], *, image: str, model: str | None, number: int) -> dict[str, Any]:
     variant = document["CreateEndpointConfig"]["ProductionVariants"][0]
     listed = document["CreateModel"]
     models = [dict(each) for each in (listed if isinstance(listed, list) else [listed])]
@@ -172,11 +226,7 @@ def _with_image(
                 each["Containers"] = [*listed[:number], changed, *listed[number + 1 :]]
             else:
                 each["PrimaryContainer"] = changed
-    return {
-        "CreateModel": models if len(models) > 1 else models[0],
-        "CreateEndpointConfig": {**document["CreateEndpointConfig"], "EndpointConfigName": config_name},
-        "CreateEndpoint": {**document["CreateEndpoint"], "EndpointConfigName": config_name},
-    }
+    return {**document, "CreateModel": models if len(models) > 1 else models[0]}
 
 
 def _model_data(uri: str) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from sm_emulate.artifacts.transform_output import BadAnswerError
-from sm_emulate.gateway.caller import CallAnswer, Caller, NoAnswerError
+from sm_emulate.gateway.caller import CallAnswer, NoAnswerError
 from sm_emulate.gateway.lane import Lane
 from sm_emulate.lifecycle.transform.blocks import BlockReader, End, Stretch, Task
+from sm_emulate.lifecycle.transform.way import Way
 from sm_emulate.spec import transform_job as spec
 from sm_emulate.spec.wordings import MODEL_ERROR_MESSAGE_LIMIT
 from sm_emulate.staging.payloads import BadInputError, Payload
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from sm_emulate.gateway.front import Upstream
     from sm_emulate.lifecycle.transform.blocks import Block
     from sm_emulate.lifecycle.transform.files import TransformFile
+    from sm_emulate.lifecycle.transform.way import Passing
     from sm_emulate.staging.payloads import Packing
     from sm_emulate.storage.objects import ObjectStore
 
@@ -56,6 +58,7 @@ class Sending:
         streams: an object is one body of any length, sent as it is read.
         chunked: bodies do not say how long they are.
         gzip: objects are unpacked on the way.
+        passing: what happens between the containers of a pipeline; None for a single one.
     """
 
     connections: int
@@ -69,6 +72,7 @@ class Sending:
     gzip: bool
     packing: Packing
     assembly: Assembly
+    passing: Passing | None = None
 
 
 @dataclass(slots=True)
@@ -83,10 +87,10 @@ class Counts:
 
 @dataclass(eq=False)
 class Feed:
-    """Feeds one container with its share of the objects.
+    """Feeds the containers of one instance with its share of the objects.
 
     Args:
-        upstream: where the container listens.
+        upstream: where the first container listens.
         files: in order.
         store: where they lie.
         sending: how.
@@ -140,14 +144,20 @@ class Feed:
             blocks.close()
 
     async def _work(self, blocks: Generator[Block, None, None]) -> None:
-        caller = Caller(self.upstream, self.sending.headers, connect_timeout_s=self.sending.connect_timeout_s)
-        with closing(caller):
+        sending = self.sending
+        way = Way(
+            self.upstream,
+            sending.headers,
+            sending.passing,
+            connect_timeout_s=sending.connect_timeout_s,
+        )
+        with closing(way):
             while not self.stopping() and (task := await self._next(blocks)) is not None:
                 if task.file.failure is None:
                     self._calling += 1
                     try:
                         await self._in_reach(task)
-                        await self._one(caller, task)
+                        await self._one(way, task)
                     finally:
                         self._calling -= 1
                 self._settle(task.file)
@@ -178,7 +188,7 @@ class Feed:
     def _read(self, blocks: Generator[Block, None, None], *, lane: bool) -> Block | None:
         """Read the next block; send what is small right away where nothing else is under way."""
         block = next(blocks, None)
-        if block is None or not lane or self.sending.chunked:
+        if block is None or not lane or self.sending.chunked or self.sending.passing is not None:
             return block
         sending = self.sending
         bodies = block.small_bodies(max(FEWEST, 2 * sending.connections))
@@ -263,21 +273,21 @@ class Feed:
         ):
             await asyncio.sleep(0.005)  # rare: hundreds of answers are home and one is not
 
-    async def _one(self, caller: Caller, task: Task) -> None:
-        answer = await self._answer(caller, task)
+    async def _one(self, way: Way, task: Task) -> None:
+        answer = await self._answer(way, task)
         if answer is not None:
             self._keep(task, answer.body)
 
-    async def _answer(self, caller: Caller, task: Task) -> CallAnswer | None:
+    async def _answer(self, way: Way, task: Task) -> CallAnswer | None:
         """Give an answer of 2xx; otherwise the object has failed."""
         for attempt in range(self.sending.retries + 1):
             if attempt:
                 self.counts.retried += 1
                 await asyncio.sleep(RETRY_PAUSE_S * attempt)
             try:
-                answer = await self._call(caller, task)
+                answer = await self._call(way, task)
             except NoAnswerError as error:
-                words = [spec.NO_ANSWER, str(error)]
+                words = [spec.NO_ANSWER + spec.of(way.asked), str(error)]
                 again = True
             except BadInputError as error:
                 self._fail(task.file, spec.client_error(error))
@@ -287,7 +297,7 @@ class Feed:
                 if 200 <= answer.status < 300:
                     return answer
                 again = answer.status >= 500 and self.sending.retries_5xx
-                words = _refused(answer)
+                words = _refused(answer, way.asked)
             if self.stopping():
                 return None
             if not again:
@@ -295,7 +305,7 @@ class Feed:
         self._fail(task.file, *words)
         return None
 
-    async def _call(self, caller: Caller, task: Task) -> CallAnswer:
+    async def _call(self, way: Way, task: Task) -> CallAnswer:
         """Try once, or take the outcome of a try that is over."""
         outcome, task.outcome = task.outcome, None
         if isinstance(outcome, NoAnswerError):
@@ -308,7 +318,7 @@ class Feed:
         else:
             body = _pieces(task.payload.body) if self.sending.chunked else task.payload.body
         began = time.monotonic()
-        answer = await caller.call("POST", "/invocations", body, timeout_s=self.sending.timeout_s)
+        answer = await way.ask(body, timeout_s=self.sending.timeout_s)
         self.counts.seconds += time.monotonic() - began
         return answer
 
@@ -344,7 +354,7 @@ async def _pieces(body: bytes) -> AsyncIterator[bytes]:
 _NOTHING = Payload(b"")
 
 
-def _refused(answer: CallAnswer) -> list[str]:
+def _refused(answer: CallAnswer, container: str | None) -> list[str]:
     """Give the lines that the platform logs for an answer that is none."""
     text = answer.body[:MODEL_ERROR_MESSAGE_LIMIT].decode("utf-8", "replace")
-    return [spec.refused(answer.status), "", "Message:", *text.splitlines()]
+    return [spec.refused(answer.status, container), "", "Message:", *text.splitlines()]

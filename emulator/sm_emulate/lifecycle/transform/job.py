@@ -11,6 +11,7 @@ from sm_emulate.events import LogLines, Progress, StatusChanged, Warned, now
 from sm_emulate.lifecycle.hosting.model_folder import model_mounts
 from sm_emulate.lifecycle.hosting.serving_container import StopAskedError
 from sm_emulate.lifecycle.job import Job
+from sm_emulate.lifecycle.transform.container import model_folder
 from sm_emulate.lifecycle.transform.fleet import TransformFleet
 from sm_emulate.lifecycle.transform.result import TransformResult
 from sm_emulate.request.transform import to_aws
@@ -38,7 +39,7 @@ class TransformJob(Job[TransformResult]):
 
     Args:
         request: what to run, checked.
-        image: the image as the engine knows it.
+        images: of its model, as the engine knows them, by the name that the request uses.
         engine: runs the containers.
         run: a new run folder that this process holds.
         platform: which SageMaker.
@@ -53,7 +54,7 @@ class TransformJob(Job[TransformResult]):
         self,
         request: TransformRequest,
         *,
-        image: Image,
+        images: Mapping[str, Image],
         engine: Engine,
         run: RunFolder,
         platform: Platform | None = None,
@@ -64,14 +65,14 @@ class TransformJob(Job[TransformResult]):
         vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
     ) -> None:
         super().__init__(run, platform=platform, listeners=listeners)
-        self.request, self.image = request, image
+        self.request, self.images = request, images
         self.created = now()
         self.status = TransformJobStatus.IN_PROGRESS
         self.failure_reason: str | None = None
         self._window, self._grace = start_window_s, stop_grace_s
         self._fleet = TransformFleet(
             request,
-            image=image,
+            images=images,
             engine=engine,
             platform=self.platform,
             gpus=gpus,
@@ -97,7 +98,7 @@ class TransformJob(Job[TransformResult]):
         return TransformResult(
             request=self.request,
             platform=self.platform,
-            image=self.image,
+            images=self.images,
             run_folder=self.run_folder.path,
             status=self.status,
             failure_reason=self.failure_reason,
@@ -169,13 +170,16 @@ class TransformJob(Job[TransformResult]):
     def _start(self, resources: ExitStack) -> None:
         """Start the containers and wait until all are healthy."""
         with self._timed("Model"):
-            mounts = model_mounts(
-                self.request.model.primary,
-                self.run_folder.path / "opt-ml",
-                s3=self.platform.s3,
-                publish=self._publish,
-                heed_stop=self._fleet.heed_stop,
-            )
+            mounts = [
+                model_mounts(
+                    container,
+                    model_folder(self.request, self.run_folder.path / "opt-ml", number),
+                    s3=self.platform.s3,
+                    publish=self._publish,
+                    heed_stop=self._fleet.heed_stop,
+                )
+                for number, container in enumerate(self.request.model.containers)
+            ]
         with self._timed("Container"):
             self._fleet.start(mounts, resources)
         with self._timed("Health"):
@@ -209,7 +213,7 @@ class TransformJob(Job[TransformResult]):
         if sending.error is not None:
             raise sending.error
         if not self._asked.times:
-            work.give_up_the_rest()
+            work.give_up_the_rest(self._fleet.gone)
 
     def _wake(self) -> None:
         self._fleet.wake()
@@ -223,7 +227,8 @@ class TransformJob(Job[TransformResult]):
     def _tell_why(self, error: EndpointFailedError) -> None:
         """Say what kept a container from its first ping: the platform's words do not."""
         wanted = "" if error.expected is None else f"; expected {error.expected}"
-        self._publish(Warned(message=f"the container did not pass its pings: {error.value}{wanted}"))
+        named = ", ".join(error.containers) if self.request.model.several else "the container"
+        self._publish(Warned(message=f"{named} did not pass its pings: {error.value}{wanted}"))
         if error.hint is not None:
             self._publish(Warned(message=error.hint))
         for line in error.evidence:

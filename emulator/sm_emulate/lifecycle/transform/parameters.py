@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sm_emulate.spec import transform_job as spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from sm_emulate.gateway.caller import CallAnswer
     from sm_emulate.request.transform import TransformRequest
@@ -28,7 +28,7 @@ class Parameters:
     batch_strategy: str
     """`MULTI_RECORD` or `SINGLE_RECORD`."""
     answer: CallAnswer | None = field(default=None, repr=False, compare=False)
-    """The container's own to GET /execution-parameters; None if there was none."""
+    """The first container's own to GET /execution-parameters; None if there was none."""
 
     @property
     def line(self) -> str:
@@ -40,16 +40,20 @@ class Parameters:
 
 
 def parameters_of(
-    request: TransformRequest, answer: CallAnswer | None, *, warn: Callable[[str], None]
+    request: TransformRequest,
+    answers: Mapping[str | None, CallAnswer | None],
+    *,
+    warn: Callable[[str], None],
 ) -> Parameters:
     """Decide them.
 
     Args:
         request: comes first.
-        answer: what the container says to GET /execution-parameters; None if it said nothing.
-        warn: given what is wrong with that answer; a 404 is nothing wrong.
+        answers: what each container that counts says to GET /execution-parameters, by its name in a pipeline; None if
+            it said nothing. The strictest of their wishes is heeded.
+        warn: given what is wrong with an answer; a 404 is nothing wrong.
     """
-    wanted = _wanted(answer, warn)
+    wanted = _strictest([_wanted(answer, name, warn) for name, answer in answers.items()])
     strategy = request.batch_strategy
     payload = request.max_payload_in_mb
     decided = Parameters(
@@ -62,7 +66,7 @@ def parameters_of(
         batch_strategy=spec.SPELLED[strategy]
         if strategy is not None
         else wanted.get("BatchStrategy", spec.SPELLED["MultiRecord"]),
-        answer=answer,
+        answer=next(iter(answers.values())),
     )
     together = decided.max_concurrent_transforms * decided.max_payload_in_mb
     if together > spec.MAX_PAYLOAD_MB:
@@ -73,8 +77,22 @@ def parameters_of(
     return decided
 
 
-def _wanted(answer: CallAnswer | None, warn: Callable[[str], None]) -> dict[str, Any]:
-    where = f"GET {spec.EXECUTION_PARAMETERS}"
+def _strictest(wishes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Give the smallest of each value; 0 is no limit, and SINGLE_RECORD suits a container that takes more, too."""
+    found: dict[str, Any] = {}
+    for name in ("MaxConcurrentTransforms", "MaxPayloadInMB"):
+        given = [wish[name] for wish in wishes if name in wish]
+        if given:
+            found[name] = min((value for value in given if value), default=0)
+    strategies = {wish["BatchStrategy"] for wish in wishes if "BatchStrategy" in wish}
+    if strategies:
+        single = spec.SPELLED["SingleRecord"]
+        found["BatchStrategy"] = single if single in strategies else strategies.pop()
+    return found
+
+
+def _wanted(answer: CallAnswer | None, container: str | None, warn: Callable[[str], None]) -> dict[str, Any]:
+    where = f"GET {spec.EXECUTION_PARAMETERS}{spec.of(container)}"
     if answer is None or answer.status == 404:
         return {}
     if answer.status != 200:

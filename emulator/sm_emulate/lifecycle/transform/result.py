@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sm_emulate.lifecycle.iso_time import iso
 from sm_emulate.request.secrets import masked_document
 from sm_emulate.request.transform import OPERATION, to_aws
+from sm_emulate.spec.containers import ports_of
 from sm_emulate.spec.transform_job import TransformJobStatus, transform_job_arn
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ class TransformResult:
 
     request: TransformRequest
     platform: Platform
-    image: Image
+    images: Mapping[str, Image]
+    """By the name that the request uses."""
     run_folder: Path
     status: TransformJobStatus
     failure_reason: str | None
@@ -46,7 +48,7 @@ class TransformResult:
     requests: int
     retried: int
     container_exit_codes: Mapping[str, int]
-    """By instance; one that had to be removed while it ran has none."""
+    """By instance, or INSTANCE/CONTAINER of a pipeline; one that had to be removed while it ran has none."""
     seconds: Mapping[str, float]
 
     @property
@@ -77,7 +79,8 @@ class TransformResult:
         described["Emulator"] = {
             "RunFolder": str(self.run_folder),
             "Image": request.model.image,
-            "ImageId": self.image.id,
+            "ImageId": self.images[request.model.image].id,
+            **self._containers(),
             "LastModifiedTime": iso(self.changed),
             "Settings": dict(platform.settings.given),
             "ContainerExitCodes": dict(self.container_exit_codes),
@@ -95,3 +98,21 @@ class TransformResult:
             "Seconds": dict(self.seconds),
         }
         return described
+
+    def _containers(self) -> dict[str, Any]:
+        """Give the containers of each instance where these are several."""
+        model = self.request.model
+        if not model.several:
+            return {}
+        ports = ports_of(self.platform.settings, len(model.containers))
+        return {
+            "Containers": [
+                {
+                    "ContainerHostname": name,
+                    "Image": container.image,
+                    "ImageId": self.images[container.image].id,
+                    "BindToPort": own.bind,
+                }
+                for name, container, own in zip(model.container_names, model.containers, ports, strict=True)
+            ]
+        }

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 from sm_emulate.artifacts.transform_output import Assembly
 from sm_emulate.events import Warned
 from sm_emulate.gateway.caller import Caller, NoAnswerError
+from sm_emulate.lifecycle.hosting.neighbours import neighbours_of
 from sm_emulate.lifecycle.transform import feed as feeding
 from sm_emulate.lifecycle.transform.capture import capture
 from sm_emulate.lifecycle.transform.files import TransformFile
 from sm_emulate.lifecycle.transform.parameters import Parameters, parameters_of
 from sm_emulate.lifecycle.transform.sending import Sending
+from sm_emulate.lifecycle.transform.way import Passing
 from sm_emulate.request.channel import S3DataSource
 from sm_emulate.request.location import as_stored
 from sm_emulate.spec import transform_job as spec
+from sm_emulate.spec.endpoint import CONTAINER_PORT
 from sm_emulate.staging.channel_data import channel_data
 from sm_emulate.staging.payloads import Packing
 from sm_emulate.storage.stores import store_of
@@ -60,6 +63,7 @@ class Work:
         self.parameters: Parameters | None = None
         self._request, self._platform, self._drafts = request, platform, drafts
         self._publish, self._log = publish, log
+        self._neighbours = neighbours_of(request.model, platform.settings)
         self._files: list[TransformFile] = []
         self._feeds: list[feeding.Feed] = []
         self._store: ObjectStore | None = None
@@ -86,7 +90,7 @@ class Work:
         return len(self._files)
 
     def ask(self, upstream: Upstream) -> None:
-        """Ask the container for its execution parameters, and decide what is in force."""
+        """Ask the containers of an instance for their execution parameters, and decide what is in force."""
         self.parameters = parameters_of(
             self._request,
             asyncio.run(self._execution_parameters(upstream)),
@@ -114,12 +118,13 @@ class Work:
         started.start()
         return started
 
-    def give_up_the_rest(self) -> None:
-        """The containers are gone: what has no output by now will have none."""
+    def give_up_the_rest(self, gone: str | None) -> None:
+        """A container is gone (in a pipeline: of this name): what has no output by now will have none."""
+        words = spec.NO_ANSWER + spec.of(gone)
         for file in self._files:
             if file.failure is None and not file.whole:
-                self._log(f"{file.shown}: {spec.NO_ANSWER}")
-                file.fail(spec.NO_ANSWER)
+                self._log(f"{file.shown}: {words}")
+                file.fail(words)
 
     def finish(self) -> None:
         """Wait for the outputs to be stored, and write the manifests of what was captured.
@@ -191,15 +196,53 @@ class Work:
         if file.failure is None:
             self._uploads[file.number] = self._pool.submit(file.put, self._out, self._place)
 
-    async def _execution_parameters(self, upstream: Upstream) -> CallAnswer | None:
-        caller = Caller(upstream, _HEADERS, connect_timeout_s=spec.CONNECT_SECONDS)
+    async def _execution_parameters(self, upstream: Upstream) -> dict[str | None, CallAnswer | None]:
+        """Ask those whose wishes count."""
+        if not self._neighbours.ports:
+            return {None: await self._wishes(upstream, spec.host_header(CONTAINER_PORT), None)}
+        all_count = self._platform.settings.text("transform-pipeline-parameters") == "strictest"
+        found: dict[str | None, CallAnswer | None] = {}
+        names = self._request.model.container_names
+        for name, where, ports in zip(
+            names, (upstream, *upstream.beside), self._neighbours.ports, strict=True
+        ):
+            if all_count or not found:
+                found[name] = await self._wishes(where, spec.host_header(ports.bind), name)
+        return found
+
+    async def _wishes(self, upstream: Upstream, host: str, container: str | None) -> CallAnswer | None:
+        caller = Caller(upstream, _headers(host), connect_timeout_s=spec.CONNECT_SECONDS)
         try:
             return await caller.call("GET", spec.EXECUTION_PARAMETERS, None, timeout_s=PARAMETERS_SECONDS)
         except NoAnswerError as error:
-            self._publish(Warned(message=f"GET {spec.EXECUTION_PARAMETERS}: {error}: the defaults are used"))
+            where = f"GET {spec.EXECUTION_PARAMETERS}{spec.of(container)}"
+            self._publish(Warned(message=f"{where}: {error}: the defaults are used"))
             return None
         finally:
             caller.close()
+
+    def _passing(self) -> Passing | None:
+        """Say what happens between the containers of a pipeline; None for a single one."""
+        model, ports, settings = self._request.model, self._neighbours.ports, self._platform.settings
+        if not ports:
+            return None
+        given, wanted = self._request.transform_input.content_type, self._request.transform_output.accept
+        for_all = settings.text("pipeline-accept") == "caller"
+        sent = []
+        for number, own in enumerate(ports):
+            headers = _headers(spec.host_header(own.bind))
+            if not number and given is not None:
+                headers["Content-Type"] = given
+            if wanted is not None and (for_all or number == len(ports) - 1):
+                headers["Accept"] = wanted
+            sent.append(headers)
+        limited = settings.text("transform-pipeline-limit") == "pipeline-payload-limit"
+        return Passing(
+            names=model.container_names,
+            headers=tuple(sent),
+            limit_bytes=settings.number("pipeline-payload-limit") if limited else None,
+            timeout_each=settings.text("pipeline-timeout") == "each",
+        )
 
     def _sending(self) -> feeding.Sending:
         request, in_force = self._request, self.parameters
@@ -210,7 +253,7 @@ class Work:
             request.data_processing,
         )
         capturing = request.data_capture_config
-        headers = dict(_HEADERS)
+        headers = _headers(spec.host_header(CONTAINER_PORT))
         if given.content_type is not None:
             headers["Content-Type"] = given.content_type
         if wanted.accept is not None:
@@ -245,7 +288,9 @@ class Work:
                 inference_ids=ids,
                 always_newline=settings.text("transform-newline") == "always",
             ),
+            passing=self._passing(),
         )
 
 
-_HEADERS = {"Host": spec.HOST_HEADER, "User-Agent": spec.USER_AGENT}
+def _headers(host: str) -> dict[str, str]:
+    return {"Host": host, "User-Agent": spec.USER_AGENT}

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from sm_emulate.spec.fact import EMULATED, Area, confirmed, disputed, unsure
-from sm_emulate.spec.facts.sources import API, BATCH, PUBLIC_LOG, SDK, guide_2023, sdk, thread
+from sm_emulate.spec.facts.sources import API, BATCH, EXAMPLES, PUBLIC_LOG, SDK, guide_2023, sdk, thread
 
 AREA = Area(
     prefix="batch",
@@ -115,6 +115,36 @@ AREA = Area(
             guide_2023("batch-transform-data-processing"),
             guide_2023("batch-transform-errors"),
             level=EMULATED,
+        ),
+        confirmed(
+            "batch.pipeline",
+            "The model of a transform job may be an inference pipeline: records are sent to the first container, and the output is what the last answers.",
+            guide_2023("inference-pipeline-batch"),
+            level=EMULATED,
+            note="which container failed is named in brackets at the end of the data log's line, a wording of ours; containers that are invoked directly are refused",
+        ),
+        unsure(
+            "batch.pipeline-parameters",
+            "Which container of a pipeline is asked for execution parameters is not known; records are sent to the first.",
+            BATCH,
+            guide_2023("inference-pipeline-batch"),
+            level=EMULATED,
+            setting="transform-pipeline-parameters",
+        ),
+        unsure(
+            "batch.pipeline-limit",
+            "Between the containers of a pipeline, transform jobs are believed to have no limit: the 5 MB are told of InvokeEndpoint, and a second container was seen to refuse a long body itself.",
+            guide_2023("inference-pipeline-troubleshoot"),
+            thread(EXAMPLES, 1822),
+            level=EMULATED,
+            setting="transform-pipeline-limit",
+        ),
+        unsure(
+            "batch.pipeline-environment",
+            "Which containers of a pipeline have the Environment of a transform job is not known.",
+            API,
+            level=EMULATED,
+            setting="transform-pipeline-environment",
         ),
         confirmed(
             "batch.volume", "A transform instance has a 30 GB volume.", guide_2023("batch-transform-storage")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from sm_emulate.spec.fact import EMULATED, PARTLY, Area, confirmed, disputed, unsure
-from sm_emulate.spec.facts.sources import API, EXAMPLES, RUNTIME_API, guide, guide_2023, thread
+from sm_emulate.spec.facts.sources import API, EXAMPLES, RUNTIME_API, SDK, guide, guide_2023, thread
 
 AREA = Area(
     prefix="hosting.several",
@@ -12,7 +12,7 @@ AREA = Area(
             "A pipeline calls 2 to 15 containers in order; the answer of one is the request of the next.",
             guide_2023("inference-pipelines"),
             level=EMULATED,
-            note="for requests that are answered at once and streams; batch transform, asynchronous endpoints, shadows and a multi-model container in a pipeline are refused",
+            note="for requests that are answered at once, streams and transform jobs; asynchronous endpoints, shadows and a multi-model container in a pipeline are refused",
         ),
         confirmed(
             "hosting.several.pipeline-label",
@@ -143,6 +143,13 @@ AREA = Area(
             API,
             level=PARTLY,
             note="blue/green, all at once, with rollback when the new containers do not become healthy; canary, linear and rolling are not",
+        ),
+        confirmed(
+            "hosting.several.update-capture",
+            "An update's configuration brings its own DataCaptureConfig; retaining it as a variant property is not supported.",
+            API,
+            level=EMULATED,
+            note="it holds from the moment in which the new containers take requests; each request is captured by one configuration",
         ),
         confirmed(
             "hosting.several.endpoint-status",
@@ -295,6 +302,21 @@ AREA = Area(
             RUNTIME_API,
             level=EMULATED,
             note="an hour",
+        ),
+        confirmed(
+            "hosting.several.async-update",
+            "UpdateEndpoint does not take AsyncInferenceConfig away: ValidationException.",
+            thread(SDK, 3124),
+            level=EMULATED,
+            note="bringing it to an endpoint that answers at once is refused, too, in words of ours",
+        ),
+        unsure(
+            "hosting.several.async-update-topics",
+            "Which configuration's topics hold for a request that was accepted before an update is nowhere written.",
+            API,
+            level=EMULATED,
+            setting="async-topics",
+            note="its output and failure go where its caller was told",
         ),
         confirmed(
             "hosting.several.async-server-defaults",

@@ -29,6 +29,8 @@ ARTIFACTS = "emulator/tests/test_product_train_artifacts.py"
 SERVE = "emulator/tests/test_product_serve.py"
 VARIANTS = "emulator/tests/test_product_serve_variants.py"
 UPDATE = "emulator/tests/test_product_update.py"
+UPDATES = "emulator/tests/test_lifecycle_updates.py"
+UPDATED_CONFIG = "emulator/tests/test_product_update_config.py"
 COMPONENTS = "emulator/tests/test_product_components.py"
 COPIES = "emulator/tests/test_lifecycle_components.py"
 COMPONENT_DOOR = "emulator/tests/gateway/test_gateway_components.py"
@@ -44,6 +46,7 @@ MULTI = "emulator/tests/test_product_multi_model.py"
 SHELF = "emulator/tests/test_lifecycle_model_shelf.py"
 MODEL_LIST = "emulator/tests/test_gateway_model_list.py"
 TRANSFORM = "emulator/tests/test_product_transform.py"
+TRANSFORM_PIPELINES = "emulator/tests/test_lifecycle_transform_pipelines.py"
 TRANSFORM_REQUEST = "emulator/tests/test_request_transform.py"
 PAYLOADS = "emulator/tests/test_staging_payloads.py"
 TRANSFORM_OUTPUT = "emulator/tests/test_artifacts_transform_output.py"
@@ -138,6 +141,20 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{TRANSFORM_REQUEST}::test_what_sagemaker_refuses_is_refused",
     ),
     "batch.record-counts": (f"{TRANSFORM_OUTPUT}::test_what_cannot_be_joined_or_filtered_is_told",),
+    "batch.pipeline": (
+        "emulator/tests/test_product_samples.py::test_the_pipeline_transforms_a_folder",
+        f"{TRANSFORM_PIPELINES}::test_what_one_answers_is_what_the_next_is_asked_with_its_content_type",
+        f"{TRANSFORM_PIPELINES}::test_an_error_names_its_container_and_those_after_it_are_not_asked",
+        f"{TRANSFORM_PIPELINES}::test_each_instance_has_the_whole_pipeline_and_its_share_of_the_objects",
+    ),
+    "batch.pipeline-parameters": (
+        f"{TRANSFORM_PIPELINES}::test_the_first_says_how_it_is_sent_records_or_the_strictest_of_all",
+    ),
+    "batch.pipeline-limit": (f"{TRANSFORM_PIPELINES}::test_between_two_there_is_no_limit_unless_one_is_set",),
+    "batch.pipeline-environment": (
+        f"{TRANSFORM_PIPELINES}::test_each_container_is_told_that_it_is_a_batch_job_and_where_to_listen",
+        f"{TRANSFORM_PIPELINES}::test_the_job_s_environment_may_be_for_the_first_alone",
+    ),
     "batch.slow-bodies": (f"{TRANSFORM}::test_a_container_that_dies_gives_no_answer",),
     "hosting.environment.batch": (f"{TRANSFORM}::test_the_container_sees_a_batch_job",),
     "hosting.environment.batch-parameters": (f"{TRANSFORM}::test_the_container_sees_a_batch_job",),
@@ -1338,6 +1355,20 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
         f"{CAPTURE}::test_the_schema",
         f"{CAPTURE}::test_lines_go_to_files_by_variant_and_hour",
         f"{ASYNC}::test_captured_invocations_are_stored_when_the_endpoint_stops",
+    ),
+    "hosting.several.update-capture": (
+        f"{UPDATES}::test_capture_begins_changes_and_ends_with_updates",
+        f"{UPDATES}::test_a_request_that_the_old_containers_answer_is_captured_as_it_began",
+        f"{UPDATES}::test_capture_that_an_update_did_not_bring_is_rolled_back",
+        f"{UPDATED_CONFIG}::test_capture_changes_under_load_and_every_request_is_captured_once",
+    ),
+    "hosting.several.async-update": (
+        f"{UPDATES}::test_the_two_kinds_are_not_updated_into_each_other",
+        f"{UPDATED_CONFIG}::test_accepted_requests_survive_an_update_and_the_kind_stays",
+    ),
+    "hosting.several.async-update-topics": (
+        f"{UPDATES}::test_accepted_requests_survive_an_update_and_go_where_they_were_told",
+        f"{UPDATES}::test_whose_topics_hold_is_a_setting",
     ),
     "hosting.several.capture-inference-id": (f"{CAPTURE}::test_the_schema",),
     "hosting.start.restarts": (

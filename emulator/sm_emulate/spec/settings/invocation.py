@@ -57,6 +57,16 @@ SETTINGS: tuple[Setting, ...] = (
         facts=("hosting.several.async-output",),
     ),
     Setting(
+        name="async-topics",
+        choices=("answered", "accepted"),
+        default=lambda _: "answered",
+        about=(
+            "Whose NotificationConfig holds for a request that was accepted before an update: answered is that of the "
+            "configuration that brought the instance which answers; accepted is that of the moment of acceptance."
+        ),
+        facts=("hosting.several.async-update-topics",),
+    ),
+    Setting(
         name="async-concurrency",
         kind=Kind.COUNT,
         default=lambda _: "4",

@@ -63,7 +63,8 @@ SETTINGS: tuple[Setting, ...] = (
         default=lambda _: "whole",
         about=(
             "What the 60 seconds of an invocation are for in a pipeline: whole is the way through all of its containers, each "
-            "starts them anew for every container. The API says that a model's containers answer within 60 seconds."
+            "starts them anew for every container. The API says that a model's containers answer within 60 seconds. Likewise "
+            "InvocationsTimeoutInSeconds of a transform job."
         ),
         facts=("hosting.several.pipeline-timeout",),
     ),
