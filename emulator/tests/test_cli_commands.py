@@ -363,6 +363,17 @@ def test_invoke_gives_the_body_alone_on_stdout(run, endpoints, model, tmp_path):
         assert err.startswith("ValidationError: Variant Nope")
 
 
+def test_a_payload_that_is_too_long_is_the_request_s_fault(run, endpoints, model, tmp_path):
+    payload = tmp_path / "payload"
+    with payload.open("wb") as file:
+        file.truncate(26 * 1024 * 1024)
+    with endpoints.new(model()) as endpoint:
+        endpoint.start()
+        code, out, err = run("invoke", "demo", "--data", f"@{payload}")
+    assert (code, out) == (2, "")
+    assert err.startswith("413: HTTP content length exceeded 26214400 bytes")
+
+
 def finished(run, engine, program=trains, name="job"):
     engine.add_image("img", program)
     return run("train", "img", "--job-name", name)
@@ -416,6 +427,56 @@ def test_logs_are_the_bytes_that_the_container_wrote(run, engine):
     assert "expected: algo-1" in err
 
 
+def test_a_run_that_is_named_twice_is_meant_once(run, engine):
+    finished(run, engine)
+    assert run("stop", "job", "job")[1] == "training-jobs/job: Completed (it was over already)\n"
+    assert run("clean", "job", "training-jobs/job") == (0, "removed training-jobs/job\n", "")
+
+
+def test_only_training_and_tuning_jobs_have_metrics(run, home):
+    folder = Runs(home).folder("transform-jobs", "batch")
+    folder.path.mkdir(parents=True)
+    folder.write(folder.request, {})
+    code, _, err = run("metrics", "batch")
+    assert code == 2
+    assert err.startswith("error: a transform job has no metrics\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["0.5"], "this is no weight"),
+        (["AllTraffic=nan"], "this is no weight"),
+        (["AllTraffic=inf"], "this is no weight"),
+        (["AllTraffic=0"], "value:    AllTraffic=0"),
+        (["AllTraffic=1", "AllTraffic=2"], "the weight of a variant is given twice"),
+        (["all=1"], "expected: AllTraffic"),
+    ],
+)
+def test_wrong_weights_are_told(run, endpoints, model, words, said):
+    with endpoints.new(model()) as endpoint:
+        endpoint.start()
+        code, _, err = run("update", "demo", *[each for word in words for each in ("--weight", word)])
+    assert (code, said in err) == (2, True), err
+
+
+def test_components_are_offered_of_the_endpoint_that_is_invoked(home):
+    from click import Context
+
+    from sm_emulate.cli.invoke import invoke
+    from sm_emulate.cli.options import complete_components
+
+    runs = Runs(home)
+    with runs.create("endpoints", "one") as one, runs.create("endpoints", "two") as two:
+        for run in (one, two):
+            described = {"InferenceComponents": [{"InferenceComponentName": f"of-{run.name}"}]}
+            run.write(run.request, {})
+            run.write(run.result, {"Emulator": described})
+        ctx = Context(invoke)
+        ctx.params = {"endpoint": "two", "home": home}
+        assert complete_components(ctx, None, "of") == ["of-two"]
+
+
 def test_stop_of_a_run_that_is_over_says_so(run, engine):
     finished(run, engine)
     finished(run, engine, name="other")
@@ -436,12 +497,51 @@ def test_stop_of_a_run_that_is_over_says_so(run, engine):
         (("serve", "img:"), 2, "cannot be the name of an image"),
         (("train", "img:1", "--stop-grace", "nan"), 2, "not a number of seconds"),
         (("train", "img:1", "--instance-type", "m5.large"), 2, "did you mean ml.m5.large"),
+        (("serve", "img:1", "--instance-count", "0"), 2, "InitialInstanceCount"),
+        (("serve", "--component", "a=img:1", "--direct"), 2, "--component does not go with --direct"),
+        (("serve", "img:1", "--component", "a=img:1", "--model", "m"), 2, "does not go with an IMAGE"),
+        (("serve", "--component", "a=img:1,copys=2"), 2, "did you mean copies=?"),
+        (("serve", "--variant", "a=img:1,wieght=2"), 2, "did you mean weight=?"),
+        (("serve", "--container", "a=img:1,modle=x", "--container", "b=img:1"), 2, "did you mean model=?"),
+        (("transform", "img:1", "--input", ".", "--instance-count", "0"), 2, "InstanceCount"),
+        (("tune", "img:1", "--minimize", "loss", "--metric", "loss=(.)", "--range", "a=1..2", "--parallel", "0"),
+         2, "MaxParallelTrainingJobs"),
+        (("invoke", "--stream", "--async"), 2, "--stream and --async exclude each other"),
+        (("invoke", "--bidirectional", "--component", "a"), 2, "--component and --bidirectional exclude each other"),
+        (("invoke", "--bidirectional", "--linger", "nan"), 2, "not a number of seconds"),
+        (("validate", "img:1", "--stop-grace", "nan"), 2, "not a number of seconds"),
     ],
-)
+)  # fmt: skip
 def test_wrong_words_are_told(run, engine, words, code, said):
     engine.add_image("img:1", trains)
     ended, _, err = run(*words)
     assert (ended, said in err) == (code, True), err
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ([], "CreateModel and CreateTransformJob, each an object"),
+        ({"ModelName": "m", "PrimaryContainer": "img"}, "PrimaryContainer.Image is missing"),
+        ({"ModelName": "m", "Containers": [None]}, "Containers[0] must be an object"),
+        ({"ModelName": "m", "PrimaryContainer": {"Image": "img"}, "InferenceExecutionConfig": 7}, "must be an object"),
+    ],
+)  # fmt: skip
+def test_a_wrong_model_of_a_transform_job_is_told(run, tmp_path, model, said):
+    job = {
+        "TransformJobName": "job",
+        "ModelName": "m",
+        "TransformInput": {
+            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": str(tmp_path)}}
+        },
+        "TransformOutput": {"S3OutputPath": str(tmp_path)},
+        "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    }
+    file = tmp_path / "job.json"
+    file.write_text(json.dumps({"CreateModel": model, "CreateTransformJob": job}))
+    code, _, err = run("transform", "--request", file)
+    assert (code, said in err) == (2, True), err
+    assert run("transform", "--request", file, "--model", ".")[0] == 2
 
 
 def test_an_output_path_that_cannot_be_is_refused_before_anything_starts(run, engine, home, tmp_path):

@@ -272,3 +272,47 @@ def test_a_reader_that_leaves_early_is_no_error(jobs):
     )
     assert got.stdout.splitlines() == ["x" * 100, "0"]
     assert got.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        ("KeyboardInterrupt", 130, "interrupted\n"),
+        ("PermissionError(13, 'Permission denied', '/home')", 3, "error: the system refused: Permission denied\n"),
+    ],
+)  # fmt: skip
+def test_what_ends_a_detached_endpoint_at_once_is_told_as_in_the_foreground(tmp_path, raised, code, said):
+    program = (
+        "import sys; sys.argv = ['sm-emulate', 'serve', 'img', '--detach']\n"
+        "from sm_emulate.cli import console, serve\n"
+        f"def ends(*_, **__): raise {raised}\n"
+        "serve._serve = ends\n"
+        "console()"
+    )
+    done = process(code=program, SM_EMULATE_HOME=str(tmp_path))
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith(said)
+    assert "bug" not in done.stderr
+
+
+@pytest.mark.parametrize("words", ["--help", "ps", "nosuch"])
+def test_without_a_stdout_there_is_no_traceback(tmp_path, words):
+    code = f"import sys; sys.argv = ['sm-emulate', '{words}']; from sm_emulate.cli import console; console()"
+    told = subprocess.run(
+        ["bash", "-c", f'{sys.executable} -c "{code}" >&-; echo $?'],
+        env={**os.environ, "PYTHONPATH": SOURCES, "SM_EMULATE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.stdout == ("2\n" if words == "nosuch" else "0\n")
+    assert "Traceback" not in told.stderr
+
+
+def test_a_full_disk_is_told_with_what_to_do(run, doctor_raises):
+    doctor_raises(OSError(28, "No space left on device"))
+    code, _, err = run("doctor")
+    assert code == 3
+    assert err.startswith(
+        "error: the system refused: No space left on device\n  hint:     make room, or name"
+    )

@@ -16,6 +16,8 @@ from sm_emulate.engine.protocol import Image
 from sm_emulate.errors import EndpointFailedError, RequestError
 from sm_emulate.events import ContainerExited, LogLines
 from sm_emulate.lifecycle.hosting.update import Update, ask_for
+from sm_emulate.request.endpoint import from_flags
+from sm_emulate.request.variant_flag import VariantFlags
 from sm_emulate.spec.containers import LABEL
 
 FAILED = "The {} for production variant AllTraffic did not pass the ping health check. Please check CloudWatch logs for this endpoint."
@@ -337,6 +339,32 @@ def test_a_new_image_alone_does_not_say_whose_it_is(scene, container, words):
         ask_for(endpoint.run_folder, wanted)
         wait_for_update(endpoint, wanted)
         assert endpoint.result().last_update["FailureReason"].startswith(words)
+
+
+def test_an_update_after_one_that_was_rolled_back_is_done(scene):
+    with api.serve(scene.request(Bound(), Bound()), engine=scene.engine) as endpoint:
+        for image, status in (("not-there:1", "RolledBack"), ("part:0", "Succeeded")):
+            wanted = Update(image=image, container="container-1")
+            ask_for(endpoint.run_folder, wanted)
+            wait_for_update(endpoint, wanted)
+            last = endpoint.result().last_update
+            assert (last["Status"], last.get("ExitCode")) == (
+                status,
+                3 if status == "RolledBack" else None,
+            ), last
+        assert api.invoke("demo", b"abc").body == b"abc"
+
+
+def test_an_update_may_make_one_container_of_several_variants(scene):
+    scene.engine.add_image("one:1", Model())
+    more = (VariantFlags(name="b", image="one:1"),)
+    several = from_flags(image="one:1", endpoint_name="demo", more_variants=more)
+    with api.serve(several, engine=scene.engine) as endpoint:
+        wanted = Update(request=api.endpoint_request("one:1", endpoint_name="demo").as_aws())
+        ask_for(endpoint.run_folder, wanted)
+        wait_for_update(endpoint, wanted)
+        assert endpoint.result().last_update["Status"] == "Succeeded", endpoint.result().last_update
+        assert api.invoke("demo", b"abc").body == b"cba"
 
 
 def test_a_new_image_of_one_container_leaves_the_others_as_they_are(scene):

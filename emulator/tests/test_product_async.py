@@ -151,7 +151,7 @@ def test_flags_of_an_asynchronous_endpoint_alone_are_refused(product, server):
     in_the_way = product.folder("x", files={"file": ""}) / "file"
     for flag in ("--async-output", "--data-capture"):
         refused = product.run("serve", server, flag, in_the_way)
-        assert (refused.code, "the folder is no folder" in refused.err) == (2, True), str(refused)
+        assert (refused.code, "the place to write to is no folder" in refused.err) == (2, True), str(refused)
     refused = product.run("serve", server, "--async-output", "out", "--max-concurrent", "1001")
     assert (refused.code, "MaxConcurrentInvocationsPerInstance" in refused.err) == (2, True), str(refused)
 

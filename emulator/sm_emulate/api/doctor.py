@@ -227,7 +227,13 @@ def _disk(name: str, folder: Path) -> Finding:
         )
     free = shutil.disk_usage(place).free
     status: Status = "fail" if free < _TOO_LITTLE else "warn" if free < _SCARCE else "ok"
-    remedy = None if status == "ok" else "make room: docker system df shows what images and containers take"
+    remedy = None
+    if status != "ok" and name.endswith("state folder"):
+        remedy = (
+            "make room: `sm-emulate clean --all` removes runs that are over; or choose another state folder"
+        )
+    elif status != "ok":
+        remedy = "make room: docker system df shows what images and containers take"
     return Finding(name=name, status=status, seen=f"{free / _GIB:.1f} GiB free in {place}", remedy=remedy)
 
 

@@ -309,7 +309,8 @@ def _running(endpoint: str | None, home: Path | None) -> tuple[str, str]:
 
 def _how_it_ended(description: Mapping[str, Any]) -> str:
     codes = description.get("Emulator", {}).get("ContainerExitCodes", {})
-    ended = "".join(f", its container exited with code {code}" for code in codes.values())
+    whose = {host: f"container {host}" if len(codes) > 1 else "its container" for host in codes}
+    ended = "".join(f", {whose[host]} exited with code {code}" for host, code in codes.items())
     return f"{description.get('EndpointName')}: {description.get('EndpointStatus')}{ended}"
 
 

@@ -6,6 +6,7 @@ exit code.
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import itertools
@@ -25,6 +26,7 @@ def console() -> NoReturn:
     Nothing here needs the interpreter taken apart object by object, which takes longer than making the result;
     whatever has to be put away is put away by a `with` or `finally` of its own.
     """
+    _open_what_is_closed()
     gc.set_threshold(20_000)  # the usual 700 looks for garbage fifty times while modules are imported
     code = int(ExitCode.OK)
     only_help = sys.argv[1:] in (["--help"], ["-h"])
@@ -43,6 +45,20 @@ def console() -> NoReturn:
         code = ExitCode.MACHINE
         os.write(2, f"error: the output could not be written: {error.strerror}\n".encode())
     os._exit(code)
+
+
+def _open_what_is_closed() -> None:
+    """Have /dev/null where we were started without a stream, as by `>&-`: a file of ours would get its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(
+                os.devnull, os.O_RDONLY if not number else os.O_WRONLY
+            )  # the lowest that is free
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            mode = "w" if number else "r"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - it stays open
 
 
 def _code_of_main() -> int:
@@ -85,8 +101,7 @@ def main() -> NoReturn:
     except OSError as refusal:
         if debug:
             raise
-        # whatever it is, it is this machine's: our stdout on a full disk, a folder that vanished
-        tell(MachineError(f"the system refused: {refusal.strerror or refusal}", value=refusal.filename))
+        tell(of_the_system(refusal))
         code = ExitCode.MACHINE
     except Exception as bug:
         if debug:
@@ -116,6 +131,16 @@ def _check_words() -> None:
                 expected="UTF-8, and a locale that can hold it",
                 hint="set LC_ALL=C.UTF-8" if sys.getfilesystemencoding() != "utf-8" else None,
             )
+
+
+def of_the_system(refusal: OSError) -> MachineError:
+    """Give the error for what the system refused: our stdout on a full disk, a folder that vanished."""
+    hint = None
+    if refusal.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "make room, or name a folder on another disk with SM_EMULATE_HOME or --home; `sm-emulate doctor` looks"
+    return MachineError(
+        f"the system refused: {refusal.strerror or refusal}", value=refusal.filename, hint=hint
+    )
 
 
 def tell(error: SmEmulateError) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,6 +13,7 @@ import click
 from sm_emulate.cli.bidirectional import Leaving, converse, refuse_mixed
 from sm_emulate.cli.interrupts import Interrupts
 from sm_emulate.cli.options import (
+    Seconds,
     complete_components,
     complete_container,
     complete_running,
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from sm_emulate.gateway.client import Answer, InvokeError
 
+_REFUSALS = ("ValidationError", "InputValidationError", "ThrottlingException")
+"""None of these came to a container; nor did a body that is too long, which is answered with a bare status."""
 _LINGER_S = 5.0
 """A model that thinks for longer is asked with --linger."""
 
@@ -79,7 +83,7 @@ Exit codes: 0 answered   1 ModelError or ModelStreamError: the container is at f
               help="With --bidirectional: what is sent.  [default: text, a part for each line]")  # fmt: skip
 @click.option("--path", metavar="PATH", help="With --bidirectional: X-Amzn-SageMaker-Model-Invocation-Path.")
 @click.option("--query", metavar="TEXT", help="With --bidirectional: X-Amzn-SageMaker-Model-Query-String.")
-@click.option("--linger", type=click.FloatRange(0), metavar="SECONDS",
+@click.option("--linger", type=Seconds(0), metavar="SECONDS",
               help="With --bidirectional: end the stream when so long nothing has come after the last part.  "
               "[default: 5]")  # fmt: skip
 @click.option("--wait", is_flag=True, help="With --async: wait for the answer, and print it.")
@@ -128,11 +132,14 @@ def invoke(
         raise click.UsageError("--input-location and --wait belong to --async.")
     if not bidirectional and (text, path, query, linger) != (None, None, None, None):
         raise click.UsageError("--text, --binary, --path, --query and --linger belong to --bidirectional.")
+    if stream and asynchronous:
+        raise click.UsageError("--stream and --async exclude each other.")
     if bidirectional:
         refuse_mixed(
             {
                 "--async": asynchronous,
                 "--stream": stream,
+                "--component": component,
                 "--content-type": content_type,
                 "--accept": accept,
                 "--target-container": target_container,
@@ -313,4 +320,5 @@ def _say(error: InvokeError) -> int:
         click.echo(f"  OriginalStatusCode: {error.original_status}", err=True)
         click.echo(f"  OriginalMessage: {error.original_message}", err=True)
         click.echo(f"  LogStreamArn: {error.log_stream_arn}", err=True)
-    return ExitCode.USAGE if error.code in ("ValidationError", "InputValidationError") else ExitCode.CONTAINER
+    refused = error.code in _REFUSALS or error.code == str(HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value)
+    return ExitCode.USAGE if refused else ExitCode.CONTAINER

@@ -14,6 +14,7 @@ import click
 
 from sm_emulate.cli.options import complete_jobs, home_option, runs_of
 from sm_emulate.errors import RequestError
+from sm_emulate.storage.run_folder import NOUNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -56,8 +57,16 @@ def metrics(
 ) -> None:
     """Print the metrics of a training job, running or over; of a tuning job, each objective."""
     run = runs_of(home).find(job)
-    if run.kind == "endpoints":
-        raise RequestError("an endpoint has no metrics", value=run.id, expected="a training or tuning job")
+    if run.kind not in ("training-jobs", "hyper-parameter-tuning-jobs"):
+        noun = NOUNS[run.kind]
+        raise RequestError(
+            f"{'an' if noun[0] in 'aeiou' else 'a'} {noun} has no metrics",
+            value=run.id,
+            expected="a training or tuning job",
+            hint=f"`sm-emulate describe {run.name}` has those of its invocations"
+            if run.kind == "endpoints"
+            else None,
+        )
     if follow and (plot or png):
         raise click.UsageError("--follow prints values as they come: leave out --plot and --png.")
     if run.kind == "hyper-parameter-tuning-jobs":

@@ -200,7 +200,7 @@ def complete_running(ctx: click.Context, _option: click.Parameter, incomplete: s
 
 def complete_components(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
     """Offer the names of an endpoint's inference components to the shell."""
-    endpoint = ctx.params.get("name")
+    endpoint = ctx.params.get("name") or ctx.params.get("endpoint")
     runs = [run for run in runs_of(ctx.params.get("home")).all() if run.owner_pid() is not None]
     listed = [
         each["InferenceComponentName"]

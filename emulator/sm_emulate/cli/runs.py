@@ -219,7 +219,7 @@ def stop(names: tuple[str, ...], every: bool, home: Path | None, engine: str | N
     if not names and not every:
         raise click.UsageError("Missing argument 'NAME...' (or --all).")
     runs = runs_of(home)
-    chosen = [runs.find(name) for name in names]
+    chosen = list(dict.fromkeys(map(runs.find, names)))
     if every:
         living = [run for run in runs.all() if not run.result.exists()]
         # those of a tuning job are stopped by it: asked twice, they would be killed
@@ -258,7 +258,7 @@ def clean(names: tuple[str, ...], every: bool, cache: bool, home: Path | None, e
     from sm_emulate.lifecycle.control import sweep
 
     runs = runs_of(home)
-    chosen = [runs.find(name) for name in names]
+    chosen = list(dict.fromkeys(map(runs.find, names)))
     for run in chosen:
         if run.owner_pid() is not None:
             raise RequestError("this run is alive", value=run.id, hint=f"`sm-emulate stop {run.name}` first")

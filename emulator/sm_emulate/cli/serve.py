@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
+from sm_emulate.cli import of_the_system
 from sm_emulate.cli.interrupts import Interrupts, PassedOn
 from sm_emulate.cli.options import (
     Seconds,
@@ -42,8 +43,8 @@ _OF_A_REQUEST = ("image", "model", "endpoint_name", "variant_name", "variants", 
                  "async_failure", "max_concurrent", "data_capture", "serverless_memory",
                  "serverless_concurrency", "provisioned_concurrency", "components")  # fmt: skip
 """The flags that a request file leaves no room for."""
-_NOT_OF_COMPONENTS = ("image", "model", "variants", "shadow", "containers", "multi_model", "model_cache_setting",
-                      "async_output",
+_NOT_OF_COMPONENTS = ("image", "model", "variants", "shadow", "containers", "direct", "multi_model",
+                      "model_cache_setting", "async_output",
                       "async_failure", "max_concurrent", "serverless_memory", "serverless_concurrency",
                       "provisioned_concurrency")  # fmt: skip
 EXAMPLES = """\b
@@ -157,7 +158,7 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
 
     models = load_models(cache_dir=default_cache(os.environ))
     if flags["request_file"] is not None:
-        told = [name for name in _OF_A_REQUEST if flags[name] not in (None, (), False)]
+        told = [name for name in _OF_A_REQUEST if _given(flags[name])]
         if told:
             raise click.UsageError(
                 "--request FILE says all of the endpoint; leave out the other flags of it."
@@ -193,7 +194,7 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
         model_data=flags["model"],
         environment=key_values(flags["environment"], what="environment variable", secret=True),
         variant_name=flags["variant_name"] or DEFAULT_VARIANT_NAME,
-        instance_count=flags["instance_count"] or 1,
+        instance_count=_instance_count(flags),
         routing=flags["routing"],
         more_variants=more,
         shadow=None if flags["shadow"] is None else variant_flags(flags["shadow"]),
@@ -212,6 +213,15 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
     )
 
 
+def _given(value: object) -> bool:
+    """Whether a flag was given; 0 is a value like any other, and judged as one."""
+    return value is not None and value is not False and value != ()
+
+
+def _instance_count(flags: dict[str, Any]) -> int:
+    return 1 if flags["instance_count"] is None else int(flags["instance_count"])
+
+
 def _of_components(flags: dict[str, Any], models: EndpointModels) -> EndpointRequest:
     """Read the flags of an endpoint that hosts inference components."""
     from sm_emulate.request.component_flags import component_flags, endpoint_of_flags
@@ -219,9 +229,9 @@ def _of_components(flags: dict[str, Any], models: EndpointModels) -> EndpointReq
     from sm_emulate.request.flags import key_values
     from sm_emulate.request.naming import default_job_name
 
-    told = [name for name in _NOT_OF_COMPONENTS if flags[name] not in (None, (), False)]
+    told = [name for name in _NOT_OF_COMPONENTS if _given(flags[name])]
     if told:
-        words = "an IMAGE" if told == ["image"] else f"--{told[0].replace('_', '-').removesuffix('s')}"
+        words = "an IMAGE" if told[0] == "image" else f"--{told[0].replace('_', '-').removesuffix('s')}"
         raise click.UsageError(f"--component does not go with {words}: components have models of their own.")
     found = [component_flags(text) for text in flags["components"]]
     name = flags["endpoint_name"] or default_job_name(found[0].image, datetime.now(timezone.utc))
@@ -229,7 +239,7 @@ def _of_components(flags: dict[str, Any], models: EndpointModels) -> EndpointReq
         found,
         endpoint_name=name,
         instance_type=flags["instance_type"],
-        instance_count=flags["instance_count"] or 1,
+        instance_count=_instance_count(flags),
         variant_name=flags["variant_name"] or DEFAULT_VARIANT_NAME,
         routing=flags["routing"],
         environment=key_values(flags["environment"], what="environment variable", secret=True),
@@ -369,13 +379,21 @@ def _be_the_endpoint(request: EndpointRequest, flags: dict[str, Any], tell: int)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
 
+    def say_why(error: SmEmulateError) -> None:
+        out = [json.dumps(error.as_json(), indent=2)] if flags["output"] == "json" else []
+        say(error.exit_code, out=out, err=error.lines())
+
     code: int = ExitCode.BUG
     try:
         code = _serve(request, flags, in_service=in_service, starting=starting)
         say(code)
     except SmEmulateError as error:
-        out = [json.dumps(error.as_json(), indent=2)] if flags["output"] == "json" else []
-        say(error.exit_code, out=out, err=error.lines())
+        say_why(error)
+    except OSError as refusal:
+        say_why(of_the_system(refusal))
+    except KeyboardInterrupt:  # before there was anything to stop
+        code = ExitCode.INTERRUPTED
+        say(code, err=["interrupted"])
     except BaseException as bug:  # noqa: BLE001  # the process ends here; its parent prints it
         say(ExitCode.BUG, err=[f"error: a bug in sm-emulate: {type(bug).__name__}: {bug}"])
     os._exit(code)

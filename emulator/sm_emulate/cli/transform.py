@@ -145,6 +145,7 @@ def transform(**flags: Any) -> int:
 
 def _request(flags: dict[str, Any]) -> TransformRequest:
     """Build the request from the file, the flags, or both."""
+    from sm_emulate.errors import RequestError
     from sm_emulate.request.containers import container_flags
     from sm_emulate.request.flags import key_values
     from sm_emulate.request.json_file import read_object
@@ -159,6 +160,12 @@ def _request(flags: dict[str, Any]) -> TransformRequest:
     both = "CreateTransformJob" in given
     document = given.get("CreateTransformJob", {}) if both else given
     model = given.get("CreateModel", {}) if both else {}
+    if not isinstance(document, dict) or not isinstance(model, dict):
+        raise RequestError(
+            "the request file has an operation that is no JSON object",
+            value=flags["request_file"],
+            expected="CreateModel and CreateTransformJob, each an object",
+        )
     several = tuple(container_flags(text) for text in flags["containers"])
     _check_containers(flags, model)
     image = flags["image"] or next((each.image for each in several), None)
@@ -197,7 +204,7 @@ def _request(flags: dict[str, Any]) -> TransformRequest:
         join_source=flags["join_source"],
         environment=key_values(flags["environment"], what="environment variable", secret=True),
         instance_type=flags["instance_type"] or (DEFAULT_INSTANCE_TYPE if fresh else None),
-        instance_count=flags["instance_count"] or (1 if fresh else None),
+        instance_count=1 if flags["instance_count"] is None and fresh else flags["instance_count"],
         invocation_timeout=flags["invocation_timeout"],
         invocation_retries=flags["invocation_retries"],
     )
@@ -234,8 +241,10 @@ def _model(
             model.pop(member, None)
         return create_pipeline(several, model_name=model_name, network_isolation=isolated)
     if flags["model"] is not None:  # whichever way the file names its own
-        for member in ("ModelDataUrl", "ModelDataSource"):
-            model.get("PrimaryContainer", {}).pop(member, None)
+        container = model.get("PrimaryContainer")
+        if isinstance(container, dict):
+            container.pop("ModelDataUrl", None)
+            container.pop("ModelDataSource", None)
     over = create_model(
         flags["image"], model_name=model_name, model_data=flags["model"], network_isolation=isolated
     )

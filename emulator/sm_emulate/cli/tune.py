@@ -188,7 +188,7 @@ def _request(flags: dict[str, Any]) -> TuningRequest:
         strategy=strategy,
         max_jobs=flags["max_jobs"],
         usual_jobs=None if limited else USUAL_JOBS,
-        parallel=flags["parallel"] or (1 if alone else None),
+        parallel=1 if flags["parallel"] is None and alone else flags["parallel"],
         max_runtime_in_seconds=None
         if whole_run is None
         else read.duration(whole_run, what="--max-tuning-run"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from dataclasses import replace
@@ -246,13 +247,27 @@ def _weights(texts: tuple[str, ...], standing: dict[str, Any]) -> dict[str, floa
     names = [each["VariantName"] for each in standing["ProductionVariants"]]
     weights = {}
     for text in texts:
-        name, _, number = text.rpartition("=")
+        name, equals, number = text.rpartition("=")
         try:
-            weights[name] = float(number)
+            weight = float(number)
         except ValueError:
-            raise RequestError("this is no weight", value=text, expected="VARIANT=NUMBER") from None
+            weight = math.nan
+        if not equals or not math.isfinite(weight):
+            raise RequestError("this is no weight", value=text, expected="VARIANT=NUMBER")
+        if name in weights:
+            raise RequestError(
+                "the weight of a variant is given twice", value=name, expected="each only once"
+            )
+        weights[name] = weight
         if name not in names:
             raise RequestError("this endpoint has no such variant", value=name, expected=" or ".join(names))
+    now = {each["VariantName"]: each["CurrentWeight"] for each in standing["ProductionVariants"]}
+    if not any((now | weights).values()):
+        raise RequestError(
+            "no production variant would get any traffic: all weights are 0",
+            value=" ".join(texts),
+            expected="one above 0",
+        )
     return weights
 
 
@@ -260,9 +275,11 @@ def _wait(run: RunFolder, update_id: str, *, component: str | None) -> dict[str,
     """Wait until the update is over, and give the endpoint's description.
 
     Raises:
-        EndpointFailedError: it was rolled back, or failed for an inference component.
+        EndpointFailedError: it was rolled back, or failed for an inference component, and a container is at fault.
+        RequestError: likewise, and what was asked for is.
+        MachineError: likewise, and this machine is.
     """
-    from sm_emulate.errors import EndpointFailedError
+    from sm_emulate.errors import EndpointFailedError, ExitCode, MachineError, RequestError
 
     while True:
         over = run.owner_pid() is None
@@ -274,7 +291,8 @@ def _wait(run: RunFolder, update_id: str, *, component: str | None) -> dict[str,
             whose = "the update was rolled back"
             if component is not None:
                 whose = f"the update of inference component {component} failed"
-            raise EndpointFailedError(
+            at_fault = {ExitCode.USAGE: RequestError, ExitCode.MACHINE: MachineError}
+            raise at_fault.get(last["ExitCode"], EndpointFailedError)(
                 f"{whose}: {last['FailureReason']}",
                 value=last.get("Seen") or None,
                 hint=f"the endpoint goes on as it was; `sm-emulate logs {run.name}` has all containers' output",

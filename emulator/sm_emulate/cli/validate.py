@@ -13,12 +13,7 @@ import click
 from click.core import ParameterSource
 
 from sm_emulate.cli.interrupts import Interrupts
-from sm_emulate.cli.options import (
-    colours_allowed,
-    engine_at,
-    engine_option,
-    gpus_option,
-)
+from sm_emulate.cli.options import Seconds, colours_allowed, engine_at, engine_option, gpus_option
 from sm_emulate.errors import ExitCode, RequestError
 
 if TYPE_CHECKING:
@@ -88,9 +83,9 @@ Exit codes: 0 pass   1 a rule is broken   2 wrong usage   3 this machine cannot 
 @click.option("--ignore", multiple=True, metavar="RULE[=REASON]", help="Leave it out; the report says so.")
 @click.option("--fail-on", type=click.Choice(SEVERITIES), default="error", show_default=True,
               help="From which severity on a broken rule fails the check.")  # fmt: skip
-@click.option("--startup-timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+@click.option("--startup-timeout", type=Seconds(min=0, min_open=True), metavar="SECONDS",
               help="Until when GET /ping must answer 200.  [default: 480]")  # fmt: skip
-@click.option("--stop-grace", type=click.FloatRange(min=0), metavar="SECONDS",
+@click.option("--stop-grace", type=Seconds(min=0), metavar="SECONDS",
               help="Between SIGTERM and SIGKILL.  [default: 120 for training, 30 for serving]")  # fmt: skip
 @click.option("--output", type=click.Choice(FORMATS), default="text", show_default=True,
               help="Form of the report on stdout.")  # fmt: skip

@@ -15,6 +15,7 @@ from sm_emulate.request.endpoint import (
 )
 from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, DEFAULT_ROLE_ARN
 from sm_emulate.request.service_model import load
+from sm_emulate.request.wording import meant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,7 +53,9 @@ def component_flags(text: str) -> ComponentFlags:
     named = dict(option.partition("=")[::2] for option in options)
     known = {"copies", "memory", "max-memory", "cpus", "gpus", "model"}
     if not name or not image or len(named) < len(options) or set(named) - known:
-        raise RequestError("this is no inference component", value=text, expected=EXPECTED)
+        raise RequestError(
+            "this is no inference component", value=text, expected=EXPECTED, hint=meant(named, known)
+        )
     try:
         return ComponentFlags(
             name=name,

@@ -15,6 +15,7 @@ from sm_emulate.request.hosted_model import (
     not_emulated,
 )
 from sm_emulate.request.validate import Problem
+from sm_emulate.request.wording import meant
 from sm_emulate.spec.containers import MAX_ENVIRONMENT_BYTES
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ def container_flags(text: str) -> ContainerFlags:
             "this is no container",
             value=first if variables else text,  # a variable may hold a secret
             expected=EXPECTED,
-            hint="a value with a comma in it goes into --environment, or into a request file",
+            hint=meant(named, ["model"])
+            or "a value with a comma in it goes into --environment, or into a request file",
         )
     return ContainerFlags(
         image=image, hostname=name or None, model_data=named.get("model"), environment=variables

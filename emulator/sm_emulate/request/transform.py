@@ -11,7 +11,7 @@ from sm_emulate.request import hosted_model, location
 from sm_emulate.request.document import beside, build, member, raw, write
 from sm_emulate.request.record_filter import RecordFilter, record_filter
 from sm_emulate.request.service_model import OperationModel, load
-from sm_emulate.request.validate import Problem, require
+from sm_emulate.request.validate import Problem, refuse, require
 from sm_emulate.request.wording import shown
 from sm_emulate.spec import transform_job as spec
 
@@ -181,10 +181,12 @@ def from_aws(
         exempt=_LOCATIONS,
         rules=lambda sound: [
             *location.problems(sound, _LOCATIONS, models.create_transform_job),
-            *_problems(sound, create_model),
+            *_problems(sound),
         ],
     )
     model = hosted_model.from_aws(create_model, model=models.create_model, base_dir=base_dir)
+    # only a model that was found sound can be asked what kind it is
+    refuse(list(_model_problems(create_transform_job, create_model)), link=models.create_transform_job.link)
     _check_model(model)
     placed = location.absolute(create_transform_job, _LOCATIONS, base_dir=base_dir)
     request = replace(build(TransformRequest, placed), model=model)
@@ -287,13 +289,14 @@ def _check_model(model: HostedModel) -> None:
         )
 
 
-def _problems(document: Mapping[str, Any], create_model: Mapping[str, Any]) -> Iterator[Problem]:
-    if document["ModelName"] != create_model.get("ModelName"):
+def _model_problems(document: Mapping[str, Any], create_model: Mapping[str, Any]) -> Iterator[Problem]:
+    """Say what of a sound model does not go with the job, or with batch transform."""
+    if document["ModelName"] != create_model["ModelName"]:
         yield Problem(
             path="ModelName",
             what="ModelName does not name the model that was given",
             value=shown(document["ModelName"]),
-            expected=str(create_model.get("ModelName")),
+            expected=str(create_model["ModelName"]),
         )
     if hosted_model.multi_model_in(create_model):
         yield hosted_model.not_emulated(
@@ -306,6 +309,9 @@ def _problems(document: Mapping[str, Any], create_model: Mapping[str, Any]) -> I
             value=hosted_model.DIRECT,
             expected="Serial: the containers are asked one after the other",
         )
+
+
+def _problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     payload = document.get("MaxPayloadInMB", spec.DEFAULT_MAX_PAYLOAD_MB)
     concurrent = document.get("MaxConcurrentTransforms") or spec.DEFAULT_MAX_CONCURRENT
     if payload > spec.MAX_PAYLOAD_MB:

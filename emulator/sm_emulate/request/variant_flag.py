@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sm_emulate.errors import RequestError
+from sm_emulate.request.wording import meant
 
 EXPECTED = "NAME=IMAGE[,model=PATH][,weight=NUMBER][,count=NUMBER]"
+_OPTIONS = {"model", "weight", "count"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +32,10 @@ def variant_flags(text: str) -> VariantFlags:
     name, _, image = first.partition("=")
     pairs = [option.partition("=")[::2] for option in options]
     named = dict(pairs)
-    if not name or not image or len(named) < len(pairs) or set(named) - {"model", "weight", "count"}:
-        raise RequestError("this is no variant", value=text, expected=EXPECTED)
+    if not name or not image or len(named) < len(pairs) or set(named) - _OPTIONS:
+        raise RequestError(
+            "this is no variant", value=text, expected=EXPECTED, hint=meant(named, sorted(_OPTIONS))
+        )
     try:
         return VariantFlags(
             name=name,

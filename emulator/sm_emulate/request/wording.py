@@ -43,6 +43,15 @@ def nearest(word: str, known: Collection[str]) -> str | None:
     return by_lower[near[0]] if near else None
 
 
+def meant(options: Collection[str], known: Collection[str]) -> str | None:
+    """Give the hint for the first option that is not known and resembles one that is."""
+    for option in options:
+        near = None if option in known else nearest(option, known)
+        if near is not None:
+            return f"did you mean {near}=?"
+    return None
+
+
 def listed(values: Sequence[str], *, near: str | None = None) -> str:
     """Give the values to choose from, the nearest first where there are many."""
     if len(values) <= _SHOWN_VALUES:

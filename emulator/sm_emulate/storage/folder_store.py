@@ -56,7 +56,7 @@ class FolderStore:
 
     def check_writable(self, uri: str) -> None:
         """Make sure that files can be put into a folder, which need not be there yet."""
-        check_writable(Path(_path(uri)), what="the folder")
+        check_writable(Path(_path(uri)), what="the place to write to")
 
     def local_file(self, found: StoredObject) -> str:
         """Give the path of a file."""

@@ -302,8 +302,9 @@ class ComponentsFleet:
         hosted.fleet.healthy()
         hosted.enter(ComponentStatus.IN_SERVICE)
         copies = hosted.component.copies
+        words = "1 copy" if copies == 1 else f"{copies} copies"
         self._ground.publish(
-            Noted(message=f"inference component {hosted.component.name}: {copies} copies in service")
+            Noted(message=f"inference component {hosted.component.name}: {words} in service")
         )
 
     def _let_go(self, hosted: Hosted, error: BaseException | None) -> None:

@@ -176,7 +176,8 @@ class FleetSurroundings:
     @property
     def _name(self) -> str:
         name = f"sm-emulate-{self._ground.session[:12]}"
-        return f"{name}-{self._generation}" if self._generation else name
+        # a number alone would be the name of one of the containers that an update is to take the place of
+        return f"{name}-update-{self._generation}" if self._generation else name
 
     def _spec(self, instance: Instance, number: int) -> ContainerSpec:
         ground, model = self._ground, instance.variant.model

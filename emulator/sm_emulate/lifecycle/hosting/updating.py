@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sm_emulate.errors import RequestError, SmEmulateError
+from sm_emulate.errors import ExitCode, RequestError, SmEmulateError
 from sm_emulate.lifecycle.hosting.entrance import DRAIN_SECONDS
 from sm_emulate.lifecycle.hosting.fleets import hosting
 from sm_emulate.lifecycle.hosting.served import FAILED_GRACE_SECONDS
@@ -181,4 +181,5 @@ class Updating:
                 "FailureReason": reason,
                 "Seen": str(getattr(error, "value", None) or "") if known else str(error),
                 "Evidence": [str(each) for each in getattr(error, "evidence", ())],
+                "ExitCode": int(error.exit_code) if isinstance(error, SmEmulateError) else int(ExitCode.BUG),
             }
