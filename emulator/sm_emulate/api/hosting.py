@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sm_emulate.api.engines import engine_for
 from sm_emulate.api.images import find_image
+from sm_emulate.api.running import forgotten_unless_begun, runs_at
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.gateway import check_port
@@ -24,7 +24,6 @@ from sm_emulate.spec import async_inference as async_spec
 from sm_emulate.spec.containers import ports_of
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS
 from sm_emulate.staging.model_files import check_stored
-from sm_emulate.storage.runs import Runs, default_home
 from sm_emulate.storage.s3_place import S3Place
 from sm_emulate.storage.stores import store_of
 
@@ -85,7 +84,7 @@ def new_endpoint(
         check_port(port)
     for place in request.written_places:
         store_of(place, platform.s3).check_writable(place)
-    runs = _runs(home)
+    runs = runs_at(home)
     with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.instance_type, engine=used)
         names = dict.fromkeys(name for model in request.models for name in model.images)
@@ -111,11 +110,8 @@ def new_endpoint(
                 vary=vary,
             )
             try:
-                yield endpoint
-            except (RequestError, MachineError):
-                if not endpoint.began:
-                    run.forget()  # there is no run to look at; the error says it all
-                raise
+                with forgotten_unless_begun(endpoint, RequestError, MachineError):
+                    yield endpoint
             finally:
                 endpoint.close()
 
@@ -277,7 +273,9 @@ def wait_for_answer(
 def _running(endpoint: str | None, home: Path | None) -> tuple[str, str]:
     """Give the gateway's URL and the name of a running endpoint."""
     serving = {
-        run.name: run for run in _runs(home).all() if run.kind == "endpoints" and run.owner_pid() is not None
+        run.name: run
+        for run in runs_at(home).all()
+        if run.kind == "endpoints" and run.owner_pid() is not None
     }
     if endpoint is None:
         if len(serving) != 1:
@@ -287,7 +285,7 @@ def _running(endpoint: str | None, home: Path | None) -> tuple[str, str]:
                 hint="`sm-emulate serve IMAGE --detach` starts one" if not serving else None,
             )
         endpoint = next(iter(serving))
-    ended = _runs(home).folder("endpoints", endpoint)
+    ended = runs_at(home).folder("endpoints", endpoint)
     if endpoint not in serving and ended.result.exists():
         raise RequestError(
             "this endpoint has ended",
@@ -330,7 +328,3 @@ def _check_serverless(request: EndpointRequest, image: Image, *, gpus: str) -> N
             expected="at most 10 GB",
             link=PAGE,
         )
-
-
-def _runs(home: Path | None) -> Runs:
-    return Runs(home.absolute() if home else default_home(os.environ))

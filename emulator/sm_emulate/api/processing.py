@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sm_emulate.api.engines import engine_for
 from sm_emulate.api.host_plan import HostPlan
 from sm_emulate.api.images import find_image
+from sm_emulate.api.running import forgotten_unless_begun, runs_at
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError
 from sm_emulate.lifecycle.instance_limits import limits_of
@@ -36,7 +37,7 @@ from sm_emulate.staging.processing_scope import check_places
 from sm_emulate.staging.processing_tree import host_names, staged_tree
 from sm_emulate.staging.processing_tree import place as place_of_input
 from sm_emulate.storage.place import check_writable
-from sm_emulate.storage.runs import Runs, default_cache, default_home
+from sm_emulate.storage.runs import default_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from sm_emulate.events import Listener
     from sm_emulate.lifecycle.processing.result import ProcessingResult
     from sm_emulate.request.processing import ProcessingRequest
+    from sm_emulate.storage.runs import Runs
 
     Source = str | os.PathLike[str] | Mapping[str, Any]
 
@@ -82,7 +84,7 @@ def process(
         ImageNotFoundError: the image is neither here nor can it be pulled; nothing was started.
         MachineError: this machine cannot run it.
     """
-    runs = _runs(home)
+    runs = runs_at(home)
     request = _checked(request, runs)
     place = platform or Platform()
     check_places(request, s3=place.s3, region=place.region)
@@ -104,12 +106,8 @@ def process(
             )
             if ready is not None:
                 ready(job)
-            try:
+            with forgotten_unless_begun(job, MachineError):
                 return job.run()
-            except MachineError:
-                if not job.began:
-                    run.forget()  # there is no run to look at; the error says it all
-                raise
 
 
 def processing_plan(
@@ -120,7 +118,7 @@ def processing_plan(
     Raises:
         RequestError: something asked for is wrong or not emulated.
     """
-    runs = _runs(home)
+    runs = runs_at(home)
     request = _checked(request, runs)
     platform = platform or Platform()
     run = runs.folder("processing-jobs", request.processing_job_name)
@@ -236,7 +234,7 @@ def processing_request(
         network_isolation=enable_network_isolation,
         tags=tags,
     )
-    request = processing_request_from_aws(with_output_folders(document, _runs(None)))
+    request = processing_request_from_aws(with_output_folders(document, runs_at(None)))
     return request if instance_type is not None else jobs.unsized(request)
 
 
@@ -313,16 +311,12 @@ def with_output_folders(document: dict[str, Any], runs: Runs) -> dict[str, Any]:
     return document
 
 
-def _runs(home: Path | None) -> Runs:
-    return Runs(home.absolute() if home else default_home(os.environ))
-
-
 def _checked(request: ProcessingRequest, runs: Runs) -> ProcessingRequest:
     """Refuse what cannot be run; outputs without a place of their own go into the request's own run folder."""
     jobs.check_local(request)
     name = request.processing_job_name
     here = runs.folder("processing-jobs", name).path
-    anywhere = Runs(default_home(os.environ)).folder("processing-jobs", name).path
+    anywhere = runs_at(None).folder("processing-jobs", name).path
     config = request.processing_output_config
     if config is None:
         return request

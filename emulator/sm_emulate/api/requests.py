@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from sm_emulate.api.running import runs_at
 from sm_emulate.errors import RequestError
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.request import endpoint as endpoints
@@ -22,7 +23,7 @@ from sm_emulate.request.override import wait_as_long_as_it_runs
 from sm_emulate.request.service_model import load
 from sm_emulate.spec.profiles import DEFAULT_PROFILE, profile_named
 from sm_emulate.spec.settings import Settings
-from sm_emulate.storage.runs import Runs, default_cache, default_home
+from sm_emulate.storage.runs import default_cache
 from sm_emulate.storage.s3_place import s3_place
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def training_request(
     """
     name = job_name or default_job_name(image, datetime.now(timezone.utc))
     if output_path is None:
-        output_path = Runs(default_home(os.environ)).folder("training-jobs", name).path
+        output_path = runs_at(None).folder("training-jobs", name).path
     document = training_document(
         image=image,
         job_name=name,
@@ -305,7 +306,7 @@ def platform(
         account=account,
         s3=s3_place(
             s3 or os.environ.get("SM_EMULATE_S3") or "aws",
-            home=home.absolute() if home else default_home(os.environ),
+            home=runs_at(home).home,
         ),
         credentials=credentials,
         file_systems={name: Path(folder).absolute() for name, folder in (file_systems or {}).items()},

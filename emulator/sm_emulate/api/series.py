@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+from sm_emulate.api.running import runs_at
 from sm_emulate.errors import RequestError
 from sm_emulate.storage.metric_series import read_points
-from sm_emulate.storage.runs import Runs, default_home
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +25,7 @@ def metrics(job: str, *, name: str | None = None, home: Path | None = None) -> l
     Raises:
         RequestError: there is no such job, or it never had such a metric.
     """
-    run = Runs(home.absolute() if home else default_home(os.environ)).find(job)
+    run = runs_at(home).find(job)
     if run.kind != "training-jobs":
         raise RequestError("this run is no training job", value=run.id, expected="the name of a training job")
     points, _ = read_points(run.metrics)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sm_emulate.api.running import forgotten_unless_begun, runs_at
 from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.request.training import check_local
 from sm_emulate.spec.training_job import LAYOUT, STOP_GRACE_SECONDS
 from sm_emulate.staging.listings import Listings
 from sm_emulate.storage.run_folder import WARM_POOLS
-from sm_emulate.storage.runs import Runs, default_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.training.job import TrainingJob
     from sm_emulate.lifecycle.training.result import TrainingResult
     from sm_emulate.request.training import TrainingRequest
+    from sm_emulate.storage.runs import Runs
 
 
 def train(
@@ -71,7 +71,7 @@ def train(
         from sm_emulate.lifecycle.training.job import TrainingJob
         from sm_emulate.report.run_files import RunFiles
 
-        runs = _runs(home)
+        runs = runs_at(home)
         platform = platform or _platform(home)
         request = _checked(request, runs, platform)
         if interruptions is not None:
@@ -104,12 +104,8 @@ def train(
                 )
                 if ready is not None:
                     ready(job)
-                try:
+                with forgotten_unless_begun(job, MachineError):
                     return job.run()
-                except MachineError:
-                    if not job.began:
-                        run.forget()  # there is no run to look at; the error says it all
-                    raise
 
 
 def plan(
@@ -129,7 +125,7 @@ def plan(
     from sm_emulate.staging.config_files import channels_of
     from sm_emulate.staging.tree import staged_tree
 
-    runs = _runs(home)
+    runs = runs_at(home)
     platform = platform or _platform(home)
     request = _checked(request, runs, platform, writes=False)
     run = runs.folder("training-jobs", request.training_job_name)
@@ -199,10 +195,6 @@ def _platform(home: Path | None) -> Platform:
     return platform(home=home)
 
 
-def _runs(home: Path | None) -> Runs:
-    return Runs(home.absolute() if home else default_home(os.environ))
-
-
 def _checked(
     request: TrainingRequest, runs: Runs, platform: Platform, *, writes: bool = True
 ) -> TrainingRequest:
@@ -236,7 +228,7 @@ def _checked(
         request, s3=platform.s3, file_systems=platform.file_systems, region=platform.region, writes=writes
     )
     name, output = request.training_job_name, request.output_data_config
-    anywhere = Runs(default_home(os.environ)).folder("training-jobs", name).path
+    anywhere = runs_at(None).folder("training-jobs", name).path
     if output.local_path != anywhere:
         if output.local_path is not None and output.local_path != runs.folder("training-jobs", name).path:
             check_writable(output.local_path, what="the output path")

@@ -6,10 +6,11 @@ import os
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from sm_emulate.api.running import runs_at
 from sm_emulate.request import transform as jobs
 from sm_emulate.request.hosted_model import create_model
 from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, default_job_name
-from sm_emulate.storage.runs import Runs, default_cache, default_home
+from sm_emulate.storage.runs import default_cache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +73,7 @@ def transform_request(
     """
     name = job_name or default_job_name(image, datetime.now(timezone.utc))
     if output_path is None:
-        output_path = Runs(default_home(os.environ)).folder("transform-jobs", name).path / "output"
+        output_path = runs_at(None).folder("transform-jobs", name).path / "output"
     document = jobs.transform_document(
         job_name=name,
         model_name=name,

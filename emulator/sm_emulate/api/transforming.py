@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from sm_emulate.api.engines import engine_for
 from sm_emulate.api.host_plan import HostPlan
 from sm_emulate.api.images import find_image
+from sm_emulate.api.running import forgotten_unless_begun, runs_at
 from sm_emulate.engine.gpus import gpu_request
 from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.lifecycle.hosting.image_labels import check_labels
@@ -31,7 +31,6 @@ from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS
 from sm_emulate.spec.transform_job import START_WINDOW_SECONDS
 from sm_emulate.staging.model_files import check_stored
 from sm_emulate.staging.transform_input import check_input
-from sm_emulate.storage.runs import Runs, default_home
 from sm_emulate.storage.stores import store_of
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def transform(
     neighbours_of(request.model, platform.settings)  # there have to be ports for all
     place = as_stored(request.transform_output.s3_output_path)
     store_of(place, platform.s3).check_writable(place)
-    runs = Runs(home.absolute() if home else default_home(os.environ))
+    runs = runs_at(home)
     with engine_for(engine) as used:
         wanted = gpu_request(gpus, instance_type=request.transform_resources.instance_type, engine=used)
         images = {name: find_image(used, name, listeners) for name in request.model.images}
@@ -103,12 +102,8 @@ def transform(
             )
             if ready is not None:
                 ready(job)
-            try:
+            with forgotten_unless_begun(job, RequestError, MachineError):
                 return job.run()
-            except (RequestError, MachineError):
-                if not job.began:
-                    run.forget()  # there is no run to look at; the error says it all
-                raise
 
 
 def transform_plan(
@@ -121,9 +116,7 @@ def transform_plan(
     """
     platform = platform or Platform()
     check_local(request)
-    run = Runs(home.absolute() if home else default_home(os.environ)).folder(
-        "transform-jobs", request.transform_job_name
-    )
+    run = runs_at(home).folder("transform-jobs", request.transform_job_name)
     isolated = request.model.enable_network_isolation
     # whether an engine can give them is not asked here
     without = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sm_emulate.api.engines import engine_for
 from sm_emulate.api.images import find_image
+from sm_emulate.api.running import runs_at
 from sm_emulate.api.training import train
 from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.tuning.autotune import autotuned
@@ -23,7 +24,7 @@ from sm_emulate.request.training import check_local
 from sm_emulate.request.tuning_flags import USUAL_JOBS, default_tuning_job_name, tuning_document
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS
 from sm_emulate.storage.place import check_writable
-from sm_emulate.storage.runs import Runs, default_cache, default_home
+from sm_emulate.storage.runs import default_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from sm_emulate.lifecycle.tuning.tuned_job import Stoppable
     from sm_emulate.request.training import TrainingRequest
     from sm_emulate.request.tuning import TuningRequest
+    from sm_emulate.storage.runs import Runs
 
 
 def tuning_request_from_aws(document: Mapping[str, Any], *, base_dir: Path | None = None) -> TuningRequest:
@@ -95,7 +97,7 @@ def tuning_request(
         RequestError: the first thing that is wrong, with the others as evidence.
     """
     document = training.to_aws(job)
-    output = Runs(default_home(os.environ)).folder("training-jobs", job.training_job_name).path
+    output = runs_at(None).folder("training-jobs", job.training_job_name).path
     if job.output_data_config.local_path == output:
         document["OutputDataConfig"] = {"S3OutputPath": output.parent.as_uri()}
     document.setdefault(
@@ -165,7 +167,7 @@ def tune(
         MachineError: this machine cannot run it, or Optuna is not installed.
     """
     check_installed()
-    runs = Runs(home.absolute() if home else default_home(os.environ))
+    runs = runs_at(home)
     platform = platform or Platform()
     model = load(training.OPERATION, cache_dir=default_cache(os.environ))
     request = _at_home(request, runs)
@@ -217,7 +219,7 @@ def tune(
 
 def _at_home(request: TuningRequest, runs: Runs) -> TuningRequest:
     """Put what has no output path of its own into the run folders of the training jobs of this home."""
-    anywhere = (Runs(default_home(os.environ)).home / "training-jobs").as_uri()
+    anywhere = (runs_at(None).home / "training-jobs").as_uri()
     here = (runs.home / "training-jobs").as_uri()
 
     def moved(definition: tuning.Definition) -> tuning.Definition:

@@ -42,6 +42,43 @@ def home_option(command: Command) -> Command:
     )(command)
 
 
+def gpus_option(command: Command) -> Command:
+    """`--gpus`, which of this machine's GPUs the containers get."""
+    return click.option(
+        "--gpus",
+        default="auto",
+        show_default=True,
+        metavar="WHICH",
+        help="auto, none, all, N or device=ID,...",
+    )(command)
+
+
+def instance_type_option(command: Command) -> Command:
+    """`--instance-type`, where it is also a size."""
+    return click.option(
+        "--instance-type",
+        metavar="TYPE",
+        help="Instance type: also limits vCPUs and memory.  [default: ml.m5.large, no limits]",
+    )(command)
+
+
+def isolation_option(command: Command) -> Command:
+    """`--enable-network-isolation` of a job."""
+    return click.option("--enable-network-isolation", is_flag=True, help="No way out of the containers.")(
+        command
+    )
+
+
+def role_option(command: Command) -> Command:
+    """`--role-arn`."""
+    return click.option("--role-arn", metavar="ARN", help="RoleArn, a name only.")(command)
+
+
+def quiet_option(command: Command) -> Command:
+    """`--quiet`, where container logs are told otherwise."""
+    return click.option("--quiet", is_flag=True, help="Container logs and warnings only.")(command)
+
+
 def engine_option(command: Command) -> Command:
     """`--engine`, which container engine to use."""
     return click.option(

@@ -12,10 +12,15 @@ from sm_emulate.cli.job import follow
 from sm_emulate.cli.options import (
     Seconds,
     engine_option,
+    gpus_option,
     home_option,
+    instance_type_option,
+    isolation_option,
     output_option,
     platform_of,
     platform_options,
+    quiet_option,
+    role_option,
     runs_of,
     terminal,
 )
@@ -53,25 +58,22 @@ Ctrl-C stops the job as StopProcessingJob does; a second one kills it at once.
 @click.option(
     "--environment", multiple=True, metavar="KEY=VALUE", help="One variable of the job's Environment."
 )
-@click.option("--instance-type", metavar="TYPE",
-              help="Instance type: also limits vCPUs and memory.  [default: ml.m5.large, no limits]")  # fmt: skip
+@instance_type_option
 @click.option("--instance-count", type=int, metavar="N", help="Hosts, named algo-1 to algo-N.  [default: 1]")
 @click.option("--entrypoint", multiple=True, metavar="WORD", help="ContainerEntrypoint, one word each.")
 @click.option(
     "--argument", "arguments", multiple=True, metavar="WORD", help="ContainerArguments, one word each."
 )
-@click.option(
-    "--gpus", default="auto", show_default=True, metavar="WHICH", help="auto, none, all, N or device=ID,..."
-)
+@gpus_option
 @click.option("--max-run", metavar="DURATION", help="MaxRuntimeInSeconds: 90, 15m, 2h.  [default: 1 day]")
 @click.option("--stop-grace", type=Seconds(min=0), default=120.0, show_default=True, metavar="SECONDS",
               help="Between the first signal and SIGKILL.")  # fmt: skip
-@click.option("--enable-network-isolation", is_flag=True, help="No way out of the containers.")
-@click.option("--role-arn", metavar="ARN", help="RoleArn, a name only.")
+@isolation_option
+@role_option
 @click.option(
     "--dry-run", is_flag=True, help="Print /opt/ml, environment and a docker run line; start nothing."
 )
-@click.option("--quiet", is_flag=True, help="Container logs and warnings only.")
+@quiet_option
 @platform_options
 @home_option
 @engine_option

@@ -20,10 +20,13 @@ from sm_emulate.cli.options import (
     Seconds,
     engine_at,
     engine_option,
+    gpus_option,
     home_option,
+    instance_type_option,
     output_option,
     platform_of,
     platform_options,
+    quiet_option,
     terminal,
 )
 
@@ -96,11 +99,7 @@ Opened in a browser, that address is a page: plots, logs, and a form that sends 
 @click.option("--routing", type=click.Choice(["RANDOM", "LEAST_OUTSTANDING_REQUESTS"]),
               help="How one of a variant's instances is chosen.  [default: RANDOM]")  # fmt: skip
 @click.option("--seed", type=int, metavar="N", help="Choose variants and instances the same way again.")
-@click.option(
-    "--instance-type",
-    metavar="TYPE",
-    help="Instance type: also limits vCPUs and memory.  [default: ml.m5.large, no limits]",
-)
+@instance_type_option
 @click.option("--environment", multiple=True, metavar="KEY=VALUE", help="One variable of the container.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="PORT",
               help="Port of the gateway on 127.0.0.1.  [default: the kernel's choice]")  # fmt: skip
@@ -108,9 +107,7 @@ Opened in a browser, that address is a page: plots, logs, and a form that sends 
               help="Until when GET /ping must answer 200, 60 to 3600.  [default: 480]")  # fmt: skip
 @click.option("--stop-grace", type=Seconds(min=0), default=30.0, show_default=True, metavar="SECONDS",
               help="Between SIGTERM and SIGKILL.")  # fmt: skip
-@click.option(
-    "--gpus", default="auto", show_default=True, metavar="WHICH", help="auto, none, all, N or device=ID,..."
-)
+@gpus_option
 @click.option("--async-output", metavar="PATH|s3://...",
               help="Make it an asynchronous endpoint, whose answers go there.")  # fmt: skip
 @click.option("--async-failure", metavar="PATH|s3://...",
@@ -130,7 +127,7 @@ Opened in a browser, that address is a page: plots, logs, and a form that sends 
               help="Containers of a serverless endpoint that are always there.  [default: 0]")  # fmt: skip
 @click.option("--enable-network-isolation", is_flag=True, help="No way out of the container.")
 @click.option("--detach", is_flag=True, help="Return when the endpoint is in service, and leave it running.")
-@click.option("--quiet", is_flag=True, help="Container logs and warnings only.")
+@quiet_option
 @platform_options
 @home_option
 @engine_option

@@ -14,10 +14,16 @@ from sm_emulate.cli.job import follow
 from sm_emulate.cli.options import (
     Seconds,
     engine_option,
+    gpus_option,
     home_option,
+    instance_type_option,
+    isolation_option,
     output_option,
     platform_of,
     platform_options,
+    quiet_option,
+    role_option,
+    runs_of,
     terminal,
 )
 
@@ -62,8 +68,7 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
 @click.option(
     "--environment", multiple=True, metavar="KEY=VALUE", help="One variable of the job's Environment."
 )
-@click.option("--instance-type", metavar="TYPE",
-              help="Instance type: also limits vCPUs and memory.  [default: ml.m5.large, no limits]")  # fmt: skip
+@instance_type_option
 @click.option("--instance-count", type=int, metavar="N", help="Hosts, named algo-1 to algo-N.  [default: 1]")
 @click.option("--file-system", "file_systems", multiple=True, metavar="ID=DIR",
               help="Folder that stands for an EFS or FSx file system of the request.")  # fmt: skip
@@ -75,9 +80,7 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
 @click.option(
     "--argument", "arguments", multiple=True, metavar="WORD", help="ContainerArguments, one word each."
 )
-@click.option(
-    "--gpus", default="auto", show_default=True, metavar="WHICH", help="auto, none, all, N or device=ID,..."
-)
+@gpus_option
 @click.option("--max-run", metavar="DURATION", help="MaxRuntimeInSeconds: 90, 15m, 2h.  [default: 1 day]")
 @click.option("--checkpoint-path", metavar="DIR", help="CheckpointConfig's S3Uri: a folder, or s3://...")
 @click.option("--checkpoint-local-path", metavar="PATH",
@@ -102,16 +105,16 @@ Ctrl-C stops the job as StopTrainingJob does (SIGTERM, 120 s, SIGKILL); a second
               help="RetryStrategy: start again after an InternalServerError: an engine that breaks.")  # fmt: skip
 @click.option("--stop-grace", type=Seconds(min=0), default=120.0, show_default=True, metavar="SECONDS",
               help="Between SIGTERM and SIGKILL.")  # fmt: skip
-@click.option("--enable-network-isolation", is_flag=True, help="No way out of the containers.")
+@isolation_option
 @click.option("--metric", "metrics", multiple=True, metavar="NAME=REGEX",
               help="Metric definition: group 1 of the regex is the number.")  # fmt: skip
 @click.option("--output-path", metavar="DIR",
               help="Put archives at DIR/JOB/output/; may be s3://.  [default: run folder]")  # fmt: skip
-@click.option("--role-arn", metavar="ARN", help="RoleArn, a name only.")
+@role_option
 @click.option(
     "--dry-run", is_flag=True, help="Print /opt/ml, environment and a docker run line; start nothing."
 )
-@click.option("--quiet", is_flag=True, help="Container logs and warnings only.")
+@quiet_option
 @platform_options
 @home_option
 @engine_option
@@ -146,7 +149,7 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
     from sm_emulate.request.override import override, wait_as_long_as_it_runs
     from sm_emulate.request.service_model import load
     from sm_emulate.request.training import OPERATION, from_aws, unsized
-    from sm_emulate.storage.runs import default_cache, default_home
+    from sm_emulate.storage.runs import default_cache
 
     hyperparameters = (
         read.hyperparameters_file(flags["hyperparameters_file"]) if flags["hyperparameters_file"] else {}
@@ -186,7 +189,7 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
     else:
         document = read_object(flags["request_file"], what="the request file")
         name = flags["job_name"]
-    home = (flags["home"] or default_home(os.environ)).absolute()
+    home = runs_of(flags["home"]).home
     output_path = flags["output_path"]
     if output_path is None and not document:
         output_path = str(home / "training-jobs" / str(name))

@@ -13,10 +13,15 @@ from sm_emulate.cli.job import follow
 from sm_emulate.cli.options import (
     Seconds,
     engine_option,
+    gpus_option,
     home_option,
+    instance_type_option,
+    isolation_option,
     output_option,
     platform_of,
     platform_options,
+    quiet_option,
+    runs_of,
     terminal,
     values,
 )
@@ -97,24 +102,18 @@ Each input object becomes OUTPUT_PATH/NAME.out. Ctrl-C stops the job; a second o
 )
 @click.option("--output-path", metavar="PATH", help="Folder or s3:// prefix.  [default: run folder]")
 @click.option("--environment", multiple=True, metavar="KEY=VALUE", help="One variable of the container.")
-@click.option(
-    "--instance-type",
-    metavar="TYPE",
-    help="Instance type: also limits vCPUs and memory.  [default: ml.m5.large, no limits]",
-)
+@instance_type_option
 @click.option("--instance-count", type=int, metavar="N", help="Instances; objects are shared out among them.")
 @click.option("--invocation-timeout", type=int, metavar="SECONDS", help="Of one call.  [default: 600]")
 @click.option("--invocation-retries", type=int, metavar="N", help="How often it is sent again.  [default: 3]")
-@click.option(
-    "--gpus", default="auto", show_default=True, metavar="WHICH", help="auto, none, all, N or device=ID,..."
-)
+@gpus_option
 @click.option("--startup-timeout", type=Seconds(min=1), default=1800.0, show_default=True, metavar="SECONDS",
               help="Time for the first healthy ping.")  # fmt: skip
 @click.option("--stop-grace", type=Seconds(min=0), default=30.0, show_default=True, metavar="SECONDS",
               help="Between SIGTERM and SIGKILL.")  # fmt: skip
-@click.option("--enable-network-isolation", is_flag=True, help="No way out of the containers.")
+@isolation_option
 @click.option("--dry-run", is_flag=True, help="Print environment and a docker run line; start nothing.")
-@click.option("--quiet", is_flag=True, help="Container logs and warnings only.")
+@quiet_option
 @platform_options
 @home_option
 @engine_option
@@ -153,7 +152,7 @@ def _request(flags: dict[str, Any]) -> TransformRequest:
     from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, default_job_name
     from sm_emulate.request.override import override
     from sm_emulate.request.transform import from_aws, load_models, transform_document, unsized
-    from sm_emulate.storage.runs import default_cache, default_home
+    from sm_emulate.storage.runs import default_cache
 
     given: dict[str, Any] = {}
     if flags["request_file"] is not None:
@@ -181,7 +180,7 @@ def _request(flags: dict[str, Any]) -> TransformRequest:
         name = default_job_name(image or "job", datetime.now(timezone.utc))
     model_name = document.get("ModelName") or model.get("ModelName") or name
     over_model = _model(flags, several, model, model_name=model_name)
-    home = (flags["home"] or default_home(os.environ)).absolute()
+    home = runs_of(flags["home"]).home
     output_path = flags["output_path"]
     if output_path is None and "TransformOutput" not in document:
         output_path = str(home / "transform-jobs" / str(name) / "output")

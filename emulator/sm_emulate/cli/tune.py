@@ -17,9 +17,12 @@ from sm_emulate.cli.options import (
     complete_tuning_jobs,
     engine_option,
     home_option,
+    isolation_option,
     output_option,
     platform_of,
     platform_options,
+    role_option,
+    runs_of,
 )
 
 if TYPE_CHECKING:
@@ -92,9 +95,9 @@ StopHyperParameterTuningJob does; a second one kills them at once.
               help="Of each training job: auto, none, all, N or device=ID,...")  # fmt: skip
 @click.option("--stop-grace", type=Seconds(min=0), default=120.0, show_default=True, metavar="SECONDS",
               help="Between SIGTERM and SIGKILL.")  # fmt: skip
-@click.option("--enable-network-isolation", is_flag=True, help="No way out of the containers.")
+@isolation_option
 @click.option("--output-path", metavar="DIR", help="Put archives at DIR/JOB/output/.  [default: run folders]")
-@click.option("--role-arn", metavar="ARN", help="RoleArn, a name only.")
+@role_option
 @click.option("--dry-run", is_flag=True, help="Print CreateHyperParameterTuningJob's JSON; start nothing.")
 @click.option("--logs", is_flag=True, help="Print container logs, each line behind its job's number.")
 @click.option("--quiet", is_flag=True, help="Warnings only.")
@@ -139,7 +142,6 @@ def _request(flags: dict[str, Any]) -> TuningRequest:
         parameter_range,
         tuning_document,
     )
-    from sm_emulate.storage.runs import default_home
 
     document: dict[str, Any] = {}
     name = flags["job_name"]
@@ -156,7 +158,7 @@ def _request(flags: dict[str, Any]) -> TuningRequest:
         raise click.UsageError("Missing option '--minimize METRIC' or '--maximize METRIC'.")
     static = read.hyperparameters_file(flags["hyperparameters_file"]) if flags["hyperparameters_file"] else {}
     static |= read.key_values(flags["hyperparameters"], what="hyperparameter")
-    home = (flags["home"] or default_home(os.environ)).absolute()
+    home = runs_of(flags["home"]).home
     max_run, whole_run = flags["max_run"], flags["max_tuning_run"]
     run_seconds = None if max_run is None else read.duration(max_run, what="--max-run")
     training = read.training_document(

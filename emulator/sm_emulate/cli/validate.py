@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from sm_emulate.cli.interrupts import Interrupts
-from sm_emulate.cli.options import Seconds, colours_allowed, engine_at, engine_option
+from sm_emulate.cli.options import Seconds, colours_allowed, engine_at, engine_option, gpus_option
 from sm_emulate.errors import ExitCode, RequestError
 
 if TYPE_CHECKING:
@@ -75,9 +75,7 @@ Exit codes: 0 pass   1 a rule is broken   2 wrong usage   3 this machine cannot 
 @click.option(
     "--instance-type", metavar="TYPE", default="ml.m5.large", show_default=True, help="Instance type."
 )
-@click.option(
-    "--gpus", default="auto", show_default=True, metavar="WHICH", help="auto, none, all, N or device=ID,..."
-)
+@gpus_option
 @click.option(
     "--enable-network-isolation", is_flag=True, help="It will run isolated: needing a network is an error."
 )

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from sm_emulate.engine.protocol import Engine, Image
     from sm_emulate.events import Event
     from sm_emulate.lifecycle.platform import Platform
-    from sm_emulate.request.training import TrainingRequest
-    from sm_emulate.staging.cluster import Cluster
     from sm_emulate.staging.tree import StagedTree
     from sm_emulate.storage.run_folder import RunFolder
 
@@ -65,10 +63,8 @@ class Companion:
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What a companion of a training job may look at and speak to."""
+    """What a companion of any job may look at and speak to; each kind of job adds what was asked for."""
 
-    request: TrainingRequest
-    cluster: Cluster
     trees: Mapping[str, StagedTree]
     """The files of each host."""
     platform: Platform

@@ -12,6 +12,7 @@ from sm_emulate.engine.ownership import hand_back
 from sm_emulate.engine.protocol import LABEL_HOME, LABEL_OWNER, LABEL_RUN
 from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.events import now
+from sm_emulate.lifecycle.iso_time import iso
 from sm_emulate.lifecycle.training.warm_pool import is_kept, terminate
 from sm_emulate.request.location import local_path
 from sm_emulate.spec.training_job import STOP_GRACE_SECONDS
@@ -151,7 +152,7 @@ def mark_abandoned(run: RunFolder) -> None:
     }[run.kind]
     reason = {
         "FailureReason": INTERNAL_SERVER_ERROR,
-        "LastModifiedTime": now().isoformat(timespec="milliseconds"),
+        "LastModifiedTime": iso(now()),
     }
     if "TrainingJobs" in emulator:
         emulator["TrainingJobs"] = [_dead(job) for job in emulator["TrainingJobs"]]

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import Warned
+from sm_emulate.lifecycle.companion import Companion, PlatformFailure
+from sm_emulate.spec import wordings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from sm_emulate.events import Event
@@ -86,3 +88,48 @@ class Uploader:
         if words != self._told:
             self._told = words
             self._publish(Warned(message=words))
+
+
+class UploadedFolder(Companion):
+    """One folder of a job, uploaded from every host all the while.
+
+    Args:
+        hosts: the uploader of each host's.
+        left_out: says which host's file was not uploaded, and why.
+        publish: hears that.
+    """
+
+    def __init__(
+        self,
+        hosts: Mapping[str, Uploader],
+        *,
+        left_out: Callable[[str, str, str], str],
+        publish: Callable[[Event], None],
+    ) -> None:
+        self._hosts, self._left_out, self._publish = hosts, left_out, publish
+
+    def started(self, host: str, container: str) -> None:
+        """Begin to upload what the host writes."""
+        del container
+        self._hosts[host].begin()
+
+    def finish(self) -> None:
+        """Upload the rest.
+
+        Raises:
+            PlatformFailure: the store has not taken it; the files stay in the run folder.
+        """
+        for host, each in self._hosts.items():
+            if (trouble := each.end()) is not None:
+                raise PlatformFailure(wordings.upload_failed(trouble))
+            for name, reason in each.mirror.left_out.items():
+                self._publish(Warned(message=self._left_out(name, host, reason)))
+            self._uploaded(each.mirror)
+
+    def close(self) -> None:
+        """Upload the rest if nobody has asked for it: the job ends in disorder."""
+        for each in self._hosts.values():
+            each.end()
+
+    def _uploaded(self, mirror: Mirror) -> None:
+        """Hear that all of a host's folder was taken."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import RequestError
 from sm_emulate.request import location, processing_rules
-from sm_emulate.request.document import beside, build, member, raw, write
+from sm_emulate.request.document import beside, member, raw, write
 from sm_emulate.request.service_model import load
-from sm_emulate.request.validate import require
+from sm_emulate.request.sound import sound_request
 from sm_emulate.spec.processing_job import DEFAULT_MAX_RUNTIME_SECONDS
 
 if TYPE_CHECKING:
@@ -209,17 +209,14 @@ def from_aws(
     Raises:
         RequestError: for the first thing that is wrong, with the others as evidence.
     """
-    model = model or load(OPERATION)
-    require(
+    return sound_request(
+        ProcessingRequest,
         document,
-        model,
-        exempt=_LOCATIONS,
-        rules=lambda sound: [
-            *location.problems(sound, _LOCATIONS, model),
-            *processing_rules.problems(sound),
-        ],
+        model=model or load(OPERATION),
+        locations=_LOCATIONS,
+        problems=processing_rules.problems,
+        base_dir=base_dir,
     )
-    return build(ProcessingRequest, location.absolute(document, _LOCATIONS, base_dir=base_dir))
 
 
 def unsized(request: ProcessingRequest) -> ProcessingRequest:

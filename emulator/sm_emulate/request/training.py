@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from sm_emulate.errors import RequestError
 from sm_emulate.request import location, training_rules
 from sm_emulate.request.channel import Channel, DataSource, FileSystemDataSource, S3DataSource
-from sm_emulate.request.document import beside, build, member, raw, write
+from sm_emulate.request.document import beside, member, raw, write
 from sm_emulate.request.service_model import load
-from sm_emulate.request.validate import require
+from sm_emulate.request.sound import sound_request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -225,17 +225,14 @@ def from_aws(
     Raises:
         RequestError: for the first thing that is wrong, with the others as evidence.
     """
-    model = model or load(OPERATION)
-    require(
+    return sound_request(
+        TrainingRequest,
         document,
-        model,
-        exempt=_LOCATIONS,
-        rules=lambda sound: [
-            *location.problems(sound, _LOCATIONS, model),
-            *training_rules.problems(sound),
-        ],
+        model=model or load(OPERATION),
+        locations=_LOCATIONS,
+        problems=training_rules.problems,
+        base_dir=base_dir,
     )
-    return build(TrainingRequest, location.absolute(document, _LOCATIONS, base_dir=base_dir))
 
 
 def unsized(request: TrainingRequest) -> TrainingRequest:

@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sm_emulate.request import location, tuning_rules
-from sm_emulate.request.document import build, member, raw, write
+from sm_emulate.request import tuning_rules
+from sm_emulate.request.document import member, raw, write
 from sm_emulate.request.service_model import load
-from sm_emulate.request.validate import require
+from sm_emulate.request.sound import sound_request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -246,17 +246,14 @@ def from_aws(
     Raises:
         RequestError: for the first thing that is wrong, with the others as evidence.
     """
-    model = model or load(OPERATION)
-    require(
+    return sound_request(
+        TuningRequest,
         document,
-        model,
-        exempt=_LOCATIONS,
-        rules=lambda sound: [
-            *location.problems(sound, _LOCATIONS, model),
-            *tuning_rules.problems(sound),
-        ],
+        model=model or load(OPERATION),
+        locations=_LOCATIONS,
+        problems=tuning_rules.problems,
+        base_dir=base_dir,
     )
-    return build(TuningRequest, location.absolute(document, _LOCATIONS, base_dir=base_dir))
 
 
 def to_aws(request: TuningRequest) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
 
 class Certainty(Enum):
@@ -63,82 +64,15 @@ class Area:
     facts: tuple[Fact, ...]
 
 
-def confirmed(
-    fact_id: str,
-    statement: str,
-    *source: str,
-    level: Level = Level.NOT_EMULATED,
-    setting: str | None = None,
-    planned: str = "",
-    note: str = "",
-) -> Fact:
-    """Write down a fact that its source confirms."""
-    return _fact(
-        Certainty.CONFIRMED,
-        fact_id=fact_id,
-        statement=statement,
-        source=source,
-        level=level,
-        setting=setting,
-        planned=planned,
-        note=note,
-    )
-
-
-def unsure(
-    fact_id: str,
-    statement: str,
-    *source: str,
-    level: Level = Level.NOT_EMULATED,
-    setting: str | None = None,
-    planned: str = "",
-    note: str = "",
-) -> Fact:
-    """Write down what is believed but not confirmed."""
-    return _fact(
-        Certainty.UNSURE,
-        fact_id=fact_id,
-        statement=statement,
-        source=source,
-        level=level,
-        setting=setting,
-        planned=planned,
-        note=note,
-    )
-
-
-def disputed(
-    fact_id: str,
-    statement: str,
-    *source: str,
-    level: Level = Level.NOT_EMULATED,
-    setting: str | None = None,
-    planned: str = "",
-    note: str = "",
-) -> Fact:
-    """Write down what sources disagree about; the statement gives both sides."""
-    return _fact(
-        Certainty.DISPUTED,
-        fact_id=fact_id,
-        statement=statement,
-        source=source,
-        level=level,
-        setting=setting,
-        planned=planned,
-        note=note,
-    )
-
-
 def _fact(
     certainty: Certainty,
-    *,
     fact_id: str,
     statement: str,
-    source: tuple[str, ...],
-    level: Level,
-    setting: str | None,
-    planned: str,
-    note: str,
+    *source: str,
+    level: Level = Level.NOT_EMULATED,
+    setting: str | None = None,
+    planned: str = "",
+    note: str = "",
 ) -> Fact:
     return Fact(
         id=fact_id,
@@ -151,6 +85,13 @@ def _fact(
         note=note,
     )
 
+
+confirmed = partial(_fact, Certainty.CONFIRMED)
+"""Write down a fact that its source confirms."""
+unsure = partial(_fact, Certainty.UNSURE)
+"""Write down what is believed but not confirmed."""
+disputed = partial(_fact, Certainty.DISPUTED)
+"""Write down what sources disagree about; the statement gives both sides."""
 
 EMULATED = Level.EMULATED
 PARTLY = Level.PARTLY

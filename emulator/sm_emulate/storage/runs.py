@@ -33,7 +33,7 @@ def default_home(environ: Mapping[str, str]) -> Path:
     if chosen := environ.get("SM_EMULATE_HOME"):
         return Path(chosen).absolute()
     state = environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "sm-emulate"
+    return (Path(state).absolute() if state else Path.home() / ".local" / "state") / "sm-emulate"
 
 
 def default_cache(environ: Mapping[str, str]) -> Path:

@@ -9,6 +9,7 @@ from sm_contracts.evidence.image import Configuration
 from sm_contracts.roles import Role
 from sm_contracts.rule import Fail, Inconclusive, Outcome, Pass, Severity, rule
 from sm_contracts.rules.capabilities import sources
+from sm_contracts.rules.capabilities.label import label_is_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,17 +40,7 @@ def pipeline_label_missing(configuration: Configuration) -> Iterator[Outcome]:
         Write `LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true` into the Dockerfile, and listen on
         the port that SAGEMAKER_BIND_TO_PORT names.
     """
-    value = configuration.labels.get(LABEL)
-    if value == "true":
-        yield Pass({"label": value})
-    elif value is not None and value.lower() == "true":
-        yield Inconclusive(
-            f"the label {LABEL} says {value!r}; whether SageMaker takes that for true is not documented",
-            "write true in lower case",
-        )
-    else:
-        said = "is missing" if value is None else f"says {value!r}"
-        yield Fail(f"the label {LABEL} {said}", {"label": value})
+    yield from label_is_true(configuration, LABEL)
 
 
 @rule(

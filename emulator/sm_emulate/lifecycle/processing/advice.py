@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sm_emulate.lifecycle.training.advice import is_ordinary, words_about_the_start
+from sm_emulate.lifecycle.advice import is_ordinary, words_about_the_start
 from sm_emulate.spec.processing_job import PROCESSING_LAYOUT, ProcessingJobStatus
 
 if TYPE_CHECKING:

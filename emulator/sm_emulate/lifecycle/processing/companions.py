@@ -5,42 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sm_emulate.lifecycle.companion import Surroundings
 from sm_emulate.lifecycle.credentials import credentials_for
 from sm_emulate.spec.processing_job import PROCESSING_LAYOUT
 from sm_emulate.staging.processing_tree import is_copied, place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from sm_emulate.engine.protocol import Engine, Image
-    from sm_emulate.events import Event
     from sm_emulate.lifecycle.companion import Companion
-    from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.training.pipes import Piped
     from sm_emulate.request.processing import ProcessingRequest
-    from sm_emulate.staging.tree import StagedTree
-    from sm_emulate.storage.run_folder import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProcessingSurroundings:
+class ProcessingSurroundings(Surroundings):
     """What a companion of a processing job may look at and speak to."""
 
     request: ProcessingRequest
-    trees: Mapping[str, StagedTree]
-    """The files of each host."""
-    platform: Platform
-    engine: Engine
-    image: Image
-    run_folder: RunFolder
-    publish: Callable[[Event], None]
-    fail: Callable[[str], None]
-    """Ends the job with this FailureReason. Any thread may call it; the first call counts."""
-    hand_back: Callable[[Path], None]
-    """Has what containers made as root in a folder of the run belong to the calling user. May raise MachineError."""
-    stopping: Callable[[], bool]
-    """Whether somebody wants the job to stop: what takes long asks now and then, and returns."""
 
 
 def companions_of(around: ProcessingSurroundings) -> Iterator[Companion]:

@@ -6,10 +6,9 @@ import os
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-from sm_emulate.errors import RequestError, SmEmulateError
-from sm_emulate.events import Progress
-from sm_emulate.lifecycle.companion import Companion, PlatformFailure
-from sm_emulate.spec import wordings
+from sm_emulate.errors import RequestError
+from sm_emulate.lifecycle.companion import Companion
+from sm_emulate.lifecycle.download import Told, ended_early
 from sm_emulate.staging.channel_data import shard
 from sm_emulate.staging.processing_data import objects_of
 from sm_emulate.storage.linked import copy
@@ -42,14 +41,9 @@ class Inputs(Companion):
         Raises:
             PlatformFailure: something cannot be brought.
         """
-        try:
+        with ended_early():
             for name, source in self._inputs:
                 self._bring(name, source)
-        except FetchStopped:
-            return
-        except SmEmulateError as error:
-            words = f"{error.what}: {error.value}" if error.value else error.what
-            raise PlatformFailure(wordings.download_failed(words)) from error
 
     def close(self) -> None:
         """Remove the copies: what they were made from is still there."""
@@ -78,13 +72,8 @@ class Inputs(Companion):
         with told("the cache cannot be written", self._cache.folder):
             self._open.enter_context(self._cache.held())
             missing = self._cache.missing(store, list(dict.fromkeys(objects)))
-        total, done = sum(found.size for found in missing), 0
-
-        def tell(come: int) -> None:
-            nonlocal done
-            done += come
-            self._around.publish(Progress(task=f"Downloading {name}", done_bytes=done, total_bytes=total))
-
+        total = sum(found.size for found in missing)
+        tell = Told(self._around.publish, f"Downloading {name}", total)
         self._cache.fetch(store, missing, tell=tell, stopping=self._around.stopping)
 
     def _place(self, data: ChannelData, folder: Path, objects: Sequence[StoredObject]) -> None:

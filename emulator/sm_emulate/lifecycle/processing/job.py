@@ -3,48 +3,41 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
-from uuid import uuid4
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
-from sm_emulate.events import ContainerStarted, LogLines, StatusChanged, Warned
+from sm_emulate.events import ContainerStarted, LogLines, Warned
+from sm_emulate.lifecycle.advice import LAST_WORDS
 from sm_emulate.lifecycle.attempt import Attempt, Stop
 from sm_emulate.lifecycle.companion import Companions, PlatformFailure
 from sm_emulate.lifecycle.hand_back import HandBack
 from sm_emulate.lifecycle.instance_limits import limits_of
-from sm_emulate.lifecycle.internal_error import internal_error
-from sm_emulate.lifecycle.labels import labels_of
+from sm_emulate.lifecycle.job import Job
 from sm_emulate.lifecycle.network import network_of_hosts
-from sm_emulate.lifecycle.platform import Platform
 from sm_emulate.lifecycle.processing.advice import advice
 from sm_emulate.lifecycle.processing.companions import ProcessingSurroundings, companions_of
 from sm_emulate.lifecycle.processing.container import container_spec
 from sm_emulate.lifecycle.processing.outcome import ProcessingOutcome, failed_by, outcome_of
 from sm_emulate.lifecycle.processing.result import ProcessingResult
 from sm_emulate.lifecycle.processing.status import ProcessingStatus
-from sm_emulate.lifecycle.publisher import Publisher
-from sm_emulate.lifecycle.stop_request import StopRequest
 from sm_emulate.request.processing import to_aws
 from sm_emulate.spec import wordings
 from sm_emulate.spec.processing_job import STOP_GRACE_SECONDS, ProcessingJobStatus
 from sm_emulate.staging.processing_tree import host_names, staged_tree
-from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
     from sm_emulate.lifecycle.containers import Containers
+    from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.request.processing import ProcessingRequest
     from sm_emulate.staging.tree import StagedTree
     from sm_emulate.storage.run_folder import RunFolder
 
-LAST_WORDS = 1024
-"""Bytes of each host's log that are kept in mind."""
 
-
-class ProcessingJob:
+class ProcessingJob(Job[ProcessingResult]):
     """One processing job.
 
     Args:
@@ -74,15 +67,12 @@ class ProcessingJob:
         vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
         vary_files: Callable[[dict[str, bytes]], dict[str, bytes]] | None = None,
     ) -> None:
+        super().__init__(run, platform=platform, listeners=listeners)
         self._vary, self._vary_files = vary, vary_files
-        self.request, self.image, self.run_folder = request, image, run
-        self.platform = platform or Platform()
+        self.request, self.image = request, image
         self.hosts = host_names(request)
-        self.session = uuid4().hex
         self._engine, self._gpus = engine, gpus
-        self._publish = Publisher((self._keep, *listeners))
         self._status = ProcessingStatus(self._publish)
-        self._asked = StopRequest(run, wake=self._wake)
         self._companions = Companions(wake=self._wake)
         self._attempt = Attempt(
             engine,
@@ -97,26 +87,6 @@ class ProcessingJob:
         self._outcome = ProcessingOutcome(status=ProcessingJobStatus.IN_PROGRESS)
         self.began = False
         """Whether a container was ever started."""
-
-    def stop(self) -> None:
-        """Stop it as StopProcessingJob does; a second time, kill at once. Signal handlers may call it."""
-        self._asked.ask()
-
-    def run(self) -> ProcessingResult:
-        """Run it to its end.
-
-        Raises:
-            SmEmulateError: the machine could not run it; the run folder then says Failed.
-        """
-        folder = self.run_folder
-        try:
-            with told("the job cannot be written down", folder.path):
-                folder.write(folder.request, to_aws(self.request))
-            self._run()
-        except BaseException as error:
-            self._fail(error)
-            raise
-        return self.result()
 
     def result(self) -> ProcessingResult:
         """Say how it stands."""
@@ -135,6 +105,13 @@ class ProcessingJob:
             over=self._status.over,
             container_exit_codes={host: exits[host].code for host in self.hosts if host in exits},
         )
+
+    @property
+    def over(self) -> bool:
+        return self._status.over
+
+    def _document(self) -> Mapping[str, Any]:
+        return to_aws(self.request)
 
     def _run(self) -> None:
         self._status.say(wordings.PROCESSING_STARTING)
@@ -199,6 +176,9 @@ class ProcessingJob:
 
         upload_outputs(outputs, list(trees.values()), s3=self.platform.s3, publish=self._publish)
 
+    def _end_by(self, reason: str) -> None:
+        self._over(failed_by(reason))
+
     def _over(self, outcome: ProcessingOutcome) -> None:
         self._outcome = outcome
         self._status.enter(outcome.status, outcome.message)
@@ -223,10 +203,6 @@ class ProcessingJob:
     @property
     def _hand_back(self) -> HandBack:
         return HandBack(self._engine, self.image, self._labels)
-
-    @property
-    def _labels(self) -> dict[str, str]:
-        return labels_of(self.run_folder, self.session)
 
     def _tree(self, host: str) -> StagedTree:
         platform = self.platform
@@ -284,19 +260,3 @@ class ProcessingJob:
             self._companions.started(event.host, event.container)
         elif isinstance(event, LogLines):
             self._last_words[event.host] = event.data[-LAST_WORDS:]
-
-    def _keep(self, event: Event) -> None:
-        """Keep run.json true for other processes, and write result.json before anybody hears of the end."""
-        if isinstance(event, StatusChanged):
-            folder = self.run_folder
-            with told("the job's status cannot be written down", folder.path):
-                folder.write(
-                    folder.result if self._status.over else folder.standing, self.result().describe()
-                )
-
-    def _fail(self, error: BaseException) -> None:
-        """Leave a result that says what stopped us; nothing here may hide the error itself."""
-        if self._status.over:
-            return
-        with suppress(Exception):
-            self._over(failed_by(internal_error(error)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sm_emulate.lifecycle.iso_time import iso
 from sm_emulate.request.processing import to_aws
 from sm_emulate.request.secrets import masked_document
 from sm_emulate.spec.processing_job import ProcessingJobStatus, job_arn
@@ -71,12 +72,12 @@ class ProcessingResult:
         if self.failure_reason is not None:
             described["FailureReason"] = self.failure_reason
         described |= {key: value for key, value in asked.items() if key not in described}
-        described["CreationTime"] = _iso(self.created)
+        described["CreationTime"] = iso(self.created)
         if self.started is not None:
-            described["ProcessingStartTime"] = _iso(self.started)
+            described["ProcessingStartTime"] = iso(self.started)
         if self.over:
-            described["ProcessingEndTime"] = _iso(self.changed)
-        described["LastModifiedTime"] = _iso(self.changed)
+            described["ProcessingEndTime"] = iso(self.changed)
+        described["LastModifiedTime"] = iso(self.changed)
         described["Emulator"] = {
             "RunFolder": str(self.run_folder),
             "Image": self.request.app_specification.image_uri,
@@ -87,7 +88,3 @@ class ProcessingResult:
             "Outputs": self.outputs,
         }
         return described
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")

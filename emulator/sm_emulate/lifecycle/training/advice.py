@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from sm_emulate.lifecycle.advice import is_ordinary, words_about_the_start
 from sm_emulate.spec.training_job import LAYOUT, SecondaryStatus
 
 if TYPE_CHECKING:
@@ -17,16 +18,6 @@ if TYPE_CHECKING:
 
 _NOT_ON_PATH = re.compile(
     r"executable file not found|no such file or directory|permission denied", re.IGNORECASE
-)
-_LAST_WORDS = (
-    (
-        re.compile(rb"(?i)exec (container process `\S+`|\S+|user process caused): no such file or directory"),
-        "the program is there, but not the interpreter that its first line names; or it has Windows line ends (CRLF)",
-    ),
-    (
-        re.compile(rb"(?i)exec (container process `\S+`|\S+|user process caused): exec format error"),
-        "the program is no script with a first line such as #!/bin/sh, or the image was built for another processor",
-    ),
 )
 
 
@@ -65,14 +56,3 @@ def advice(
             f"the image's USER is {image.user}: it cannot read {LAYOUT.config}, whose mode is {mode:04o} as on the "
             "platform; --setting config-directory-mode=0755 shows whether that is the reason"
         )
-
-
-def words_about_the_start(last_words: Iterable[bytes]) -> Iterator[str]:
-    """Explain what a shell or an init says of a program that it cannot run."""
-    ends = list(last_words)
-    yield from dict.fromkeys(words for pattern, words in _LAST_WORDS for end in ends if pattern.search(end))
-
-
-def is_ordinary(user: str) -> bool:
-    """Whether an image's USER is somebody other than root."""
-    return user.partition(":")[0] not in {"", "root", "0"}

@@ -7,10 +7,10 @@ import shutil
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-from sm_emulate.errors import MachineError, RequestError, SmEmulateError
+from sm_emulate.errors import MachineError, RequestError
 from sm_emulate.events import Noted
 from sm_emulate.lifecycle.companion import Companion, PlatformFailure
-from sm_emulate.lifecycle.download import Told
+from sm_emulate.lifecycle.download import Told, ended_early
 from sm_emulate.request.channel import S3DataSource
 from sm_emulate.spec import wordings
 from sm_emulate.spec.training_job import LAYOUT
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from sm_emulate.lifecycle.companion import Surroundings
+    from sm_emulate.lifecycle.training.companions import TrainingSurroundings
     from sm_emulate.request.training import Channel
     from sm_emulate.staging.channel_data import ChannelData
     from sm_emulate.staging.channel_folder import ChannelFolder
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 class Channels(Companion):
     """Brings the channels whose data does not simply lie here."""
 
-    def __init__(self, around: Surroundings, *, cache: ObjectCache | None = None) -> None:
+    def __init__(self, around: TrainingSurroundings, *, cache: ObjectCache | None = None) -> None:
         self._around = around
         self._cache = cache or object_cache(os.environ)
         self._open = ExitStack()
@@ -54,15 +54,10 @@ class Channels(Companion):
         Raises:
             PlatformFailure: something cannot be brought.
         """
-        try:
+        with ended_early():
             for channel in self._around.request.input_data_config:
                 if is_brought(self._around.request, channel, self._around.cluster):
                     self._bring(channel)
-        except FetchStopped:
-            return
-        except SmEmulateError as error:
-            words = f"{error.what}: {error.value}" if error.value else error.what
-            raise PlatformFailure(wordings.download_failed(words)) from error
 
     def close(self) -> None:
         """Unmount what was mounted and remove what was made: the cache still has it."""

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sm_emulate.lifecycle.companion import Surroundings
 from sm_emulate.staging.channel_data import is_brought
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sm_emulate.lifecycle.companion import Companion, Surroundings
+    from sm_emulate.lifecycle.companion import Companion
+    from sm_emulate.request.training import TrainingRequest
+    from sm_emulate.staging.cluster import Cluster
 
 
-def companions_of(around: Surroundings) -> Iterator[Companion]:
+@dataclass(frozen=True, kw_only=True)
+class TrainingSurroundings(Surroundings):
+    """What a companion of a training job may look at and speak to."""
+
+    request: TrainingRequest
+    cluster: Cluster
+
+
+def companions_of(around: TrainingSurroundings) -> Iterator[Companion]:
     """Give the companions of a job; one whose data lies here needs no more than credentials."""
     from sm_emulate.lifecycle.credentials import credentials_for
 

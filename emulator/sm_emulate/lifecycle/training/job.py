@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
-from typing import TYPE_CHECKING
-from uuid import uuid4
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import SmEmulateError
-from sm_emulate.events import ContainerStarted, EpochStreamed, LogLines, Noted, StatusChanged, Warned, now
+from sm_emulate.events import ContainerStarted, EpochStreamed, LogLines, Noted, Warned, now
+from sm_emulate.lifecycle.advice import LAST_WORDS
 from sm_emulate.lifecycle.attempt import Stop
 from sm_emulate.lifecycle.companion import PlatformFailure
 from sm_emulate.lifecycle.internal_error import internal_error
-from sm_emulate.lifecycle.labels import labels_of
-from sm_emulate.lifecycle.platform import Platform
-from sm_emulate.lifecycle.publisher import Publisher
-from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
+from sm_emulate.lifecycle.job import Job
+from sm_emulate.lifecycle.stop_request import POLL_SECONDS
 from sm_emulate.lifecycle.training.advice import advice
 from sm_emulate.lifecycle.training.archives import Archives
 from sm_emulate.lifecycle.training.interruptions import Interruptions
@@ -31,24 +29,21 @@ from sm_emulate.spec.training_job import STOP_GRACE_SECONDS, SecondaryStatus
 from sm_emulate.staging.cluster import cluster_of
 from sm_emulate.staging.listings import Listings
 from sm_emulate.storage.run_folder import WARM_POOLS
-from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
     from sm_emulate.events import Event, Listener
+    from sm_emulate.lifecycle.platform import Platform
+    from sm_emulate.lifecycle.publisher import Publisher
     from sm_emulate.lifecycle.training.log_metrics import LogMetrics
     from sm_emulate.lifecycle.training.warm_pool import WarmPool
     from sm_emulate.request.training import TrainingRequest
     from sm_emulate.storage.run_folder import RunFolder
 
 
-LAST_WORDS = 1024
-"""Bytes of each host's log that are kept in mind."""
-
-
-class TrainingJob:
+class TrainingJob(Job[TrainingResult]):
     """One training job.
 
     Args:
@@ -85,16 +80,13 @@ class TrainingJob:
         vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
         vary_files: Callable[[dict[str, bytes]], dict[str, bytes]] | None = None,
     ) -> None:
-        self.request, self.image, self.run_folder = request, image, run
-        self.platform = platform or Platform()
+        super().__init__(run, platform=platform, listeners=listeners)
+        self.request, self.image = request, image
         self.cluster = cluster_of(
             request.resource_config, mixed=self.platform.settings.text("host-numbers") == "mixed"
         )
         self.created = now()
-        self.session = uuid4().hex
-        self._publish = Publisher((self._keep, *listeners))
         self._status = StatusMachine(self._publish)
-        self._asked = StopRequest(run, wake=self._wake)
         self._parts = JobParts(
             request=request,
             cluster=self.cluster,
@@ -105,7 +97,7 @@ class TrainingJob:
             run_folder=run,
             listings=listings or Listings(),
             session=self.session,
-            labels=labels_of(run, self.session),
+            labels=self._labels,
             stop_grace_s=stop_grace_s,
             vary=vary,
             vary_files=vary_files,
@@ -123,26 +115,6 @@ class TrainingJob:
         self._pipes: dict[str, dict[str, PipeUse]] = {}
         self.began = False
         """Whether a container was ever started."""
-
-    def stop(self) -> None:
-        """Stop it as StopTrainingJob does; a second time, kill at once. Signal handlers may call it."""
-        self._asked.ask()
-
-    def run(self) -> TrainingResult:
-        """Run it to its end.
-
-        Raises:
-            SmEmulateError: the machine could not run it; the run folder then says Failed.
-        """
-        folder = self.run_folder
-        try:
-            with told("the job cannot be written down", folder.path):
-                folder.write(folder.request, to_aws(self.request))
-            self._run()
-        except BaseException as error:
-            self._fail(error)
-            raise
-        return self.result()
 
     def result(self) -> TrainingResult:
         """Say how it stands."""
@@ -170,6 +142,13 @@ class TrainingJob:
             pipes=self._pipes,
         )
 
+    @property
+    def over(self) -> bool:
+        return self._status.over
+
+    def _document(self) -> Mapping[str, Any]:
+        return to_aws(self.request)
+
     def _run(self) -> None:
         with ExitStack() as resources:
             self._pool = resources.enter_context(self._warm_pool())
@@ -193,8 +172,7 @@ class TrainingJob:
             last_words=self._last_words.values(),
         ):
             self._publish(Warned(message=words))
-        self._outcome = outcome
-        self._status.enter(outcome.secondary, outcome.message)
+        self._over(outcome)
 
     def _live(self, network: TrainingNetwork) -> Outcome | None:
         """Run on instances of its own, once; give how the job ended, None if it goes on with other instances."""
@@ -337,30 +315,20 @@ class TrainingJob:
         )
 
     def _keep(self, event: Event) -> None:
-        """Keep run.json true for other processes, and write result.json before anybody hears of the end."""
+        super()._keep(event)
         if isinstance(event, EpochStreamed):
             hosts = self._pipes.setdefault(event.channel, {})
             hosts[event.host] = hosts.get(event.host, PipeUse()).and_then(event.sent_bytes)
-        elif isinstance(event, StatusChanged):
-            folder = self.run_folder
-            with told("the job's status cannot be written down", folder.path):
-                folder.write(
-                    folder.result if self._status.over else folder.standing, self.result().describe()
-                )
 
-    def _fail(self, error: BaseException) -> None:
-        """Leave a result that says what stopped us; nothing here may hide the error itself."""
-        if self._status.over:
-            return
-        self._outcome = Outcome(
-            secondary=SecondaryStatus.FAILED,
-            message=wordings.FAILED,
-            failure_reason=internal_error(error),
-        )
-        with suppress(Exception):
-            if not self._status.transitions:
-                self._status.enter(SecondaryStatus.STARTING, wordings.STARTING)
-            self._status.enter(SecondaryStatus.FAILED, wordings.FAILED)
+    def _end_by(self, reason: str) -> None:
+        self._outcome = failed_by(reason)
+        if not self._status.transitions:
+            self._status.enter(SecondaryStatus.STARTING, wordings.STARTING)
+        self._over(self._outcome)
+
+    def _over(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        self._status.enter(outcome.secondary, outcome.message)
 
 
 def _metrics(request: TrainingRequest, publish: Publisher) -> LogMetrics | None:

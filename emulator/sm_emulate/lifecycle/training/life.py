@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from sm_emulate.errors import EngineError, EngineNotFoundError, StartError
 from sm_emulate.events import ContainerExited, ContainerStarted, Warned
 from sm_emulate.lifecycle.attempt import Attempt, Interruption, Stop
-from sm_emulate.lifecycle.companion import Companions, Surroundings
+from sm_emulate.lifecycle.companion import Companions
 from sm_emulate.lifecycle.hand_back import HandBack
 from sm_emulate.lifecycle.instance_limits import limits_of
-from sm_emulate.lifecycle.training.companions import companions_of
+from sm_emulate.lifecycle.training.companions import TrainingSurroundings, companions_of
 from sm_emulate.lifecycle.training.container import container_spec
 from sm_emulate.spec.training_job import LAYOUT
 from sm_emulate.staging.tree import Placed, staged_tree
@@ -282,9 +282,9 @@ class TrainingAttempt:
             tree = replace(tree, placed=(*tree.placed, cache))
         return tree if parts.vary_files is None else tree.with_files(parts.vary_files)
 
-    def _surroundings(self) -> Surroundings:
+    def _surroundings(self) -> TrainingSurroundings:
         parts = self._parts
-        return Surroundings(
+        return TrainingSurroundings(
             request=parts.request,
             cluster=parts.cluster,
             trees=self.trees,

@@ -8,7 +8,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from sm_emulate.errors import MachineError, PipeError, SmEmulateError
 from sm_emulate.events import EpochStreamed, LogLines
@@ -24,28 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from sm_emulate.engine.protocol import Engine
-    from sm_emulate.events import Event
     from sm_emulate.lifecycle.companion import Surroundings
-    from sm_emulate.lifecycle.platform import Platform
+    from sm_emulate.lifecycle.training.companions import TrainingSurroundings
     from sm_emulate.request.channel import Channel
     from sm_emulate.staging.cluster import Host
-    from sm_emulate.storage.run_folder import RunFolder
-
-
-class Around(Protocol):
-    """What is asked of the surroundings of a job."""
-
-    @property
-    def engine(self) -> Engine: ...
-    @property
-    def platform(self) -> Platform: ...
-    @property
-    def run_folder(self) -> RunFolder: ...
-    @property
-    def publish(self) -> Callable[[Event], None]: ...
-    @property
-    def fail(self) -> Callable[[str], None]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +39,7 @@ class Piped:
     path: Callable[[str, int], Path]
 
 
-def pipe_channels(around: Surroundings) -> Iterator[Piped]:
+def pipe_channels(around: TrainingSurroundings) -> Iterator[Piped]:
     """Give the Pipe channels of a training job."""
     for channel in around.request.input_data_config:
         if around.request.input_mode(channel) != "Pipe":
@@ -73,7 +55,7 @@ def pipe_channels(around: Surroundings) -> Iterator[Piped]:
 class Pipes(Companion):
     """Feeds every Pipe channel of every host."""
 
-    def __init__(self, around: Around, channels: Iterable[Piped]) -> None:
+    def __init__(self, around: Surroundings, channels: Iterable[Piped]) -> None:
         self._around, self._channels = around, tuple(channels)
         self._settings = around.platform.settings
         self._feeders: dict[tuple[str, str], PipeFeeder] = {}

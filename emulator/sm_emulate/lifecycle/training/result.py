@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from sm_emulate.lifecycle.iso_time import iso
 from sm_emulate.request.secrets import masked_document
 from sm_emulate.request.training import to_aws
 from sm_emulate.spec.training_job import SecondaryStatus, TrainingJobStatus, job_arn
@@ -111,17 +112,17 @@ class TrainingResult:
         described |= {key: value for key, value in asked.items() if key not in described}
         seconds = self.request.stopping_condition.max_runtime_in_seconds
         described.setdefault("StoppingCondition", {}).setdefault("MaxRuntimeInSeconds", seconds)
-        described["CreationTime"] = _iso(self.created)
+        described["CreationTime"] = iso(self.created)
         if training:
-            described["TrainingStartTime"] = _iso(training[0].start)
+            described["TrainingStartTime"] = iso(training[0].start)
         if over:
-            described["TrainingEndTime"] = _iso(last.start)
+            described["TrainingEndTime"] = iso(last.start)
             described["TrainingTimeInSeconds"] = max(1, round(trained))
             described["BillableTimeInSeconds"] = max(1, round(trained * self._billed))
-        described["LastModifiedTime"] = _iso(last.start)
+        described["LastModifiedTime"] = iso(last.start)
         described["SecondaryStatusTransitions"] = [
-            {"Status": step.secondary.value, "StartTime": _iso(step.start)}
-            | ({"EndTime": _iso(step.end)} if step.end else {})
+            {"Status": step.secondary.value, "StartTime": iso(step.start)}
+            | ({"EndTime": iso(step.end)} if step.end else {})
             | {"StatusMessage": step.message}
             for step in self.transitions
         ]
@@ -129,7 +130,7 @@ class TrainingResult:
             described["WarmPoolStatus"] = dict(self.warm_pool)
         if self.final_metrics:
             described["FinalMetricDataList"] = [
-                {**metric, "Timestamp": _iso(metric["Timestamp"])} for metric in self.final_metrics
+                {**metric, "Timestamp": iso(metric["Timestamp"])} for metric in self.final_metrics
             ]
         described["Emulator"] = {
             "RunFolder": str(self.run_folder),
@@ -143,7 +144,7 @@ class TrainingResult:
         }
         if self.warm_pool_until is not None:
             until = datetime.fromtimestamp(self.warm_pool_until, timezone.utc)
-            described["Emulator"]["WarmPoolUntil"] = _iso(until)
+            described["Emulator"]["WarmPoolUntil"] = iso(until)
         if self.pipes:
             described["Emulator"]["Pipes"] = {
                 channel: {
@@ -164,7 +165,3 @@ class TrainingResult:
             if tag.key == TUNING_JOB_TAG:
                 return {"TuningJobArn": tuning_job_arn(region=region, account=account, name=tag.value)}
         return {}
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from sm_emulate.errors import SmEmulateError
 from sm_emulate.events import Warned
-from sm_emulate.lifecycle.companion import Companion, PlatformFailure
-from sm_emulate.lifecycle.uploader import Uploader
+from sm_emulate.lifecycle.companion import PlatformFailure
+from sm_emulate.lifecycle.uploader import UploadedFolder, Uploader
 from sm_emulate.spec import wordings
 from sm_emulate.spec.training_job import LAYOUT
 from sm_emulate.staging.synced import CHECKPOINTS, synced_paths
@@ -18,30 +18,35 @@ from sm_emulate.storage.walk import delete_tree
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sm_emulate.lifecycle.companion import Surroundings
+    from sm_emulate.lifecycle.companion import Companion
+    from sm_emulate.lifecycle.training.companions import TrainingSurroundings
     from sm_emulate.staging.synced import SyncedPath
 
 
-def synced_folders(around: Surroundings) -> Iterator[Companion]:
+def synced_folders(around: TrainingSurroundings) -> Iterator[Companion]:
     """Give a companion for each folder that the job keeps like a place in S3."""
     for path in synced_paths(around.request, around.platform.settings):
         yield SyncedFolder(path, around)
 
 
-class SyncedFolder(Companion):
+class SyncedFolder(UploadedFolder):
     """One such folder, on every host. All hosts share one prefix, as on the platform."""
 
-    def __init__(self, path: SyncedPath, around: Surroundings) -> None:
+    def __init__(self, path: SyncedPath, around: TrainingSurroundings) -> None:
         self._path, self._around = path, around
         store = store_of(path.uri, around.platform.s3)
-        self._hosts = {
-            host: Uploader(
-                Mirror(tree.mounted(path.inside), store, path.uri, markers=True, deletes=path.both_ways),
-                hand_back=around.hand_back,
-                publish=around.publish,
-            )
-            for host, tree in around.trees.items()
-        }
+        super().__init__(
+            {
+                host: Uploader(
+                    Mirror(tree.mounted(path.inside), store, path.uri, markers=True, deletes=path.both_ways),
+                    hand_back=around.hand_back,
+                    publish=around.publish,
+                )
+                for host, tree in around.trees.items()
+            },
+            left_out=lambda file, host, reason: f"{path.inside}/{file} of {host} was not uploaded: {reason}",
+            publish=around.publish,
+        )
 
     def prepare(self) -> None:
         """Bring back what was kept, and list it in checkpoints-manifest."""
@@ -69,27 +74,6 @@ class SyncedFolder(Companion):
         except SmEmulateError as error:
             self._around.publish(Warned(message=f"{self._path.inside} cannot be uploaded: {error.what}"))
 
-    def started(self, host: str, container: str) -> None:
-        """Begin to upload what the host writes."""
-        del container
-        self._hosts[host].begin()
-
-    def finish(self) -> None:
-        """Upload the rest.
-
-        Raises:
-            PlatformFailure: the store has not taken it; the files stay in the run folder.
-        """
-        for host, each in self._hosts.items():
-            if (trouble := each.end()) is not None:
-                raise PlatformFailure(wordings.upload_failed(trouble))
-            for name, reason in each.mirror.left_out.items():
-                words = f"{self._path.inside}/{name} of {host} was not uploaded: {reason}"
-                self._around.publish(Warned(message=words))
-            if self._path.mounted:
-                delete_tree(each.mirror.folder)  # the store has it all: no second copy is kept
-
-    def close(self) -> None:
-        """Upload the rest if nobody has asked for it: the job ends in disorder."""
-        for each in self._hosts.values():
-            each.end()
+    def _uploaded(self, mirror: Mirror) -> None:
+        if self._path.mounted:
+            delete_tree(mirror.folder)  # the store has it all: no second copy is kept

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING
-from uuid import uuid4
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
 
 from sm_emulate.errors import EndpointFailedError
 from sm_emulate.events import LogLines, Progress, StatusChanged, Warned, now
 from sm_emulate.lifecycle.hosting.model_folder import model_mounts
 from sm_emulate.lifecycle.hosting.serving_container import StopAskedError
-from sm_emulate.lifecycle.internal_error import internal_error
-from sm_emulate.lifecycle.labels import labels_of
-from sm_emulate.lifecycle.platform import Platform
-from sm_emulate.lifecycle.publisher import Publisher
-from sm_emulate.lifecycle.stop_request import StopRequest
+from sm_emulate.lifecycle.job import Job
 from sm_emulate.lifecycle.transform.container import model_folder
 from sm_emulate.lifecycle.transform.fleet import TransformFleet
 from sm_emulate.lifecycle.transform.result import TransformResult
@@ -23,14 +18,14 @@ from sm_emulate.request.transform import to_aws
 from sm_emulate.spec import transform_job as spec
 from sm_emulate.spec.endpoint import STOP_GRACE_SECONDS
 from sm_emulate.spec.transform_job import TransformJobStatus
-from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sm_emulate.engine.protocol import ContainerSpec, Engine, GpuRequest, Image
-    from sm_emulate.events import Event, Listener
+    from sm_emulate.events import Listener
+    from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.transform.work import Work
     from sm_emulate.request.transform import TransformRequest
     from sm_emulate.storage.run_folder import RunFolder
@@ -39,7 +34,7 @@ _OVER = frozenset({TransformJobStatus.COMPLETED, TransformJobStatus.FAILED, Tran
 TELL_SECONDS = 0.2
 
 
-class TransformJob:
+class TransformJob(Job[TransformResult]):
     """One batch transform job.
 
     Args:
@@ -69,22 +64,19 @@ class TransformJob:
         listeners: Sequence[Listener] = (),
         vary: Callable[[ContainerSpec], ContainerSpec] | None = None,
     ) -> None:
-        self.request, self.images, self.run_folder = request, images, run
-        self.platform = platform or Platform()
+        super().__init__(run, platform=platform, listeners=listeners)
+        self.request, self.images = request, images
         self.created = now()
-        self.session = uuid4().hex
         self.status = TransformJobStatus.IN_PROGRESS
         self.failure_reason: str | None = None
         self._window, self._grace = start_window_s, stop_grace_s
-        self._publish = Publisher((self._keep, *listeners))
-        self._asked = StopRequest(run, wake=self._wake)
         self._fleet = TransformFleet(
             request,
             images=images,
             engine=engine,
             platform=self.platform,
             gpus=gpus,
-            labels=labels_of(run, self.session),
+            labels=self._labels,
             session=self.session,
             publish=self._publish,
             stopping=lambda: self._asked.times,
@@ -95,32 +87,10 @@ class TransformJob:
         self._ended: datetime | None = None
         self._work: Work | None = None
 
-    def stop(self) -> None:
-        """Stop it as StopTransformJob does; a second time, kill at once. Signal handlers may call it."""
-        self._asked.ask()
-
     @property
     def began(self) -> bool:
         """Whether a container was ever started."""
         return self._fleet.began
-
-    def run(self) -> TransformResult:
-        """Run it to its end.
-
-        Raises:
-            SmEmulateError: the machine could not run it; the run folder then says Failed.
-        """
-        folder = self.run_folder
-        try:
-            with told("the job cannot be written down", folder.path):
-                folder.write(folder.request, to_aws(self.request))
-            self._enter(TransformJobStatus.IN_PROGRESS, spec.STARTING)
-            with ExitStack() as resources:
-                self._run(resources)
-        except BaseException as error:
-            self._fail(error)
-            raise
-        return self.result()
 
     def result(self) -> TransformResult:
         """Say how it stands."""
@@ -145,7 +115,19 @@ class TransformJob:
             seconds=dict(self._seconds),
         )
 
-    def _run(self, resources: ExitStack) -> None:
+    @property
+    def over(self) -> bool:
+        return self.status in _OVER
+
+    def _document(self) -> Mapping[str, Any]:
+        return to_aws(self.request)
+
+    def _run(self) -> None:
+        self._enter(TransformJobStatus.IN_PROGRESS, spec.STARTING)
+        with ExitStack() as resources:
+            self._transform(resources)
+
+    def _transform(self, resources: ExitStack) -> None:
         from sm_emulate.lifecycle.transform.work import Work
 
         work = self._work = Work(
@@ -260,21 +242,8 @@ class TransformJob:
         self.failure_reason, self._ended = reason, now()
         self._enter(status, message)
 
-    def _keep(self, event: Event) -> None:
-        """Keep run.json true for other processes, and write result.json before anybody hears of the end."""
-        if isinstance(event, StatusChanged):
-            folder = self.run_folder
-            with told("the job's status cannot be written down", folder.path):
-                folder.write(
-                    folder.result if self.status in _OVER else folder.standing, self.result().describe()
-                )
-
-    def _fail(self, error: BaseException) -> None:
-        """Leave a result that says what stopped us; nothing here may hide the error itself."""
-        if self.status in _OVER:
-            return
-        with suppress(Exception):
-            self._end(TransformJobStatus.FAILED, spec.FAILED, internal_error(error))
+    def _end_by(self, reason: str) -> None:
+        self._end(TransformJobStatus.FAILED, spec.FAILED, reason)
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sm_emulate.lifecycle.iso_time import iso
 from sm_emulate.request.secrets import masked_document
 from sm_emulate.request.transform import OPERATION, to_aws
 from sm_emulate.spec.containers import ports_of
@@ -69,18 +70,18 @@ class TransformResult:
         asked = masked_document(to_aws(request)[OPERATION])
         asked.pop("Tags", None)
         described |= {key: value for key, value in asked.items() if key not in described}
-        described["CreationTime"] = _iso(self.created)
+        described["CreationTime"] = iso(self.created)
         if self.started is not None:
-            described["TransformStartTime"] = _iso(self.started)
+            described["TransformStartTime"] = iso(self.started)
         if self.ended is not None:
-            described["TransformEndTime"] = _iso(self.ended)
+            described["TransformEndTime"] = iso(self.ended)
         in_force = self.parameters
         described["Emulator"] = {
             "RunFolder": str(self.run_folder),
             "Image": request.model.image,
             "ImageId": self.images[request.model.image].id,
             **self._containers(),
-            "LastModifiedTime": _iso(self.changed),
+            "LastModifiedTime": iso(self.changed),
             "Settings": dict(platform.settings.given),
             "ContainerExitCodes": dict(self.container_exit_codes),
             "Parameters": {}
@@ -115,7 +116,3 @@ class TransformResult:
                 for name, container, own in zip(model.container_names, model.containers, ports, strict=True)
             ]
         }
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")

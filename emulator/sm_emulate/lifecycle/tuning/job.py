@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sm_emulate.events import (
     JobEnded,
@@ -21,28 +21,27 @@ from sm_emulate.events import (
     now,
 )
 from sm_emulate.lifecycle.internal_error import internal_error
-from sm_emulate.lifecycle.platform import Platform
-from sm_emulate.lifecycle.publisher import Publisher
-from sm_emulate.lifecycle.stop_request import POLL_SECONDS, StopRequest
+from sm_emulate.lifecycle.job import Job
+from sm_emulate.lifecycle.stop_request import POLL_SECONDS
 from sm_emulate.lifecycle.tuning.autotune import autotuned
 from sm_emulate.lifecycle.tuning.early_stopping import MedianRule
 from sm_emulate.lifecycle.tuning.progress import CONVERGED, TuningProgress
 from sm_emulate.lifecycle.tuning.result import TrainingJobSummary, TuningResult
 from sm_emulate.lifecycle.tuning.search import Search, Verdict, grid
-from sm_emulate.lifecycle.tuning.tuned_job import Job, Kind, News, training_request
+from sm_emulate.lifecycle.tuning.tuned_job import Kind, News, TunedJob, training_request
 from sm_emulate.request import training as training_jobs
 from sm_emulate.request.tuning import OBJECTIVE_HYPERPARAMETER, to_aws
 from sm_emulate.request.tuning_rules import max_resource
 from sm_emulate.spec import wordings
 from sm_emulate.spec.training_job import SecondaryStatus, TrainingJobStatus
 from sm_emulate.spec.tuning import FIRST_ATTEMPTS, TUNING_JOB_TAG, TuningJobStatus
-from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sm_emulate.events import Event, Listener
+    from sm_emulate.lifecycle.platform import Platform
     from sm_emulate.lifecycle.tuning.search import Suggestion
     from sm_emulate.lifecycle.tuning.tuned_job import Train
     from sm_emulate.lifecycle.tuning.warm_start import Parent
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
     from sm_emulate.storage.run_folder import RunFolder
 
 
-class TuningJob:
+class TuningJob(Job[TuningResult]):
     """One tuning job.
 
     Args:
@@ -76,9 +75,8 @@ class TuningJob:
         parents: Sequence[Parent] = (),
         listeners: Sequence[Listener] = (),
     ) -> None:
-        self.platform = platform or Platform()
+        super().__init__(run, platform=platform, listeners=listeners)
         self.request = request
-        self.run_folder = run
         settings = self.platform.settings
         self._plan = autotuned(request, settings)
         self._config = self._plan.config
@@ -86,9 +84,7 @@ class TuningJob:
         self._seed = random.SystemRandom().randrange(2**31) if seed is None else seed
         self._parents = parents
         self._train, self._model = train, model
-        self._publish = Publisher((self._keep, *listeners))
         self._news: SimpleQueue[News | None] = SimpleQueue()
-        self._asked = StopRequest(run, wake=lambda: self._news.put(None))
         self._heard = 0
         self._created = self._changed = now()
         self._began = time.monotonic()
@@ -99,34 +95,10 @@ class TuningJob:
         self._progress = TuningProgress(self._config.completion_criteria, self.platform.settings)
         self._exhausted = False
         self._error: BaseException | None = None
-        self._jobs: list[Job] = []
-        self._alive: dict[Job, threading.Thread] = {}
+        self._jobs: list[TunedJob] = []
+        self._alive: dict[TunedJob, threading.Thread] = {}
         self._most = self._limit()
         self._kinds = [self._kind(number, each) for number, each in enumerate(self._plan.definitions)]
-
-    def stop(self) -> None:
-        """Stop it and its training jobs as StopHyperParameterTuningJob does; a second time, kill them at once."""
-        self._asked.ask()
-
-    def run(self) -> TuningResult:
-        """Run it to its end.
-
-        Raises:
-            SmEmulateError: the machine could not run it; the run folder then says Failed.
-        """
-        folder = self.run_folder
-        try:
-            with told("the job cannot be written down", folder.path):
-                folder.write(folder.request, to_aws(self.request))
-            self._enter(TuningJobStatus.IN_PROGRESS)
-            self._learn()
-            self._go_on()
-            self._end()
-        except BaseException as error:
-            self._abandon()
-            self._fail(error)
-            raise
-        return self.result()
 
     def result(self) -> TuningResult:
         """Say how it stands."""
@@ -145,6 +117,26 @@ class TuningJob:
             converged=self._converged,
             parents_best=[parent.best for parent in self._parents if parent.best is not None],
         )
+
+    @property
+    def over(self) -> bool:
+        return self.result().over
+
+    def _document(self) -> Mapping[str, Any]:
+        return to_aws(self.request)
+
+    def _run(self) -> None:
+        try:
+            self._enter(TuningJobStatus.IN_PROGRESS)
+            self._learn()
+            self._go_on()
+            self._end()
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _wake(self) -> None:
+        self._news.put(None)
 
     def _limit(self) -> int | None:
         """How many training jobs there will be at most; None when only time or success ends it."""
@@ -234,7 +226,7 @@ class TuningJob:
             return
         kind, suggestion = found
         name = f"{self.request.name}-{number:03d}-{secrets.token_hex(4)}"
-        job = Job(
+        job = TunedJob(
             number=number,
             kind=kind,
             suggestion=suggestion,
@@ -282,7 +274,7 @@ class TuningJob:
         tag = training_jobs.Tag(key=TUNING_JOB_TAG, value=self.request.name)
         return replace(request, tags=(*request.tags, tag))
 
-    def _work(self, job: Job, request: TrainingRequest) -> None:
+    def _work(self, job: TunedJob, request: TrainingRequest) -> None:
         """Be a training job's thread."""
 
         def hear(event: Event) -> None:
@@ -303,14 +295,14 @@ class TuningJob:
         job = news.job
         if news.began:
             job.summary = replace(job.summary, started=job.summary.started or now())
-            self._write()
+            self._write_standing()
         elif news.value is not None:
             self._measured(job, news.value)
         else:
             self._alive.pop(job).join()
             self._ended(job, news)
 
-    def _measured(self, job: Job, value: float) -> None:
+    def _measured(self, job: TunedJob, value: float) -> None:
         job.values.append(value)
         verdict = job.kind.search.measured(job.suggestion, len(job.values), value)
         if job.kind.rule is not None and job.kind.rule.stops(job.values):
@@ -319,7 +311,7 @@ class TuningJob:
             job.summary = replace(job.summary, early_stopped=verdict is Verdict.POOR)
             job.stop()
 
-    def _ended(self, job: Job, news: News) -> None:
+    def _ended(self, job: TunedJob, news: News) -> None:
         result, ended = news.result, now()
         if result is None:
             assert news.error is not None
@@ -379,7 +371,7 @@ class TuningJob:
             self._converged = now()
         self._complete(met, at_once=self.platform.settings.text("tuning-completion") == "stop")
 
-    def _no_objective(self, over: Sequence[Job]) -> str:
+    def _no_objective(self, over: Sequence[TunedJob]) -> str:
         silent = any(job.summary.status is TrainingJobStatus.COMPLETED for job in over)
         return (wordings.no_objective_metric if silent else wordings.no_training_job_succeeded)(len(over))
 
@@ -413,14 +405,9 @@ class TuningJob:
         self._publish(StatusChanged(at=self._changed, status=status.value, message=self._failure or ""))
 
     def _keep(self, event: Event) -> None:
-        """Keep run.json true for other processes, and write result.json before anybody hears of the end."""
-        if isinstance(event, (StatusChanged, JobLaunched, JobEnded)):
-            self._write()
-
-    def _write(self) -> None:
-        folder, result = self.run_folder, self.result()
-        with told("the job's status cannot be written down", folder.path):
-            folder.write(folder.result if result.over else folder.standing, result.describe())
+        super()._keep(event)
+        if isinstance(event, (JobLaunched, JobEnded)):
+            self._write_standing()
 
     def _abandon(self) -> None:
         """Kill what still runs: nobody is there any more to look after it."""
@@ -439,10 +426,6 @@ class TuningJob:
                 news.job.summary = replace(news.job.summary, status=status, ended=now())
         self._alive.clear()
 
-    def _fail(self, error: BaseException) -> None:
-        """Leave a result that says what stopped us; nothing here may hide the error itself."""
-        if self.result().over:
-            return
-        self._failure = internal_error(error)
-        with suppress(Exception):
-            self._enter(TuningJobStatus.FAILED)
+    def _end_by(self, reason: str) -> None:
+        self._failure = reason
+        self._enter(TuningJobStatus.FAILED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sm_emulate.lifecycle.iso_time import iso
 from sm_emulate.request.secrets import masked_document
 from sm_emulate.request.tuning import OBJECTIVE_HYPERPARAMETER, to_aws
 from sm_emulate.spec.training_job import TrainingJobStatus, job_arn
@@ -56,11 +57,11 @@ class TrainingJobSummary:
         described: dict[str, Any] = {}
         if self.definition_name is not None:
             described["TrainingJobDefinitionName"] = self.definition_name
-        described |= {"TrainingJobName": self.name, "TrainingJobArn": arn, "CreationTime": _iso(self.created)}
+        described |= {"TrainingJobName": self.name, "TrainingJobArn": arn, "CreationTime": iso(self.created)}
         if self.started is not None:
-            described["TrainingStartTime"] = _iso(self.started)
+            described["TrainingStartTime"] = iso(self.started)
         if self.ended is not None:
-            described["TrainingEndTime"] = _iso(self.ended)
+            described["TrainingEndTime"] = iso(self.ended)
         described |= {
             "TrainingJobStatus": self.status.value,
             "TunedHyperParameters": dict(self.hyperparameters),
@@ -142,12 +143,12 @@ class TuningResult:
             ]
         described |= {
             "HyperParameterTuningJobStatus": self.status.value,
-            "CreationTime": _iso(self.created),
+            "CreationTime": iso(self.created),
         }
         if self.over:
-            described["HyperParameterTuningEndTime"] = _iso(self.changed)
+            described["HyperParameterTuningEndTime"] = iso(self.changed)
         described |= {
-            "LastModifiedTime": _iso(self.changed),
+            "LastModifiedTime": iso(self.changed),
             "TrainingJobStatusCounters": self._training_job_counters(),
             "ObjectiveStatusCounters": {
                 status.value: sum(job.objective_status is status for job in self.training_jobs)
@@ -165,7 +166,7 @@ class TuningResult:
             described["FailureReason"] = self.failure_reason
         described["TuningJobCompletionDetails"] = {
             "NumberOfTrainingJobsObjectiveNotImproving": self.not_improving
-        } | ({"ConvergenceDetectedTime": _iso(self.converged)} if self.converged else {})
+        } | ({"ConvergenceDetectedTime": iso(self.converged)} if self.converged else {})
         seconds = (self.changed - self.created).total_seconds()
         described["ConsumedResources"] = {"RuntimeInSeconds": round(seconds)}
         described["Emulator"] = {
@@ -218,7 +219,3 @@ class TuningResult:
 
 def _value(described: Mapping[str, Any]) -> float:
     return float(described["FinalHyperParameterTuningJobObjectiveMetric"]["Value"])
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")

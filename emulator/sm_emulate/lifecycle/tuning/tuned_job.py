@@ -46,7 +46,7 @@ class Kind:
 
 
 @dataclass(eq=False)
-class Job:
+class TunedJob:
     """One training job, from its launch on."""
 
     number: int
@@ -79,7 +79,7 @@ class Job:
 class News:
     """What a training job's thread has to tell."""
 
-    job: Job
+    job: TunedJob
     value: float | None = None
     began: bool = False
     result: TrainingResult | None = None
