@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 import sys
 import threading
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sm_emulate.engine import inside, kernel_view, layers, listening, podman, processes, render, resident
+from sm_emulate.engine import inside, podman, render
+from sm_emulate.engine.docker_images import DockerImages, no_image
+from sm_emulate.engine.docker_view import DockerView
 from sm_emulate.engine.exits import ExitWatch
 from sm_emulate.engine.protocol import (
-    ContainerState,
     EngineInfo,
     Exit,
-    Image,
     Leftover,
-    Listener,
-    Process,
 )
-from sm_emulate.engine.streams import AttachedStream, EndedStream, decode
-from sm_emulate.engine.tarstream import TarError, TarStream
+from sm_emulate.engine.streams import AttachedStream, EndedStream
 from sm_emulate.engine.wire import RefusedError
 from sm_emulate.errors import (
     EngineError,
     GpuNotFoundError,
-    ImageNotFoundError,
     MachineError,
     NotFoundError,
     StartError,
@@ -37,17 +31,13 @@ from sm_emulate.errors import (
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from typing import Literal
 
     from sm_emulate.engine.protocol import (
         ContainerSpec,
-        FileStat,
         GpuRequest,
-        HistoryStep,
         LogStream,
-        PullProgress,
-        RegistryManifest,
     )
     from sm_emulate.engine.wire import Client
 
@@ -58,11 +48,10 @@ _NO_GPU = re.compile(
 )
 _NO_RLIMIT = re.compile(rf"setting rlimit.*not permitted|{podman.NO_RLIMIT.pattern}")
 _NOT_RUNNING = re.compile(r"not running|can only kill running containers")
-_NO_NAME = "invalid reference format"
 _SELINUX = Path("/sys/fs/selinux/enforce")
 
 
-class DockerEngine:
+class DockerEngine(DockerImages, DockerView):
     """An `Engine` on the other end of a socket. Any thread may call it."""
 
     def __init__(self, client: Client) -> None:
@@ -92,48 +81,6 @@ class DockerEngine:
             self._told = info
         return info
 
-    def image(self, reference: str) -> Image:
-        try:
-            return render.image(self._client.call("GET", f"/images/{quote(reference, safe='/:@')}/json"))
-        except (NotFoundError, RefusedError) as error:
-            # 400 is Docker's for a name that is none
-            if isinstance(error, RefusedError) and error.status != 400 and _NO_NAME not in error.words:
-                raise
-            raise _no_image(reference, error) from error
-
-    def pull(self, reference: str, progress: PullProgress | None = None) -> Image:
-        from sm_emulate.engine import registry
-
-        registry.pull(self._client, reference, progress)
-        return self.image(reference)
-
-    def load(self, archive: str) -> tuple[str, ...]:
-        from sm_emulate.engine import loading
-
-        return loading.load(self._client, archive)
-
-    def history(self, reference: str) -> tuple[HistoryStep, ...]:
-        try:
-            return render.history(self._client.call("GET", f"/images/{quote(reference, safe='/:@')}/history"))
-        except NotFoundError as error:
-            raise _no_image(reference, error) from error
-
-    def registry_manifest(self, reference: str, timeout: float) -> RegistryManifest:
-        from sm_emulate.engine import registry
-
-        return registry.manifest(self._client, reference, timeout)
-
-    def stored_manifest(self, reference: str) -> RegistryManifest | None:
-        import json
-
-        if self._client.version < render.TELLS_MANIFESTS:
-            return None
-        wanted = {"filters": json.dumps({"reference": [reference]}), "manifests": 1}
-        for found in self._client.call("GET", "/images/json", query=wanted) or ():
-            if found.get("Manifests"):
-                return render.stored_manifest(found)
-        return None
-
     def create(self, spec: ContainerSpec) -> str:
         if self._podman and self._client.endpoint.local and (missing := podman.missing_source(spec.mounts)):
             raise EngineError("what is to be mounted is not there", value=missing, evidence=(missing,))
@@ -152,7 +99,7 @@ class DockerEngine:
                 body=body,
             )
         except NotFoundError as error:
-            raise _no_image(spec.image, error) from error
+            raise no_image(spec.image, error) from error
         except RefusedError as error:
             if spec.gpus is not None and _NO_GPU.search(error.words):
                 raise _no_gpu(spec.gpus, error.words) from error
@@ -235,51 +182,6 @@ class DockerEngine:
             if error.status != 409 and not _NOT_RUNNING.search(error.words):
                 raise
 
-    def state(self, container: str) -> ContainerState:
-        return render.state(self._inspect(container))
-
-    def listeners(self, container: str) -> tuple[Listener, ...] | None:
-        found = self._inspect(container)
-        pid = int(found["State"].get("Pid") or 0)
-        if not pid:
-            return None
-        seen = listening.of_process(pid, found["Id"]) if self._client.endpoint.local else None
-        if seen is None:
-            seen = self._listeners_by_exec(container)
-        # what we opened there is not the container's
-        return None if seen is None else tuple(each for each in seen if each.address not in self._inside)
-
-    def catches(self, container: str, name: str) -> bool | None:
-        pid = self.state(container).pid if self._client.endpoint.local else 0
-        return kernel_view.catches(pid, container, name) if pid else None
-
-    def devices(self, container: str) -> frozenset[str] | None:
-        pid = self.state(container).pid if self._client.endpoint.local else 0
-        return kernel_view.devices(pid, container) if pid else None
-
-    def written_bytes(self, container: str) -> int | None:
-        found = self._client.call("GET", f"/containers/{quote(container)}/json", query={"size": "true"})
-        size = found.get("SizeRw")
-        return None if size is None else int(size)
-
-    def processes(self, container: str) -> tuple[Process, ...] | None:
-        found = self._inspect(container)
-        pid = int(found["State"].get("Pid") or 0)
-        if not pid:
-            return None
-        seen = processes.of_process(pid, found["Id"]) if self._client.endpoint.local else None
-        if seen is None:
-            told = self._output_of(container, processes.BY_EXEC)
-            seen = None if told is None else processes.below(1, processes.parse(told.splitlines()))
-        return seen or None
-
-    def kill_process(self, container: str, pid: int) -> bool:
-        found = self._inspect(container)
-        first = int(found["State"].get("Pid") or 0)
-        if self._client.endpoint.local and processes.of_process(first, found["Id"]) is not None:
-            return processes.kill(pid, found["Id"])
-        return self._output_of(container, ("sh", "-c", f"kill -9 {pid} && echo done")) == "done\n"
-
     @property
     def network_entry(self) -> Literal["thread", "container"] | None:
         if not self._client.endpoint.local or sys.platform != "linux":
@@ -311,92 +213,6 @@ class DockerEngine:
             return False
         pid = self.state(container).pid
         return bool(pid) and inside.confine(pid, container)
-
-    def memory(self, container: str) -> int | None:
-        query = {"stream": 0, "one-shot": 1}
-        try:
-            if self._client.endpoint.local:
-                found = self._inspect(container)
-                seen = resident.of_process(int(found["State"].get("Pid") or 0), found["Id"])
-                if seen is not None:
-                    return seen
-            return render.resident(
-                self._client.call("GET", f"/containers/{quote(container)}/stats", query=query)
-            )
-        except (NotFoundError, RefusedError):
-            return None
-
-    def stat(self, container: str, path: str) -> FileStat | None:
-        try:
-            head = self._client.ask_head(f"/containers/{quote(container)}/archive", query={"path": path})
-        except NotFoundError:
-            return None
-        except RefusedError:
-            # 500 without a word (a HEAD has no body) where the path goes through a file as if it were a folder
-            parent = posixpath.dirname(path.rstrip("/"))
-            above = self.stat(container, parent) if parent not in ("", "/") else None
-            if above is not None and above.kind == "link":
-                above = self.stat(container, above.target)
-            if above is None or above.kind == "directory":
-                raise
-            return None
-        return render.file_stat(head.headers["x-docker-container-path-stat"], path)
-
-    def read(self, container: str, path: str, limit: int) -> bytes | None:
-        found = self.stat(container, path)
-        if found is not None and found.kind == "link":
-            found = self.stat(container, found.target)
-        if found is None or found.kind != "file":
-            return None
-        with self._archive(container, "archive", {"path": found.path}) as stream:
-            for _ in stream:
-                return stream.content(limit)
-        return None
-
-    def files(self, container: str, under: str = "/") -> Iterator[FileStat]:
-        top = "/" + under.strip("/")
-        if top != "/":
-            found = self.stat(container, top)
-            if found is not None and found.kind == "link":
-                top = found.target
-                found = self.stat(container, top)
-            if found is None:
-                return
-        if self._client.endpoint.local:
-            with suppress(layers.UnreadableError):
-                yield from layers.walk(layers.folders(self._inspect(container)), top)
-                return
-        yield from self._files_by_stream(container, top)
-
-    def _files_by_stream(self, container: str, top: str) -> Iterator[FileStat]:
-        """List files from an archive that the engine makes of them."""
-        if top == "/":
-            with self._archive(container, "export", None) as stream:
-                for entry in stream:
-                    path = "/" + entry.path.strip("./") if entry.path.startswith("./") else "/" + entry.path
-                    if path.strip("/"):
-                        yield replace(entry, path=path.rstrip("/"))
-            return
-        with self._archive(container, "archive", {"path": top}) as stream:
-            for entry in stream:
-                # named from the last folder of the path on
-                _, _, inside = entry.path.strip("/").partition("/")
-                yield replace(entry, path=f"{top}/{inside}".rstrip("/"))
-
-    @contextmanager
-    def _archive(self, container: str, kind: str, query: Mapping[str, object] | None) -> Iterator[TarStream]:
-        connection = self._client.download(f"/containers/{quote(container)}/{kind}", query=query)
-        try:
-            yield TarStream(connection.receive_into)
-        except (OSError, TarError) as error:
-            raise EngineError(
-                "the files of a container cannot be read",
-                value=container,
-                evidence=(str(error),),
-                hint="is the container engine still running?",
-            ) from error
-        finally:
-            connection.close()
 
     def remove(self, container: str) -> None:
         try:
@@ -533,33 +349,6 @@ class DockerEngine:
             words = f"network {found['Name']} has active endpoints: {', '.join(users)}"
             raise EngineError(f"the container engine refused: {words}", evidence=(words,))
 
-    def _inspect(self, container: str) -> Any:
-        return self._client.call("GET", f"/containers/{quote(container)}/json")
-
-    def _listeners_by_exec(self, container: str) -> tuple[Listener, ...] | None:
-        """Have the container read its own tables, where it has a `cat`."""
-        tables = self._output_of(container, ("cat", "/proc/net/tcp", "/proc/net/tcp6"))
-        return tuple(listening.parse(tables)) if tables and "local_address" in tables else None
-
-    def _output_of(self, container: str, command: tuple[str, ...]) -> str | None:
-        """Give what a command prints in the container; None if it cannot be run there."""
-        body = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(command), "User": "0"}
-        try:
-            made = self._client.call("POST", f"/containers/{quote(container)}/exec", body=body)
-            connection = self._client.hijack(
-                f"/exec/{made['Id']}/start", body={"Detach": False, "Tty": False}
-            )
-        except EngineError:
-            return None
-        try:
-            return b"".join(
-                chunk.data for chunk in decode(connection.rest()) if chunk.stream == "stdout"
-            ).decode("utf-8", "replace")
-        except OSError:
-            return None
-        finally:
-            connection.close()
-
     def _delete(self, path: str) -> None:
         try:
             self._client.call("DELETE", path)
@@ -579,15 +368,6 @@ class DockerEngine:
 
 def _leftover(kind: Literal["network", "volume"], found: Mapping[str, Any], identity: str) -> Leftover:
     return Leftover(kind=kind, id=identity, name=str(found["Name"]), labels=found.get("Labels") or {})
-
-
-def _no_image(reference: str, error: EngineError) -> ImageNotFoundError:
-    return ImageNotFoundError(
-        "the container engine has no such image",
-        value=reference,
-        hint="build or pull it; `docker images` lists what is there",
-        evidence=error.evidence,
-    )
 
 
 def _no_gpu(gpus: GpuRequest | None, words: str) -> GpuNotFoundError:
