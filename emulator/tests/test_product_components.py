@@ -82,7 +82,7 @@ def test_components_share_an_instance_and_are_scaled_added_and_deleted_while_it_
     assert refused(described, "a").startswith("Inference Component has no capacity")
 
     large = product.run("update", "demo", "--component", f"c={image},memory=9000")
-    assert (large.code, "There is not enough hardware resources" in large.err) == (1, True), str(large)
+    assert (large.code, "There is not enough hardware resources" in large.err) == (2, True), str(large)
     added = product.run("update", "demo", "--component", f"c={image},memory=128", "--output", "json")
     assert added.code == 0, str(added)
     openai = (

@@ -30,6 +30,7 @@ DOCKER_DNS = "127.0.0.11"
 """Listens in the namespace of every container on a network that a user made; it is the engine's."""
 OTHER_PATHS = ("/health", "/healthz", "/healthcheck", "/ready", "/v1/health", "/health/ready", "/ping/", "/")
 PATIENCE_S = 15.0
+IN_SERVICE = "InService"
 
 
 class InterruptedLifeError(Exception):
@@ -273,6 +274,9 @@ class Life:
             self.pings.append(Ping(status=event.status, seconds=event.seconds, failure=event.failure))
             if event.status == 200 and not self._healthy.is_set():
                 self._health_s = time.monotonic() - self._began
+        elif isinstance(event, events.StatusChanged):
+            # not at the ping: an engine gives the address of a container that has ended to the next one at once
+            if event.status == IN_SERVICE:
                 self._healthy.set()
         elif isinstance(event, events.LogLines):
             self.log_bytes += len(event.data)
@@ -335,7 +339,7 @@ class Life:
     def _start(self, outcome: Any) -> Start:
         # one that was not healthy in time was then stopped: its exit says nothing
         code, killed = (self._exit if outcome == "exited" else None) or (None, False)
-        took = self._health_s
+        took = self._health_s if outcome == "healthy" else None
         if took is None:
             took = self.conditions.window_s if outcome == "unhealthy" else time.monotonic() - self._began
         return Start(
