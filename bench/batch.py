@@ -9,7 +9,7 @@ import re
 import shutil
 import statistics
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bench.ground import ROOT, NotHereError
@@ -47,6 +47,14 @@ SINGLE, SINGLE_4, MULTI = (
 
 
 @dataclass(frozen=True)
+class Scene:
+    """An image, and what it made of the iris table."""
+
+    image: str
+    model: Path
+
+
+@dataclass(frozen=True)
 class Done:
     """What one turn has come to."""
 
@@ -59,30 +67,36 @@ class Done:
 
 
 def batch(ground: Ground) -> Iterator[Row]:
-    """Measure (j) with the static C image behind."""
+    """Measure (j): with the decision-tree image behind, and with the static C image, which has no model to ask."""
     if not shutil.which("wrk"):
         raise NotHereError("wrk is not installed (Debian: apt-get install wrk)")
-    image = _image(ground)
     lines = ground.rounds(1_000_000, 50_000)
-    file, few = ground.work / "rows.csv", ground.work / "few.csv"
-    with file.open(
-        "w"
-    ) as out:  # our own memory would count as the job's: a process begins as its parent's copy
+    many, some, few = (_rows(ground, count) for count in (lines, lines // 50, 1000))
+    trees, c = (_scene(ground, image) for image in (ground.decision_trees, _image(ground)))
+    with _container(ground, trees) as address:
+        yield _rate(ground, trees, many, address, replace(MULTI, rounds=3))
+        yield _rate(ground, trees, some, address, SINGLE_4)
+    with _container(ground, c) as address:
+        for way in (MULTI, SINGLE_4, SINGLE):
+            yield _rate(ground, c, many, address, way)
+    for way in (SINGLE, MULTI):
+        yield _memory(ground, c, many, few, way)
+
+
+def _rows(ground: Ground, lines: int) -> Path:
+    """Make a file of so many lines."""
+    file = ground.work / f"rows-{lines}.csv"
+    # piece by piece: our own memory would count as the job's, for a process begins as its parent's copy
+    with file.open("w") as out:
         for _ in range(lines // 1000):
             out.write(RECORD * 1000)
-    few.write_text(RECORD * 1000)
-    model = _model(ground, image)
-    with _container(ground, image, model) as address:
-        for way in (SINGLE, SINGLE_4, MULTI):
-            yield _rate(ground, image, model, file, address, way)
-    for way in (SINGLE, MULTI):
-        yield _memory(ground, image, model, file, few, way)
+    return file
 
 
-def _memory(ground: Ground, image: str, model: Path, file: Path, few: Path, way: Way) -> Row:
+def _memory(ground: Ground, scene: Scene, file: Path, few: Path, way: Way) -> Row:
     """Compare the most memory for the file with that for a thousand lines."""
     lines = file.stat().st_size // len(RECORD)
-    little, much = (_job(ground, image, model, each, way).peak_mb for each in (few, file))
+    little, much = (_job(ground, scene, each, way).peak_mb for each in (few, file))
     return Row(
         part="j",
         what=f"memory, {lines} lines / 1000 lines, {way.strategy}",
@@ -92,7 +106,7 @@ def _memory(ground: Ground, image: str, model: Path, file: Path, few: Path, way:
     )
 
 
-def _rate(ground: Ground, image: str, model: Path, file: Path, address: str, way: Way) -> Row:
+def _rate(ground: Ground, scene: Scene, file: Path, address: str, way: Way) -> Row:
     """Let the job and the load generator take turns, each for as long as the other.
 
     A machine in a cloud is fast for some seconds and slow afterwards: a short run of one beside a long one of the
@@ -100,13 +114,13 @@ def _rate(ground: Ground, image: str, model: Path, file: Path, address: str, way
     """
     jobs, loads = [], []
     for _ in range(ground.rounds(way.rounds, 1)):
-        jobs.append(_job(ground, image, model, file, way))
+        jobs.append(_job(ground, scene, file, way))
         loads.append(_load(ground, address, way, max(2, round(jobs[-1].seconds))))
     ratios = [job.rate / load.rate for job, load in zip(jobs, loads, strict=True)]
     ours, theirs = [each.rate for each in jobs], [each.rate for each in loads]
     return Row(
         part="j",
-        what=f"job / wrk, {way.strategy}, {way.connections} connection{'s' * (way.connections > 1)}",
+        what=f"job / wrk, {scene.image.rpartition('/')[2]}, {way.strategy}, {way.connections} at once",
         value=statistics.median(ratios),
         bar=RATE,
         better="more",
@@ -120,11 +134,11 @@ def _rate(ground: Ground, image: str, model: Path, file: Path, address: str, way
     )
 
 
-def _job(ground: Ground, image: str, model: Path, file: Path, way: Way) -> Done:
+def _job(ground: Ground, scene: Scene, file: Path, way: Way) -> Done:
     """Run a job."""
     name = f"bench-{os.urandom(4).hex()}"
     command = ground.console(
-        "transform", image, "--model", str(model), "--input", str(file), "--content-type", "text/csv",
+        "transform", scene.image, "--model", str(scene.model), "--input", str(file), "--content-type", "text/csv",
         "--split-type", "Line", "--assemble-with", "Line", "--strategy", way.strategy, "--max-payload", "1",
         "--max-concurrent", str(way.connections), "--job-name", name, "--output", "json", "--quiet",
     )  # fmt: skip
@@ -172,9 +186,11 @@ def _load(ground: Ground, address: str, way: Way, seconds: int) -> Done:
 
 
 @contextlib.contextmanager
-def _container(ground: Ground, image: str, model: Path) -> Iterator[str]:
+def _container(ground: Ground, scene: Scene) -> Iterator[str]:
     """Serve the image beside the jobs; give its address."""
-    command = ground.docker_run("--detach", "--volume", f"{model}:/opt/ml/model:ro", image, "serve")
+    command = ground.docker_run(
+        "--detach", "--volume", f"{scene.model}:/opt/ml/model:ro", scene.image, "serve"
+    )
     container = ground.docker(*command[1:])
     try:
         yield f"{ground.docker('inspect', '--format', '{{.NetworkSettings.IPAddress}}', container)}:8080"
@@ -192,8 +208,9 @@ def _image(ground: Ground) -> str:
     return STATIC_C
 
 
-def _model(ground: Ground, image: str) -> Path:
-    """What the image made of the iris table, as a folder."""
+def _scene(ground: Ground, image: str) -> Scene:
+    """Train an image."""
+    name = f"bench-batch-{image.rpartition('/')[2]}"
     channel = f"training={ROOT / 'fixtures/iris/train.csv'}"
-    ground.run(ground.console("train", image, "--job-name", "bench-batch-model", "--channel", channel))
-    return ground.home / "training-jobs/bench-batch-model/opt-ml/algo-1/model"
+    ground.run(ground.console("train", image, "--job-name", name, "--channel", channel))
+    return Scene(image, ground.home / f"training-jobs/{name}/opt-ml/algo-1/model")
