@@ -30,7 +30,6 @@ DOCKER_DNS = "127.0.0.11"
 """Listens in the namespace of every container on a network that a user made; it is the engine's."""
 OTHER_PATHS = ("/health", "/healthz", "/healthcheck", "/ready", "/v1/health", "/health/ready", "/ping/", "/")
 PATIENCE_S = 15.0
-IN_SERVICE = "InService"
 
 
 class InterruptedLifeError(Exception):
@@ -260,7 +259,9 @@ class Life:
                 vary=self.conditions.vary,
             ) as endpoint:
                 self._endpoint = endpoint
-                endpoint.start()
+                # not the ping: an engine gives the address of a container that has ended to the next one at once
+                if endpoint.start():
+                    self._healthy.set()
                 endpoint.serve()
         except BaseException as error:  # noqa: BLE001  # told by `begin`, in the thread that asks
             self._error = error
@@ -274,10 +275,6 @@ class Life:
             self.pings.append(Ping(status=event.status, seconds=event.seconds, failure=event.failure))
             if event.status == 200 and not self._healthy.is_set():
                 self._health_s = time.monotonic() - self._began
-        elif isinstance(event, events.StatusChanged):
-            # not at the ping: an engine gives the address of a container that has ended to the next one at once
-            if event.status == IN_SERVICE:
-                self._healthy.set()
         elif isinstance(event, events.LogLines):
             self.log_bytes += len(event.data)
             lines = event.data[-64 * 1024 :].decode("utf-8", "replace").splitlines()
