@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -703,6 +704,59 @@ def test_what_we_open_inside_a_container_is_not_taken_for_its_own(docker_stage):
     again[80].close()
     engine.remove(container)
     assert reader.join(180) is None
+
+
+ASKS_AT_ONCE = "echo asking; nc -w 180 169.254.170.2 80 </dev/null 2>/dev/null || echo nobody"
+
+
+def test_who_asks_before_we_listen_waits_for_us(docker_stage):
+    engine = docker_stage.engine
+    if engine.network_entry != "thread":
+        pytest.skip("only root enters a container's network by itself")
+    for _ in range(10):
+        container, reader = docker_stage.started(ASKS_AT_ONCE, None, link_local="169.254.170.3")
+        reader.wait_for(b"asking")
+        asked = wait_for_call(engine.state(container).pid)
+        opened = engine.listen_inside(container, "169.254.170.2", (80,))
+        if time.monotonic() - asked < 1.5:  # in three seconds the kernel says that there is no such host
+            break
+        opened[80].close()
+        engine.remove(container)
+    with opened[80] as listener:
+        listener.settimeout(180)
+        calling, _ = listener.accept()
+        with calling:
+            calling.sendall(b"ours\n")
+    assert engine.wait(container).code == 0
+    engine.remove(container)
+    reader.join(180)
+    assert reader.text() == b"asking\nours\n"
+
+
+def wait_for_call(pid):
+    """Wait until a connection of that network waits to be accepted; tell when it was seen."""
+    until = time.monotonic() + 180
+    while time.monotonic() < until:
+        rows = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+        if any(row.split()[3] == "02" for row in rows):  # SYN_SENT
+            return time.monotonic()
+        time.sleep(0.005)
+    raise AssertionError("nobody called")
+
+
+def test_a_container_does_not_answer_for_what_another_has_of_its_own(docker_stage):
+    engine = docker_stage.engine
+    if engine.network_entry != "thread":
+        pytest.skip("only root enters a container's network by itself")
+    first, _ = docker_stage.started("sleep 600", None, link_local="169.254.170.3")
+    opened = engine.listen_inside(first, "169.254.170.2", (80,))
+    container, reader = docker_stage.started(ASKS_AT_ONCE, None, link_local="169.254.170.3")
+    assert engine.wait(container).code == 0
+    opened[80].close()
+    for each in (first, container):
+        engine.remove(each)
+    reader.join(180)
+    assert reader.text() == b"asking\nnobody\n"
 
 
 def test_a_confined_container_answers_and_does_not_call(docker_stage):

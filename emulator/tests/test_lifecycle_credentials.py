@@ -66,11 +66,12 @@ def ask(box, engine, path=None):
 def test_a_job_is_answered_and_leaves_no_thread_and_no_socket(jobs, engine, monkeypatch):
     for name, value in (("ACCESS_KEY_ID", "ASIA1"), ("SECRET_ACCESS_KEY", "s"), ("SESSION_TOKEN", "t")):
         monkeypatch.setenv(f"AWS_{name}", value)
-    seen = []
+    seen, near = [], []
     before = set(os.listdir("/proc/self/fd"))
 
     def program(box):
         seen.append(ask(box, engine))
+        near.append(box.spec.link_local)
         seen.append(ask(box, engine, "/v2/credentials/another"))
         # one that says nothing and is still open when the job ends
         seen.append(socket.create_connection(("127.0.0.1", engine.inside[box.id, ADDRESS, 80])))
@@ -78,6 +79,7 @@ def test_a_job_is_answered_and_leaves_no_thread_and_no_socket(jobs, engine, monk
     jobs.run(program)
     (status, keys), wrong, left_open = seen
     assert status == 200
+    assert near == ["169.254.170.3"]  # what it asks at once does not leave the machine
     assert (keys["AccessKeyId"], keys["Token"]) == ("ASIA1", "t")
     assert wrong == (
         404,
@@ -94,8 +96,13 @@ def test_no_address_without_credentials(jobs, engine, without):
     seen = {}
     request = api.training_request("img:1", job_name="job", enable_network_isolation=without == "isolated")
     platform = Platform(credentials="none" if without == "none" else "auto")
-    jobs.run(lambda box: seen.update(box.spec.environment), request=request, platform=platform)
+    jobs.run(
+        lambda box: seen.update(box.spec.environment, near=box.spec.link_local),
+        request=request,
+        platform=platform,
+    )
     assert VARIABLE not in seen
+    assert seen["near"] is None
     assert engine.inside == {}
 
 

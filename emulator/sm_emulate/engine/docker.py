@@ -6,6 +6,7 @@ import re
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -84,6 +85,8 @@ class DockerEngine(DockerImages, DockerView):
     def create(self, spec: ContainerSpec) -> str:
         if self._podman and self._client.endpoint.local and (missing := podman.missing_source(spec.mounts)):
             raise EngineError("what is to be mounted is not there", value=missing, evidence=(missing,))
+        if self._podman:
+            spec = replace(spec, link_local=None)
         devices = [self._device_request(spec.gpus)] if spec.gpus is not None else []
         # twice as fast as Docker's default for a program that prints much, and it never fills the disk
         log_driver = "local" if self._client.server.startswith("Docker/") else None

@@ -14,21 +14,26 @@ import sys
 from contextlib import ExitStack
 
 _BACKLOG = 128
-_NEW_ADDRESS, _ERROR = 20, 2  # RTM_NEWADDR, NLMSG_ERROR
-_REQUEST = 0x1 | 0x4 | 0x400  # NLM_F_REQUEST, NLM_F_ACK, NLM_F_CREATE
+_NEW_ADDRESS, _NEW_NEIGHBOUR, _ERROR = 20, 28, 2  # RTM_NEWADDR, RTM_NEWNEIGH, NLMSG_ERROR
+_REQUEST = 0x1 | 0x4 | 0x100 | 0x400  # NLM_F_REQUEST, NLM_F_ACK, NLM_F_REPLACE, NLM_F_CREATE
 _LOOPBACK = 1
 _SCOPE_HOST = 254
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_NDA_DST, _NDA_LLADDR = 1, 2
+_REACHABLE = 0x02  # NUD_REACHABLE: it is forgotten in time
+_NOBODY = bytes((2, 0, 0, 0, 0, 0))
+_IP_FREEBIND = 15
 
 
 def listen(address: str, ports: tuple[int, ...]) -> dict[int, socket.socket]:
     """Give listening sockets by port, without those that are taken. Raises OSError."""
-    _add_address(address)
     opened: dict[int, socket.socket] = {}
     with ExitStack() as half_done:
         for port in ports:
             listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             half_done.callback(listener.close)
+            # nobody is refused between the address and its listener: the listener is there first
+            listener.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
             try:
                 listener.bind((address, port))
             except OSError as error:
@@ -38,26 +43,52 @@ def listen(address: str, ports: tuple[int, ...]) -> dict[int, socket.socket]:
                 raise
             listener.listen(_BACKLOG)
             opened[port] = listener
+        _add_address(address)
+        _send_on(address)
         half_done.pop_all()
     return opened
 
 
 def _add_address(address: str) -> None:
     """Give the loopback one more address, as `ip address add ADDRESS/32 dev lo scope host` does."""
-    packed = socket.inet_aton(address)
     body = struct.pack("=BBBBi", socket.AF_INET, 32, 0, _SCOPE_HOST, _LOOPBACK)
-    for kind in (_IFA_LOCAL, _IFA_ADDRESS):
-        body += struct.pack("=HH", 4 + len(packed), kind) + packed
-    header = struct.pack("=IHHII", 16 + len(body), _NEW_ADDRESS, _REQUEST, 1, 0)
+    packed = socket.inet_aton(address)
+    code = _ask_kernel(_NEW_ADDRESS, body + _attribute(_IFA_LOCAL, packed) + _attribute(_IFA_ADDRESS, packed))
+    if code not in (0, errno.EEXIST):
+        raise OSError(code, os.strerror(code))
+
+
+def _send_on(address: str) -> None:
+    """Have packets leave that wait for somebody near to say that the address is theirs, which nobody does.
+
+    They were sent before we came, and a program would be told in seconds that there is no such host. Now they are lost
+    on the way, as packets may be; the kernel sends each once more within a second, and then the address is its own.
+    """
+    for index, _ in socket.if_nameindex():
+        if index != _LOOPBACK:
+            body = struct.pack("=BBHiHBB", socket.AF_INET, 0, 0, index, _REACHABLE, 0, 0)
+            # an interface without neighbours refuses, and has no packets that wait
+            _ask_kernel(
+                _NEW_NEIGHBOUR,
+                body + _attribute(_NDA_DST, socket.inet_aton(address)) + _attribute(_NDA_LLADDR, _NOBODY),
+            )
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def _ask_kernel(kind: int, body: bytes) -> int:
+    """Send a message to the kernel's routing side; give the number of the error that it answers, or 0."""
+    header = struct.pack("=IHHII", 16 + len(body), kind, _REQUEST, 1, 0)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
         kernel.settimeout(2.0)
         kernel.bind((0, 0))
         kernel.send(header + body)
         answer = kernel.recv(4096)
-    _, kind, *_ = struct.unpack_from("=IHHII", answer)
+    _, said, *_ = struct.unpack_from("=IHHII", answer)
     (code,) = struct.unpack_from("=i", answer, 16)
-    if kind == _ERROR and code and -code != errno.EEXIST:
-        raise OSError(-code, os.strerror(-code))
+    return -code if said == _ERROR else 0
 
 
 def _hand_out(path: str, address: str, *ports: str) -> None:

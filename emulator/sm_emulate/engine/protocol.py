@@ -75,6 +75,10 @@ class ContainerSpec:
     """None is the engine's default bridge, "none" has only a loopback, else the name of a network."""
     aliases: tuple[str, ...] = ()
     """Names that others on the same (user-made) network resolve."""
+    link_local: str | None = None
+    """One more address of its interface, of 169.254.0.0/16: all of that network is then near it, and never the world's.
+
+    Without meaning in another container's network, in none, and for an engine that cannot give one."""
     extra_hosts: tuple[str, ...] = ()
     """Lines of /etc/hosts as `NAME:ADDRESS`."""
     publish: tuple[int, ...] = ()
@@ -93,6 +97,12 @@ class ContainerSpec:
     host_user_namespace: bool = False
     """Root inside is root outside even where the engine maps users: to hand files back, never for jobs."""
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def own_link_local(self) -> str | None:
+        """`link_local` where there is an interface of its own to give it to."""
+        network = self.network or ""
+        return None if network == "none" or network.startswith("container:") else self.link_local
 
     def docker_run(self) -> list[str]:
         """Give the `docker run` command that would start the same container."""
@@ -116,6 +126,8 @@ class ContainerSpec:
             argv += ["--ulimit", f"{name}={soft}:{hard}"]
         for alias in self.aliases:
             argv += ["--network-alias", alias]
+        if self.own_link_local is not None:
+            argv += ["--link-local-ip", self.own_link_local]
         for line in self.extra_hosts:
             argv += ["--add-host", line]
         for port in self.publish:

@@ -84,8 +84,13 @@ def creation(
         body["Volumes"] = {path: {} for path in spec.volumes}
     if spec.publish:
         body["ExposedPorts"] = {f"{port}/tcp": {} for port in spec.publish}
+    endpoint: dict[str, object] = {}
     if spec.network is not None and spec.aliases:
-        body["NetworkingConfig"] = {"EndpointsConfig": {spec.network: {"Aliases": list(spec.aliases)}}}
+        endpoint["Aliases"] = list(spec.aliases)
+    if spec.own_link_local is not None:
+        endpoint["IPAMConfig"] = {"LinkLocalIPs": [spec.own_link_local]}
+    if endpoint:
+        body["NetworkingConfig"] = {"EndpointsConfig": {spec.network or "bridge": endpoint}}
     return body
 
 

@@ -5,7 +5,16 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 ADDRESS = "169.254.170.2"
+NEAR = "169.254.170.3"
+"""Given to a container that is to find something at ADDRESS: from its first instruction on that address is near it, and
+what it asks there before somebody listens does not go out, to whoever has this address where the engine stands. All
+have the same one, so that none answers another's question who has ADDRESS: the question seems to come from itself."""
 PORT = 80
 VARIABLE = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 CREDENTIALS = "/v2/credentials/"
@@ -19,3 +28,8 @@ ENDPOINT_PORTS = (16970, 16971, 16972)
 def credentials_path(token: str) -> str:
     """Give the variable's value: a path at ADDRESS that nobody else knows."""
     return f"{CREDENTIALS}{token}"
+
+
+def link_local(variables: Mapping[str, str]) -> str | None:
+    """Give the address that a container has beside its own, which these variables send to ADDRESS or not."""
+    return NEAR if VARIABLE in variables else None

@@ -10,6 +10,7 @@ from sm_emulate.gateway import Upstream
 from sm_emulate.gateway.ping import ping
 from sm_emulate.lifecycle.instance_limits import Limits
 from sm_emulate.spec import multi_model as multi_model_spec
+from sm_emulate.spec.credentials import link_local
 from sm_emulate.spec.endpoint import COMMAND, CONTAINER_PORT, environment
 from sm_emulate.spec.setting import ulimits
 
@@ -59,6 +60,7 @@ def container_spec(
         hostname=settings.text("endpoint-hostname"),
         mounts=mounts,
         network=network,
+        link_local=link_local(beside or {}),
         publish=(CONTAINER_PORT if ports is None else ports.bind,),
         gpus=gpus,
         cpus=limits.cpus,

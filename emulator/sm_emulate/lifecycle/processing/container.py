@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sm_emulate.engine.protocol import LABEL_HOST, ContainerSpec, Mount
+from sm_emulate.spec.credentials import link_local
 from sm_emulate.spec.processing_job import command_for, environment
 from sm_emulate.spec.setting import ulimits
 from sm_emulate.spec.training_job import hostname, private_address
@@ -57,6 +58,7 @@ def container_spec(
             for each in sorted(tree.placed, key=lambda each: each.target)
         ),
         network=network,
+        link_local=link_local(beside),
         aliases=() if alone else (host,),
         extra_hosts=(f"{host}:127.0.0.1",) if alone else (),
         gpus=gpus,

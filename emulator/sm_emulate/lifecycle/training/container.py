@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sm_emulate.engine.protocol import LABEL_HOST, ContainerSpec, Mount
 from sm_emulate.lifecycle.instance_limits import Limits
+from sm_emulate.spec.credentials import link_local
 from sm_emulate.spec.setting import ulimits
 from sm_emulate.spec.training_job import (
     LAYOUT,
@@ -75,6 +76,7 @@ def container_spec(
             for each in tree.placed
         ),
         network=network,
+        link_local=link_local(beside),
         # a name that comes late is given by `HostNames`
         aliases=() if alone or settings.number("host-name-delay") else (host.name,),
         extra_hosts=(f"{host.name}:127.0.0.1",) if alone else (),
