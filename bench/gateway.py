@@ -62,21 +62,38 @@ class Load:
     """Processor time of the proxy for each request; of the gateway's process, too, when it is not asked."""
 
 
-def gateway(ground: Ground) -> list[Row]:
+@dataclass(frozen=True)
+class Served:
+    """An endpoint that takes requests."""
+
+    url: str
+    """The gateway's."""
+    direct: str
+    """The container's own address."""
+    container: str
+    process: int
+    """Of `sm-emulate serve`."""
+
+
+def gateway(ground: Ground) -> Iterator[Row]:
     """Measure (c) with the decision-tree image behind."""
     for program in ("wrk", "nginx"):
         if not (shutil.which(program) or shutil.which(program, path="/usr/sbin")):
             raise NotHereError(f"{program} is not installed (Debian: apt-get install {program})")
     script = _script(ground)
-    with _endpoint(ground) as (ours, direct, serving), _nginx(ground, direct) as (proxied, nginx):
-        urls = dict(zip(NAMES, (f"http://{direct}/invocations", ours, proxied), strict=True))
-        pids = dict(zip(NAMES, (serving, serving, nginx), strict=True))
+    with _endpoint(ground) as endpoint, _nginx(ground, endpoint.direct) as (proxied, nginx):
+        urls = dict(zip(NAMES, (f"http://{endpoint.direct}/invocations", endpoint.url, proxied), strict=True))
+        pids = dict(zip(NAMES, (endpoint.process, endpoint.process, nginx), strict=True))
         for url in urls.values():
             predict(url)
-        one, many = (_loads(ground, urls, pids, script, connections) for connections in (1, 16))
+        yield from _latency(_loads(ground, urls, pids, script, 1))
+        many = _loads(ground, urls, pids, script, 16)
+        yield from _rates(many, "16 connections")
         pause_ms = 2 * 16_000 / statistics.median(load.rate for load in many["gateway"])
-        half = _loads(ground, urls, pids, _script(ground, pause_ms), 16)
-    return [*_latency(one), *_half(half), *_rates(many)]
+        yield from _half(_loads(ground, urls, pids, _script(ground, pause_ms), 16))
+        # where the container leaves nothing of any core, a proxy of any kind takes its time from the container
+        ground.docker("update", "--cpuset-cpus", "0", endpoint.container)
+        yield from _rates(_loads(ground, urls, pids, script, 16), "16 connections, container on one core")
 
 
 def _script(ground: Ground, pause_ms: float = 0.0) -> Path:
@@ -138,28 +155,34 @@ def _latency(seen: dict[str, list[Load]]) -> list[Row]:
     ]
 
 
-def _rates(seen: dict[str, list[Load]]) -> list[Row]:
-    rate = {name: statistics.median(load.rate for load in loads) for name, loads in seen.items()}
+def _rates(seen: dict[str, list[Load]], how: str) -> list[Row]:
+    """Compare rates within each round: the machine's own speed changes between them."""
+
+    def ratio(one: str, other: str) -> float:
+        return statistics.median(
+            mine.rate / its.rate for mine, its in zip(seen[one], seen[other], strict=True)
+        )
+
     figures = "; ".join(
-        f"{name} {rate[name]:.0f}/s ({min(ls.rate for ls in seen[name]):.0f} - "
-        f"{max(ls.rate for ls in seen[name]):.0f})"
+        f"{name} {statistics.median(load.rate for load in seen[name]):.0f}/s "
+        f"({min(load.rate for load in seen[name]):.0f} - {max(load.rate for load in seen[name]):.0f})"
         for name in NAMES
     )
     processor = {name: statistics.median(load.processor_ms for load in loads) for name, loads in seen.items()}
     return [
         Row(
             part="c",
-            what="rate / direct rate, 16 connections",
-            value=rate["gateway"] / rate["direct"],
+            what=f"rate / direct rate, {how}",
+            value=ratio("gateway", "direct"),
             bar=RATE,
             better="more",
             note=figures,
         ),
-        Row(part="c", what="nginx: rate / direct rate, 16 connections", value=rate["nginx"] / rate["direct"]),
-        Row(part="c", what="rate / nginx's rate, 16 connections", value=rate["gateway"] / rate["nginx"]),
+        Row(part="c", what=f"nginx: rate / direct rate, {how}", value=ratio("nginx", "direct")),
+        Row(part="c", what=f"rate / nginx's rate, {how}", value=ratio("gateway", "nginx")),
         Row(
             part="c",
-            what="processor time per request, 16 connections",
+            what=f"processor time per request, {how}",
             value=processor["gateway"],
             unit="ms",
             note=f"of which for the container's log {processor['direct']:.3f} ms; nginx {processor['nginx']:.3f} ms",
@@ -170,12 +193,11 @@ def _rates(seen: dict[str, list[Load]]) -> list[Row]:
 def _loads(
     ground: Ground, urls: dict[str, str], pids: dict[str, int], script: object, connections: int
 ) -> dict[str, list[Load]]:
-    """Load each in turn, every second round the other way round."""
+    """Load each in turn for a second, every second round the other way round."""
     seen: dict[str, list[Load]] = {name: [] for name in urls}
-    for turn in range(ground.rounds(7, 3)):
+    for turn in range(ground.rounds(21, 3)):
         for name in sorted(urls, key=list(urls).index, reverse=bool(turn % 2)):
-            seconds = 1 if ground.quick else 3
-            seen[name].append(_wrk(urls[name], pids[name], str(script), connections, seconds))
+            seen[name].append(_wrk(urls[name], pids[name], str(script), connections, seconds=1))
     return seen
 
 
@@ -216,8 +238,8 @@ def _processor_s(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def _endpoint(ground: Ground) -> Iterator[tuple[str, str, int]]:
-    """Serve as a user does; give the gateway's URL, the container's own address and the process."""
+def _endpoint(ground: Ground) -> Iterator[Served]:
+    """Serve as a user does."""
     name = "bench-gateway"
     command = ground.console("serve", ground.decision_trees, "--model", str(ground.model), "--quiet")
     serving = subprocess.Popen(
@@ -235,7 +257,7 @@ def _endpoint(ground: Ground) -> Iterator[tuple[str, str, int]]:
         home = f"label=dev.sm-emulate.home={ground.home}"
         container = ground.docker("ps", "--quiet", "--filter", run, "--filter", home)
         address = ground.docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", container)
-        yield url, f"{address}:8080", serving.pid
+        yield Served(url=url, direct=f"{address}:8080", container=container, process=serving.pid)
     finally:
         serving.terminate()
         serving.wait()
