@@ -10,7 +10,7 @@ import pytest
 
 from sm_emulate.gateway.caller import CallAnswer, NoAnswerError
 from sm_emulate.gateway.front import Upstream
-from sm_emulate.gateway.lane import Lane
+from sm_emulate.gateway.lane import Lane, Vigil
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 
@@ -201,3 +201,49 @@ def test_a_container_that_does_not_listen_is_told():
     first, second = invoke(Lane(where, {"Host": "x"}, connections=1, connect_timeout_s=1), b"01", b"02")
     assert "cannot be connected to" in str(first)
     assert second is None
+
+
+class Waits:
+    """What is waited for comes at the look of that number, or only to who sleeps."""
+
+    def __init__(self, comes_at=None):
+        self.comes_at, self.looks, self.sleeps = comes_at, 0, 0
+
+    def wait(self, vigil):
+        self.looked = 0
+        return vigil.wait(self._look, self._sleep)
+
+    def _look(self):
+        self.looks += 1
+        self.looked += 1
+        return b"" if self.looked == self.comes_at else None  # an end of file is found like any other bytes
+
+    def _sleep(self):
+        self.sleeps += 1
+        return b"woken"
+
+
+def test_nobody_sleeps_while_answers_come_at_once():
+    waits, vigil = Waits(comes_at=3), Vigil()
+    assert {waits.wait(vigil) for _ in range(1000)} == {b""}
+    assert (waits.looks, waits.sleeps) == (3000, 0)
+
+
+def test_who_looks_in_vain_looks_ever_less():
+    waits, vigil = Waits(), Vigil()
+    assert {waits.wait(vigil) for _ in range(100_000)} == {b"woken"}
+    assert waits.sleeps == 100_000
+    assert waits.looks < 20_000
+
+
+def test_one_who_was_slow_is_looked_after_again_when_it_is_fast():
+    vigil, slow, fast = Vigil(), Waits(), Waits(comes_at=1)
+    for _ in range(10_000):
+        slow.wait(vigil)
+    for _ in range(1000):
+        fast.wait(vigil)
+    assert fast.sleeps <= 512  # and from then on
+    slept = fast.sleeps
+    for _ in range(1000):
+        fast.wait(vigil)
+    assert fast.sleeps == slept

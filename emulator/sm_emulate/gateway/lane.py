@@ -10,7 +10,7 @@ import select
 import socket
 import struct
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import httptools
 
@@ -31,6 +31,12 @@ _SPRINT = 64
 """Pieces of answers that are read before somebody who wants to stop is looked for."""
 _HEADS = 64
 """So many heads of answers are known by sight: most answers of a container begin alike."""
+
+_LOOKS = 64
+"""How often one looks before going to sleep: some 60 us, about what it takes to be woken."""
+_MOST_SLEEPS = 512
+
+_Found = TypeVar("_Found")
 
 Outcome = bytes | CallAnswer | NoAnswerError | None
 """The body of an answer of 2xx; any other answer; why there is none; None if it was not sent."""
@@ -55,6 +61,7 @@ class Lane:
         self.count = connections
         self.idle: list[_Connection] = []
         self.heads: dict[bytes, _Head] = {}
+        self.vigil = Vigil()
 
     def invoke(
         self, bodies: Sequence[bytes], *, timeout_s: float, most_bytes: int, halted: Callable[[], bool]
@@ -76,6 +83,31 @@ class Lane:
         for connection in self.idle:
             connection.close()
         self.idle.clear()
+
+
+class Vigil:
+    """Waits, and stays awake for a moment where that is worth while.
+
+    A fast container answers sooner than a thread that sleeps can be woken. Where looking was in vain it is left off for
+    twice as long each time.
+    """
+
+    def __init__(self) -> None:
+        self._sleeps = 0
+        self._next = 1
+
+    def wait(self, look: Callable[[], _Found | None], sleep: Callable[[], _Found]) -> _Found:
+        """Give what `look` finds, or what `sleep` returns."""
+        if self._sleeps:
+            self._sleeps -= 1
+            return sleep()
+        for _ in range(_LOOKS):
+            found = look()
+            if found is not None:
+                self._next = 1
+                return found
+        self._sleeps = self._next = min(2 * self._next, _MOST_SLEEPS)
+        return sleep()
 
 
 class _Head(NamedTuple):
@@ -128,6 +160,17 @@ class _Connection:
             self.socket.settimeout(max(0.1, deadline - time.monotonic()))
             self.socket.sendall(request[sent:])
             self.socket.setblocking(self.blocking)
+
+    def look(self) -> bytes | None:
+        """Give what has come, if something has."""
+        try:
+            return self.socket.recv(_PIECE, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+
+    def sleep(self) -> bytes:
+        """Give what comes, if it comes in time; of a connection that blocks."""
+        return self.socket.recv(_PIECE)
 
     def take(self, data: bytes) -> bytes | CallAnswer | None:
         """Take a piece of the answer; give the answer when it is whole."""
@@ -239,7 +282,7 @@ class _Run:
         self._look_at = 0.0
         self._busy: dict[int, _Connection] = {}
         self._alone = lane.count == 1
-        self._poll = None if self._alone else select.poll()
+        self._poll = select.poll()
 
     def run(self) -> list[Outcome]:
         try:
@@ -251,11 +294,11 @@ class _Run:
             while self._busy:
                 if self._halted():
                     break
-                if self._poll is None:
+                if self._alone:
                     (connection,) = self._busy.values()
                     self._sprint(connection)
                     continue
-                for number, _ in self._poll.poll(1000 * LOOK_S):
+                for number, _ in self._lane.vigil.wait(self._look, self._sleep):
                     self._read(self._busy[number])
                 if self._look_at < time.monotonic():
                     self._look_at = time.monotonic() + LOOK_S
@@ -265,6 +308,12 @@ class _Run:
             for connection in self._busy.values():
                 connection.close()
         return self._outcomes
+
+    def _look(self) -> list[tuple[int, int]] | None:
+        return self._poll.poll(0) or None
+
+    def _sleep(self) -> list[tuple[int, int]]:
+        return self._poll.poll(1000 * LOOK_S)
 
     def _sprint(self, connection: _Connection) -> None:
         """Read from the only connection for a while, as long as more comes over it."""
@@ -312,13 +361,16 @@ class _Run:
 
     def _enter(self, connection: _Connection) -> None:
         self._busy[connection.socket.fileno()] = connection
-        if self._poll is not None:
+        if not self._alone:
             self._poll.register(connection.socket, select.POLLIN)
 
     def _read(self, connection: _Connection) -> bool:
         """Read what has come; tell whether more is to come over this connection."""
         try:
-            data = connection.socket.recv(_PIECE)
+            if self._alone:
+                data = self._lane.vigil.wait(connection.look, connection.sleep)
+            else:
+                data = connection.socket.recv(_PIECE)
         except BlockingIOError:
             if self._late(connection):
                 self._too_slow(connection)
@@ -386,5 +438,5 @@ class _Run:
         self._lane.idle.append(connection)
 
     def _leave(self, connection: _Connection) -> None:
-        if self._busy.pop(connection.socket.fileno(), None) is not None and self._poll is not None:
+        if self._busy.pop(connection.socket.fileno(), None) is not None and not self._alone:
             self._poll.unregister(connection.socket)
