@@ -510,6 +510,10 @@ def test_stop_of_a_run_that_is_over_says_so(run, engine):
         (("invoke", "--bidirectional", "--component", "a"), 2, "--component and --bidirectional exclude each other"),
         (("invoke", "--bidirectional", "--linger", "nan"), 2, "not a number of seconds"),
         (("validate", "img:1", "--stop-grace", "nan"), 2, "not a number of seconds"),
+        (("train", "img:1", "--job-name", ""), 2, "TrainingJobName is too short"),
+        (("process", "img:1", "--job-name", ""), 2, "ProcessingJobName is too short"),
+        (("transform", "img:1", "--input", ".", "--job-name", ""), 2, "TransformJobName is too short"),
+        (("serve", "img:1", "--endpoint-name", ""), 2, "EndpointName does not have the form"),
     ],
 )  # fmt: skip
 def test_wrong_words_are_told(run, engine, words, code, said):

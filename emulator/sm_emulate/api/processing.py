@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.api.engines import engine_for
@@ -20,7 +19,7 @@ from sm_emulate.lifecycle.processing.container import container_spec
 from sm_emulate.lifecycle.processing.job import ProcessingJob
 from sm_emulate.report.run_files import RunFiles
 from sm_emulate.request import processing as jobs
-from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, DEFAULT_ROLE_ARN, default_job_name
+from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, DEFAULT_ROLE_ARN, chosen_name
 from sm_emulate.request.processing_flags import (
     INPUT_OPTIONS,
     OUTPUT_OPTIONS,
@@ -216,7 +215,7 @@ def processing_request(
     """
     document = processing_document(
         image=image,
-        job_name=job_name or default_job_name(image, datetime.now(timezone.utc)),
+        job_name=chosen_name(job_name, image),
         role_arn=role_arn,
         instance_type=instance_type or DEFAULT_INSTANCE_TYPE,
         instance_count=instance_count,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +17,7 @@ from sm_emulate.request.flags import CHANNEL_OPTIONS, training_document
 from sm_emulate.request.flags import channel as channel_of_text
 from sm_emulate.request.flags import hyperparameters as as_texts
 from sm_emulate.request.flags import metric as metric_definition
-from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, DEFAULT_ROLE_ARN, default_job_name
+from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, DEFAULT_ROLE_ARN, chosen_name
 from sm_emulate.request.override import wait_as_long_as_it_runs
 from sm_emulate.request.service_model import load
 from sm_emulate.spec.profiles import DEFAULT_PROFILE, profile_named
@@ -120,7 +119,7 @@ def training_request(
     Raises:
         RequestError: the first thing that is wrong, with the others as evidence.
     """
-    name = job_name or default_job_name(image, datetime.now(timezone.utc))
+    name = chosen_name(job_name, image)
     if output_path is None:
         output_path = runs_at(None).folder("training-jobs", name).path
     document = training_document(
@@ -222,7 +221,7 @@ def endpoint_request(
     Raises:
         RequestError: the first thing that is wrong, with the others as evidence.
     """
-    name = endpoint_name or default_job_name(image, datetime.now(timezone.utc))
+    name = chosen_name(endpoint_name, image)
     return endpoints.from_flags(
         image=image,
         endpoint_name=name,

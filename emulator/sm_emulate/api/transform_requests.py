@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from sm_emulate.api.running import runs_at
 from sm_emulate.request import transform as jobs
 from sm_emulate.request.hosted_model import create_model
-from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, default_job_name
+from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, chosen_name
 from sm_emulate.storage.runs import default_cache
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def transform_request(
     Raises:
         RequestError: the first thing that is wrong, with the others as evidence.
     """
-    name = job_name or default_job_name(image, datetime.now(timezone.utc))
+    name = chosen_name(job_name, image)
     if output_path is None:
         output_path = runs_at(None).folder("transform-jobs", name).path / "output"
     document = jobs.transform_document(

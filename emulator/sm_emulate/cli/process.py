@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +96,7 @@ def _request(flags: dict[str, Any]) -> ProcessingRequest:
     from sm_emulate.api.processing import processing_request_from_aws, with_output_folders
     from sm_emulate.request import flags as read
     from sm_emulate.request.json_file import read_object
-    from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, DEFAULT_ROLE_ARN, default_job_name
+    from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, DEFAULT_ROLE_ARN, chosen_name
     from sm_emulate.request.override import override
     from sm_emulate.request.processing import unsized
     from sm_emulate.request.processing_flags import (
@@ -121,7 +120,7 @@ def _request(flags: dict[str, Any]) -> ProcessingRequest:
         if flags["image"] is None:
             raise click.UsageError("Missing argument 'IMAGE' (or --request FILE).")
         document: dict[str, Any] = {}
-        name = flags["job_name"] or default_job_name(flags["image"], datetime.now(timezone.utc))
+        name = chosen_name(flags["job_name"], flags["image"])
     else:
         document = read_object(flags["request_file"], what="the request file")
         name = flags["job_name"]

@@ -8,7 +8,6 @@ import select
 import sys
 import threading
 from contextlib import suppress
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -151,7 +150,7 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
     )
     from sm_emulate.request.flags import key_values
     from sm_emulate.request.json_file import read_object
-    from sm_emulate.request.naming import default_job_name
+    from sm_emulate.request.naming import chosen_name
     from sm_emulate.request.serverless import config_of_flags as serverless_flags
     from sm_emulate.request.variant_flag import variant_flags
     from sm_emulate.storage.runs import default_cache
@@ -178,7 +177,7 @@ def _request(flags: dict[str, Any]) -> EndpointRequest:
         raise click.UsageError(
             "Missing argument 'IMAGE' (or --variant NAME=IMAGE, --container or --request FILE)."
         )
-    name = flags["endpoint_name"] or default_job_name(image, datetime.now(timezone.utc))
+    name = chosen_name(flags["endpoint_name"], image)
     return from_flags(
         image=flags["image"],
         endpoint_name=name,
@@ -227,14 +226,14 @@ def _of_components(flags: dict[str, Any], models: EndpointModels) -> EndpointReq
     from sm_emulate.request.component_flags import component_flags, endpoint_of_flags
     from sm_emulate.request.endpoint import DEFAULT_VARIANT_NAME, config_of_flags
     from sm_emulate.request.flags import key_values
-    from sm_emulate.request.naming import default_job_name
+    from sm_emulate.request.naming import chosen_name
 
     told = [name for name in _NOT_OF_COMPONENTS if _given(flags[name])]
     if told:
         words = "an IMAGE" if told[0] == "image" else f"--{told[0].replace('_', '-').removesuffix('s')}"
         raise click.UsageError(f"--component does not go with {words}: components have models of their own.")
     found = [component_flags(text) for text in flags["components"]]
-    name = flags["endpoint_name"] or default_job_name(found[0].image, datetime.now(timezone.utc))
+    name = chosen_name(flags["endpoint_name"], found[0].image)
     return endpoint_of_flags(
         found,
         endpoint_name=name,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,7 +144,7 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
     """Build the request from the file, the flags, or both."""
     from sm_emulate.request import flags as read
     from sm_emulate.request.json_file import read_object
-    from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, DEFAULT_ROLE_ARN, default_job_name
+    from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, DEFAULT_ROLE_ARN, chosen_name
     from sm_emulate.request.override import override, wait_as_long_as_it_runs
     from sm_emulate.request.service_model import load
     from sm_emulate.request.training import OPERATION, from_aws, unsized
@@ -185,7 +184,7 @@ def _request(flags: dict[str, Any]) -> TrainingRequest:
         if flags["image"] is None:
             raise click.UsageError("Missing argument 'IMAGE' (or --request FILE).")
         document: dict[str, Any] = {}
-        name = flags["job_name"] or default_job_name(flags["image"], datetime.now(timezone.utc))
+        name = chosen_name(flags["job_name"], flags["image"])
     else:
         document = read_object(flags["request_file"], what="the request file")
         name = flags["job_name"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,7 +148,7 @@ def _request(flags: dict[str, Any]) -> TransformRequest:
     from sm_emulate.request.containers import container_flags
     from sm_emulate.request.flags import key_values
     from sm_emulate.request.json_file import read_object
-    from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, default_job_name
+    from sm_emulate.request.naming import DEFAULT_INSTANCE_TYPE, chosen_name
     from sm_emulate.request.override import override
     from sm_emulate.request.transform import from_aws, load_models, transform_document, unsized
     from sm_emulate.storage.runs import default_cache
@@ -175,9 +174,8 @@ def _request(flags: dict[str, Any]) -> TransformRequest:
         )
     if flags["input_path"] is None and "TransformInput" not in document:
         raise click.UsageError("Missing option '--input' (or --request FILE with TransformInput).")
-    name = flags["job_name"] or document.get("TransformJobName")
-    if name is None:
-        name = default_job_name(image or "job", datetime.now(timezone.utc))
+    job_name = document.get("TransformJobName") if flags["job_name"] is None else flags["job_name"]
+    name = chosen_name(job_name, image or "job")
     model_name = document.get("ModelName") or model.get("ModelName") or name
     over_model = _model(flags, several, model, model_name=model_name)
     home = runs_of(flags["home"]).home

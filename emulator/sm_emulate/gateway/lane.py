@@ -88,25 +88,26 @@ class Lane:
 class Vigil:
     """Waits, and stays awake for a moment where that is worth while.
 
-    A fast container answers sooner than a thread that sleeps can be woken. Where looking was in vain it is left off for
-    twice as long each time.
+    A fast container answers sooner than a thread that sleeps can be woken. Where looking again was in vain it is left
+    off for twice as long each time, and where it was not, for half as long.
     """
 
     def __init__(self) -> None:
         self._sleeps = 0
-        self._next = 1
+        self._next = 0
 
     def wait(self, look: Callable[[], _Found | None], sleep: Callable[[], _Found]) -> _Found:
         """Give what `look` finds, or what `sleep` returns."""
         if self._sleeps:
             self._sleeps -= 1
             return sleep()
-        for _ in range(_LOOKS):
+        for looked in range(_LOOKS):
             found = look()
             if found is not None:
-                self._next = 1
+                if looked:
+                    self._next //= 2
                 return found
-        self._sleeps = self._next = min(2 * self._next, _MOST_SLEEPS)
+        self._sleeps = self._next = min(2 * self._next or 1, _MOST_SLEEPS)
         return sleep()
 
 

@@ -17,6 +17,11 @@ def base_name(image: str) -> str:
     return re.sub(r"[^A-Za-z0-9-]+", "-", last).strip("-") or "job"
 
 
+def chosen_name(name: str | None, image: str) -> str:
+    """Give the name that was chosen, or one of this moment; an empty one is chosen, and for AWS's model to refuse."""
+    return default_job_name(image, datetime.now(timezone.utc)) if name is None else name
+
+
 def default_job_name(image: str, now: datetime) -> str:
     """Give a name such as `my-image-2026-01-31-12-00-00-042`, at most 63 characters.
 
