@@ -12,7 +12,7 @@ import pytest
 from sm_emulate import api
 from sm_emulate.gateway.async_call import AsyncCall
 from sm_emulate.gateway.front import Upstream
-from sm_emulate.lifecycle.hosting import async_work
+from sm_emulate.lifecycle.hosting import async_answers, async_work
 from sm_emulate.lifecycle.hosting.async_work import AsyncWork
 from sm_emulate.request.async_inference import AsyncInference
 from sm_emulate.storage.async_queue import AsyncQueue
@@ -229,8 +229,8 @@ def test_an_input_of_more_than_1_gb_fails(place, echo):
 def test_a_request_that_waited_longer_than_its_ttl_fails(place, echo, monkeypatch):
     place.work().accept(AsyncCall(body=b"late", ttl_s=60))
     place.work().accept(AsyncCall(body=b"in time", ttl_s=3600))
-    now = async_work.time.time()
-    monkeypatch.setattr(async_work.time, "time", lambda: now + 120)
+    now = async_answers.time.time()
+    monkeypatch.setattr(async_answers.time, "time", lambda: now + 120)
     place.drained(place.started(echo))
     assert [seen.body for seen in echo.seen] == [b"in time"]
     (reason,) = place.failures.values()
@@ -328,7 +328,7 @@ def test_what_is_not_over_at_the_end_is_done_by_the_next_one(place, containers, 
 @pytest.mark.parametrize("died", ["before the object", "before the notification", "before letting go"])
 def test_a_settled_request_is_seen_through_without_asking_again_and_told_once(place, echo, died, monkeypatch):
     dying = {
-        "before the object": (async_work.store_of.__module__ + ".store_of", None),
+        "before the object": (async_answers.store_of.__module__ + ".store_of", None),
         "before the notification": (AsyncQueue, "notify"),
         "before letting go": (AsyncQueue, "remove"),
     }[died]
@@ -341,7 +341,7 @@ def test_a_settled_request_is_seen_through_without_asking_again_and_told_once(pl
 
     with monkeypatch.context() as patched:
         if dying[1] is None:
-            patched.setattr(async_work, "store_of", die)
+            patched.setattr(async_answers, "store_of", die)
         else:
             patched.setattr(*dying, die)
         patched.setattr(threading, "excepthook", lambda _: None)
