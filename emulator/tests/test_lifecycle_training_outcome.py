@@ -23,8 +23,8 @@ from sm_emulate.errors import (
     StartError,
 )
 from sm_emulate.events import ContainerExited, ContainerStarted, StatusChanged, Warned
+from sm_emulate.lifecycle.training import life
 from sm_emulate.spec import wordings
-from sm_emulate.staging.tree import StagedTree
 from sm_emulate.storage.runs import Runs
 
 TRAINING = "Training image download completed. Training in progress."
@@ -463,10 +463,10 @@ def test_an_s3_that_takes_no_artifacts_fails_the_job_and_they_stay_here(jobs):
 
 
 def test_a_channel_that_cannot_be_listed_fails_the_job_before_its_program_starts(jobs, tmp_path, monkeypatch):
-    def unlistable(tree, listings):
+    def unlistable(trees, listings):
         raise MachineError("the manifest of a channel cannot be written", value="no space left on device")
 
-    monkeypatch.setattr(StagedTree, "list_channels", unlistable)
+    monkeypatch.setattr(life, "list_channels", unlistable)
     started = []
     with pytest.raises(MachineError, match="the manifest of a channel"):
         jobs.run(started.append)

@@ -110,4 +110,17 @@ def test_what_is_piped_or_elsewhere_is_not_listed(data, started):
         listings.begin(request(data, input_mode="Pipe"))
         listings.begin(api.training_request("img", channels={"train": "s3://bucket/in/"}))
         listings.begin(request(data / "b.csv"))
+        shared_out = api.channel(data, distribution="ShardedByS3Key")
+        listings.begin(api.training_request("img", channels={"train": shared_out}, instance_count=2))
     assert started == []
+
+
+@pytest.mark.usefixtures("all_are_big")
+def test_what_several_hosts_have_is_listed_once(data, tmp_path, expected, started):
+    targets = [tmp_path / f"algo-{number}" for number in range(3)]
+    with Listings() as listings:
+        listings.begin(request(data))
+        listings.write(data, *targets)
+    assert [each.read_bytes() for each in targets] == [expected] * 3
+    assert {each.stat().st_mode & 0o777 for each in targets} == {0o644}
+    assert len(started) == 1

@@ -13,7 +13,7 @@ from sm_emulate.spec.profiles import PROFILES
 from sm_emulate.staging.cluster import cluster_of
 from sm_emulate.staging.listings import Listings
 from sm_emulate.staging.manifest import manifest_lines
-from sm_emulate.staging.tree import staged_tree
+from sm_emulate.staging.tree import list_channels, staged_tree
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +144,7 @@ def test_a_channel_may_be_written_to_where_the_setting_says_so_but_never_a_fast_
 def test_the_manifest_lies_beside_the_channel_with_prefix_and_sorted_uris(tmp_path, data):
     tree = tree_of(tmp_path, api.training_request("img", channels={"train": data}))
     tree.make()
-    tree.list_channels(Listings())
+    list_channels([tree], Listings())
     assert tree.path("/opt/ml/input/data/train-manifest").read_text().splitlines() == [
         f"{data}/".lstrip("/"),
         f"file://{data}/a.csv",
@@ -180,7 +180,7 @@ def test_a_name_that_is_no_utf_8_is_listed_as_its_bytes(tmp_path, data):
     (data / os.fsdecode(b"\xff.csv")).touch()
     tree = tree_of(tmp_path, api.training_request("img", channels={"train": data}))
     tree.make()
-    tree.list_channels(Listings())
+    list_channels([tree], Listings())
     assert b"/\xff.csv\n" in tree.path("/opt/ml/input/data/train-manifest").read_bytes()
 
 

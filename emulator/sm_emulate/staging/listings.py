@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from contextlib import ExitStack, suppress
 from typing import IO, TYPE_CHECKING
 
-from sm_emulate.request.channel import S3DataSource
+from sm_emulate.request.channel import FULLY_REPLICATED, S3DataSource
 from sm_emulate.staging import manifest
 
 if TYPE_CHECKING:
@@ -31,12 +32,14 @@ class Listings:
             source = channel.data_source
             if not isinstance(source, S3DataSource) or request.input_mode(channel) == "Pipe":
                 continue
+            if source.distribution != FULLY_REPLICATED:
+                continue  # each host has a part of it, in a folder of its own
             folder = source.local_path
             if folder is not None and folder not in self._begun and _is_big(folder):
                 self._list(folder)
 
-    def write(self, source: Path, target: Path) -> None:
-        """Write the manifest of a channel, as it was begun or from the start. A listing is taken once.
+    def write(self, source: Path, target: Path, *others: Path) -> None:
+        """Write the manifest of a channel to files, as it was begun or from the start. A listing is taken once.
 
         Raises:
             OSError: the disk is full, or the channel cannot be read.
@@ -44,7 +47,10 @@ class Listings:
         with target.open("wb") as file:
             if not self._taken(source, file):
                 file.writelines(manifest.manifest_lines(str(source)))
-        target.chmod(0o644)
+        for other in others:
+            shutil.copyfile(target, other)
+        for each in (target, *others):
+            each.chmod(0o644)
 
     def __enter__(self) -> Listings:
         return self
@@ -71,8 +77,6 @@ class Listings:
             begun.pop_all()
 
     def _taken(self, source: Path, file: IO[bytes]) -> bool:
-        from shutil import copyfileobj
-
         process, listed = self._begun.pop(source, (None, None))
         if process is None or listed is None:
             return False
@@ -80,7 +84,7 @@ class Listings:
             if process.wait() != 0:
                 return False
             listed.seek(0)
-            copyfileobj(listed, file, 1 << 20)
+            shutil.copyfileobj(listed, file, 1 << 20)
         return True
 
 

@@ -20,7 +20,7 @@ from sm_emulate.storage.s3_place import S3Place
 from sm_emulate.storage.trouble import told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from sm_emulate.request.training import TrainingRequest
     from sm_emulate.spec.profiles import PlatformProfile
@@ -88,16 +88,6 @@ class StagedTree:
                 self._mount_point(each)
             self.path(self.config).chmod(self.config_mode)
 
-    def list_channels(self, listings: Listings) -> None:
-        """Write the manifests of local channels.
-
-        Raises:
-            MachineError: the disk is full, or a channel cannot be read.
-        """
-        with told("the manifest of a channel cannot be written", self.folder):
-            for manifest, source in self.manifests.items():
-                listings.write(source, self.path(manifest))
-
     def _mount_point(self, placed: Placed) -> None:
         """Make what is mounted, and what it is mounted on, so that the engine makes neither as root."""
         if placed.made_if_missing:
@@ -125,6 +115,21 @@ class StagedTree:
             self._make(str(PurePosixPath(inside).parent))
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o755)  # whatever the caller's umask is
+
+
+def list_channels(trees: Iterable[StagedTree], listings: Listings) -> None:
+    """Write the manifests of the local channels of all hosts; what several hosts have is listed once.
+
+    Raises:
+        MachineError: the disk is full, or a channel cannot be read.
+    """
+    wanted: dict[Path, list[Path]] = {}
+    for tree in trees:
+        for manifest, source in tree.manifests.items():
+            wanted.setdefault(source, []).append(tree.path(manifest))
+    for source, targets in wanted.items():
+        with told("the manifest of a channel cannot be written", source):
+            listings.write(source, *targets)
 
 
 def staged_tree(

@@ -19,7 +19,7 @@ from sm_emulate.lifecycle.instance_limits import limits_of
 from sm_emulate.lifecycle.training.companions import TrainingSurroundings, companions_of
 from sm_emulate.lifecycle.training.container import container_spec
 from sm_emulate.spec.training_job import LAYOUT
-from sm_emulate.staging.tree import Placed, staged_tree
+from sm_emulate.staging.tree import Placed, list_channels, staged_tree
 from sm_emulate.storage.trouble import told
 from sm_emulate.storage.walk import delete_tree
 
@@ -206,7 +206,7 @@ class TrainingAttempt:
         # channels are listed while the engine makes the containers; but who varies these finds all of their files
         listed = threading.Event()
         if parts.vary is not None:
-            self._list_channels()
+            list_channels(self.trees.values(), parts.listings)
             listed.set()
         for host in parts.cluster.hosts:
             spec = container_spec(
@@ -226,7 +226,7 @@ class TrainingAttempt:
             containers.begin(host.name, spec if parts.vary is None else parts.vary(spec), ready=listed)
         try:
             if not listed.is_set():
-                self._list_channels()
+                list_channels(self.trees.values(), parts.listings)
         except BaseException:
             containers.signal("SIGKILL")  # none of them is ever started
             raise
@@ -234,10 +234,6 @@ class TrainingAttempt:
             listed.set()
         # so that its import takes its time while the containers start
         import sm_emulate.lifecycle.training.upload  # noqa: F401  # see above
-
-    def _list_channels(self) -> None:
-        for tree in self.trees.values():
-            tree.list_channels(self._parts.listings)
 
     def _hear(self, event: Event) -> None:
         self._heard(event)
