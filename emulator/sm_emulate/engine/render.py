@@ -90,7 +90,7 @@ def creation(
     if spec.own_link_local is not None:
         endpoint["IPAMConfig"] = {"LinkLocalIPs": [spec.own_link_local]}
     if endpoint:
-        body["NetworkingConfig"] = {"EndpointsConfig": {spec.network or "bridge": endpoint}}
+        body["NetworkingConfig"] = {"EndpointsConfig": {spec.network or "default": endpoint}}
     return body
 
 
