@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sm_contracts.evidence import Missing
@@ -105,6 +107,19 @@ CASES = [
     ("SM205", "pass", [Endings(runs=(GOOD, BAD))], ""),
     ("SM205", "pass", [Endings(runs=(hidden(*TRACEBACK, "tried again, done"),))], ""),
     ("SM205", "fail", [Endings(runs=(hidden(*TRACEBACK),))], "traceback"),
+    ("SM205", "pass", [Endings(runs=(replace(hidden("flushed late"), errors=TRACEBACK),))], ""),
+    (
+        "SM205",
+        "fail",
+        [Endings(runs=(replace(hidden("flushed late"), errors=TRACEBACK, left_model=False),))],
+        "stderr",
+    ),
+    (
+        "SM205",
+        "pass",
+        [Endings(runs=(replace(hidden("done"), errors=("a warning",), left_model=False),))],
+        "",
+    ),
     (
         "SM205",
         "fail",

@@ -71,7 +71,7 @@ def test_lines_of_stdout_and_stderr_are_not_mixed_within_a_line():
     chunks = [("stdout", b"out "), ("stderr", b"err\n"), ("stdout", b"put\n"), ("stderr", b"left")]
     given = [cutter.feed(LogChunk(stream=stream, data=data)) for stream, data in chunks]
     assert given == [(b"", 0), (b"err\n", 0), (b"out put\n", 0), (b"", 0)]
-    assert (cutter.rest(), cutter.rest()) == ([(b"left\n", 0)], [])
+    assert (cutter.rest(), cutter.rest()) == ([("stderr", b"left\n", 0)], [])
 
 
 def test_parts_of_an_unfinished_line_are_given_once_and_counted():
@@ -81,7 +81,7 @@ def test_parts_of_an_unfinished_line_are_given_once_and_counted():
     cutter.feed(LogChunk(stream="stdout", data=b"\r20%"))
     assert (cutter.part(), cutter.part()) == (b"\r20%", b"")
     assert cutter.feed(LogChunk(stream="stdout", data=b" done\nnext")) == (b"10%\r20% done\n", 7)
-    assert cutter.rest() == [(b"next\n", 0)]
+    assert cutter.rest() == [("stdout", b"next\n", 0)]
 
 
 @pytest.mark.parametrize("end", ["\n", ""])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +46,8 @@ class LogLines(Event):
     data: bytes
     shown: int = 0
     """How many bytes at the beginning were told by LogParts before."""
+    stream: Literal["stdout", "stderr"] = "stdout"
+    """Which one they were written to. Between the two the order is that in which they were read."""
 
 
 @dataclass(frozen=True, kw_only=True)

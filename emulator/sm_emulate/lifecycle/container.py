@@ -188,7 +188,7 @@ class ContainerLife:
             waited = time.monotonic() - passed_on
             whole, shown = cutter.feed(chunk)
             if whole:
-                self._publish(LogLines(host=self.host, data=whole, shown=shown))
+                self._publish(LogLines(host=self.host, data=whole, shown=shown, stream=chunk.stream))
             if not cutter.waits:
                 waits_since = None
             elif waits_since is None and chunk is not PAUSE:
@@ -201,8 +201,8 @@ class ContainerLife:
                 if in_a_row > BUSY and waited > AT_HAND_S:
                     time.sleep(self._gather_s)
                 passed_on = time.monotonic()
-        for whole, shown in cutter.rest():
-            self._publish(LogLines(host=self.host, data=whole, shown=shown))
+        for name, whole, shown in cutter.rest():
+            self._publish(LogLines(host=self.host, data=whole, shown=shown, stream=name))
 
     def _remove(self, container: str) -> None:
         try:

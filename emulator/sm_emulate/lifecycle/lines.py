@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from sm_emulate.engine.protocol import LogChunk
 
+Stream = Literal["stdout", "stderr"]
 LONGEST_LINE = 256 * 1024
 """What CloudWatch Logs takes as one event; a longer line is cut there."""
 
@@ -25,7 +26,7 @@ class LineCutter:
     """Keeps the unfinished line of each stream until the rest of it comes."""
 
     def __init__(self) -> None:
-        self._pending = {"stdout": _Unfinished(), "stderr": _Unfinished()}
+        self._pending: dict[Stream, _Unfinished] = {"stdout": _Unfinished(), "stderr": _Unfinished()}
 
     def feed(self, chunk: LogChunk) -> tuple[bytes, int]:
         """Give the lines that are complete now (perhaps none), each ended by a newline.
@@ -55,8 +56,10 @@ class LineCutter:
             pending.shown = len(pending.data)
         return new
 
-    def rest(self) -> list[tuple[bytes, int]]:
-        """Give what was written without a newline at the end, as `feed` does."""
-        left = [(each.data + b"\n", each.shown) for each in self._pending.values() if each.data]
+    def rest(self) -> list[tuple[Stream, bytes, int]]:
+        """Give what was written without a newline at the end, as `feed` does, with the stream before it."""
+        left = [
+            (stream, each.data + b"\n", each.shown) for stream, each in self._pending.items() if each.data
+        ]
         self._pending = {"stdout": _Unfinished(), "stderr": _Unfinished()}
         return left

@@ -31,9 +31,13 @@ class TrainingRun:
     """/opt/ml/output/failure as it was, at most 64 KiB; None if there is none."""
     log: tuple[str, ...] = ()
     """The last lines that it wrote."""
+    errors: tuple[str, ...] = ()
+    """The last lines of those that it wrote to stderr."""
     log_bytes: int = 0
     """How much it wrote in all."""
     oom_killed: bool = False
+    left_model: bool = True
+    """Whether there was a file in /opt/ml/model."""
 
     @property
     def started(self) -> bool:
@@ -72,7 +76,13 @@ class TrainingRun:
             return ""
         if self.failure is not None and self.failure.strip():
             return "it wrote /opt/ml/output/failure"
-        return "its log ends in a traceback" if ends_in_traceback(self.log) else ""
+        if ends_in_traceback(self.log):
+            return "its log ends in a traceback"
+        # what a program has printed comes behind it when it is flushed as late as Python does; but a program that
+        # goes on after a traceback has something to show for it
+        if not self.left_model and ends_in_traceback(self.errors):
+            return "its stderr ends in a traceback and it left no model"
+        return ""
 
     def as_evidence(self) -> dict[str, Any]:
         """Give it for a machine, without what says nothing."""

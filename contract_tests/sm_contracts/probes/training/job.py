@@ -97,6 +97,8 @@ class Job:
         self._hosts = Hosts(sample, way)
         self._job: TrainingJob | None = None
         self._log: deque[str] = deque(maxlen=LOG_LINES)
+        self._errors: deque[str] = deque(maxlen=LOG_LINES)
+        """Those lines of the log that it wrote to stderr."""
         self._log_bytes = 0
         self._matches: dict[str, int] = dict.fromkeys(sample.metrics, 0)
         self._began: float | None = None
@@ -163,7 +165,10 @@ class Job:
         if isinstance(event, LogLines):
             self._log_bytes += len(event.data)
             mark = f"{event.host}: " if self._way.hosts > 1 else ""
-            self._log.extend(mark + line for line in event.data.decode("utf-8", "replace").splitlines())
+            lines = [mark + line for line in event.data.decode("utf-8", "replace").splitlines()]
+            self._log.extend(lines)
+            if event.stream == "stderr":
+                self._errors.extend(lines)
         elif isinstance(event, EpochStreamed):
             self._opened[event.channel, event.host] += 1
         elif isinstance(event, ContainerStarted):
@@ -252,13 +257,14 @@ class Job:
 
     def _look(self, result: TrainingResult) -> Trained:
         first, kept = self._hosts.first, None
+        model = Folder(files=0) if first is None else trees.look(first / "model")
         if self._way.checkpoints and first is not None:
             kept = self._bench.folder / f"{self._name}-checkpoints"
             shutil.move(first / "checkpoints", kept)
         return Trained(
             way=self._way,
-            run=self._run(result),
-            model=Folder(files=0) if first is None else trees.look(first / "model"),
+            run=self._run(result, model),
+            model=model,
             output=Folder(files=0) if first is None else trees.look(first / "output" / "data"),
             wrote_input=self._hosts.input_writes(),
             copied=self._hosts.copied,
@@ -279,7 +285,7 @@ class Job:
             for name in self._pipes
         }
 
-    def _run(self, result: TrainingResult) -> TrainingRun:
+    def _run(self, result: TrainingResult, model: Folder) -> TrainingRun:
         code = next((each.code for each in self._exits.values() if each.code), 0) if self._exits else None
         log = tuple(self._log)
         error = "" if self._exits else (result.failure_reason or "")
@@ -295,7 +301,9 @@ class Job:
             seconds=seconds,
             failure=self._hosts.failure(),
             log=log,
+            errors=tuple(self._errors),
             log_bytes=self._log_bytes,
+            left_model=bool(model.files),
             oom_killed=any(each.oom_killed for each in self._exits.values()),
         )
 

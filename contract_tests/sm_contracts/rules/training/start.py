@@ -126,8 +126,8 @@ def swallowed_failure(endings: Endings) -> Iterator[Outcome]:
     """Training fails and reports success.
 
     What:
-        A run (on the sample data, or on empty channels) wrote /opt/ml/output/failure or ended its log in a
-        traceback, and yet exited with code 0.
+        A run (on the sample data, or on empty channels) wrote /opt/ml/output/failure, or ended its log in a
+        traceback (its stderr, if it left no model), and yet exited with code 0.
 
     Why:
         The exit code alone decides: the job is Completed, a pipeline goes on with no model or half a model, and the
