@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 ADDRESS = "169.254.170.2"
 NEAR = "169.254.170.3"
 """Given to a container that is to find something at ADDRESS: from its first instruction on that address is near it, and
-what it asks there before somebody listens does not go out, to whoever has this address where the engine stands. All
-have the same one, so that none answers another's question who has ADDRESS: the question seems to come from itself."""
+what it asks there before somebody listens does not go out, to whoever has ADDRESS where the engine stands. Every
+container has the same one: one that has ADDRESS by then takes another's question for its own, and is silent."""
 PORT = 80
 VARIABLE = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 CREDENTIALS = "/v2/credentials/"
