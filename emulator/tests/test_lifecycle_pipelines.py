@@ -202,12 +202,13 @@ def test_the_containers_are_described(scene):
     assert [each["SpecifiedImage"] for each in images] == ["part:0", "part:1"]
 
 
+def leaves(box):
+    box.print("no model")
+    return 3
+
+
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_container_that_ends_at_its_start_is_named_and_nobody_waits_for_the_others(scene, number):
-    def leaves(box):
-        box.print("no model")
-        return 3
-
     programs = [leaves if each == number else Bound() for each in range(3)]
     with scene.new(*programs, window=3600) as endpoint:
         with pytest.raises(EndpointFailedError) as failed:
@@ -216,6 +217,24 @@ def test_a_container_that_ends_at_its_start_is_named_and_nobody_waits_for_the_ot
     assert failed.value.what == FAILED.format(NAMES[number])
     assert failed.value.value.startswith("the container exited with code 3")
     assert "no model" in failed.value.evidence
+
+
+def test_one_whose_end_is_heard_after_the_others_could_not_join_it_is_named_all_the_same(scene, monkeypatch):
+    wait = scene.engine.wait
+
+    def late(container):
+        ended = wait(container)
+        time.sleep(0.5)
+        return ended
+
+    monkeypatch.setattr(scene.engine, "wait", late)
+    with (
+        scene.new(leaves, Bound(), window=3600) as endpoint,
+        pytest.raises(EndpointFailedError) as failed,
+    ):
+        endpoint.start()
+    assert failed.value.what == FAILED.format("container-1")
+    assert failed.value.value.startswith("the container exited with code 3")
 
 
 def not_healthy(scene, programs, expected):

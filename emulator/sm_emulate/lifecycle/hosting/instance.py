@@ -89,8 +89,7 @@ class Instance:
                 least=StopAskedError,
             )
         except SmEmulateError:
-            first.catch_up()
-            if first.over_by_itself:  # nobody can join a network that is gone
+            if first.has_ended():  # nobody can join a network that is gone
                 first.healthy(0.0)
             raise
 

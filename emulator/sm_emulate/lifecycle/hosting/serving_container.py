@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 KILL_SECONDS = 10.0
 """How long an engine may take to end a container that it was told to kill."""
+NEWS_SECONDS = 10.0
+"""Until an end that the engine knows of has come to us, with the last lines of the log."""
 
 GATHER_SECONDS = 0.1
 """For the log lines of a busy endpoint; nobody reads faster."""
@@ -114,6 +116,13 @@ class ServingContainer:
         while self._containers.hear(0):
             pass
 
+    def has_ended(self) -> bool:
+        """Tell whether it has ended by itself; of what the engine knows already, the news is waited for."""
+        self.catch_up()
+        if not self.over and self._known_as_ended():
+            self._wait_for_end(NEWS_SECONDS)
+        return self.over_by_itself
+
     def check(self) -> None:
         """Raise what kept the engine from following it, if anything did."""
         self._containers.check()
@@ -160,7 +169,7 @@ class ServingContainer:
                 also=self._models_too,
             )
         self.heed_stop()
-        if last is not None and last.status == 200 and self._has_ended():
+        if last is not None and last.status == 200 and self._known_as_ended():
             # engines give an address to the next container at once: the 200 was somebody else's
             last = None
             self._wait_for_end(window_s)
@@ -266,7 +275,7 @@ class ServingContainer:
         while not self.over and (left := deadline - time.monotonic()) > 0:
             self.hear(min(POLL_SECONDS, left))
 
-    def _has_ended(self) -> bool:
+    def _known_as_ended(self) -> bool:
         """Ask the engine, which may know it before it is heard here."""
         state = self.state()
         return state is None or state.exit is not None
