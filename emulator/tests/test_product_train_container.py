@@ -291,7 +291,9 @@ def test_a_container_has_no_more_rights_and_limits_than_docker_run_gives_and_no_
 
 
 def test_user_and_working_directory_of_the_image_hold(product, images):
-    image = images.train("id -u; id -g; pwd; touch /opt/ml/model/x", "WORKDIR /srv/work", "USER 12345:23456")
+    # an engine reads stdout and stderr as it likes: only within one of them is the order that of the program
+    program = "exec 2>&1; id -u; id -g; pwd; touch /opt/ml/model/x"
+    image = images.train(program, "WORKDIR /srv/work", "USER 12345:23456")
     job = product.train(image, code=1)
     assert job.log().splitlines()[:3] == ["12345", "23456", "/srv/work"]
     assert "Permission denied" in job.log(), "/opt/ml/model is root's, as on the platform"
