@@ -116,6 +116,14 @@ def test_what_is_piped_or_elsewhere_is_not_listed(data, started):
 
 
 @pytest.mark.usefixtures("all_are_big")
+def test_a_single_host_has_all_of_what_is_to_be_shared_out(data, started):
+    alone = api.channel(data, distribution="ShardedByS3Key")
+    with Listings() as listings:
+        listings.begin(api.training_request("img", channels={"train": alone}))
+    assert len(started) == 1
+
+
+@pytest.mark.usefixtures("all_are_big")
 def test_what_several_hosts_have_is_listed_once(data, tmp_path, expected, started):
     targets = [tmp_path / f"algo-{number}" for number in range(3)]
     with Listings() as listings:

@@ -14,6 +14,7 @@ from sm_emulate.staging import manifest
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sm_emulate.request.channel import Channel
     from sm_emulate.request.training import TrainingRequest
 
 BIG_BYTES = 256 << 10
@@ -32,8 +33,8 @@ class Listings:
             source = channel.data_source
             if not isinstance(source, S3DataSource) or request.input_mode(channel) == "Pipe":
                 continue
-            if source.distribution != FULLY_REPLICATED:
-                continue  # each host has a part of it, in a folder of its own
+            if source.distribution != FULLY_REPLICATED and _is_shared_out(request, channel):
+                continue
             folder = source.local_path
             if folder is not None and folder not in self._begun and _is_big(folder):
                 self._list(folder)
@@ -86,6 +87,15 @@ class Listings:
             listed.seek(0)
             shutil.copyfileobj(listed, file, 1 << 20)
         return True
+
+
+def _is_shared_out(request: TrainingRequest, channel: Channel) -> bool:
+    """Tell whether each host has a part of it, in a folder of its own."""
+    # few jobs need these imports, and all wait for what is done here
+    from sm_emulate.staging.channel_data import is_sharded
+    from sm_emulate.staging.cluster import cluster_of
+
+    return is_sharded(request, channel, cluster_of(request.resource_config))
 
 
 def _is_big(folder: Path) -> bool:
